@@ -1,0 +1,1 @@
+"""A declarative, config-driven experiment runner for SAM-2 video segmentation."""
