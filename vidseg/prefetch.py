@@ -5,7 +5,7 @@ Both hold a bounded number of items, hand exceptions across, and end their threa
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
     """Yields what ``items`` yields, computed up to ``depth`` items ahead in a thread.
 
     An exception in ``items`` is raised here after the items before it. Closing the generator stops the thread (at

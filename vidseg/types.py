@@ -4,7 +4,7 @@ Frozen dataclasses that check themselves where they are made. Array names carry 
 unit (``time_s``). This module knows nothing about Hydra, PyAV, torch or W&B.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +90,38 @@ class Prompt:
     box_xyxy: NDArray[np.float32] | None = None
     mask_hw: Mask | None = None
 
+    @classmethod
+    def from_bboxes(cls, bboxes: Iterable[Mapping[str, Any]], frame_index: int = 0) -> "tuple[Prompt, ...]":
+        """Prompts from what jupyter_bbox_widget's ``widget.bboxes`` returns: mappings of x, y, width, height and label.
+
+        Each label is an object, numbered from 1 in order of appearance (no labels are one label). A box of zero width
+        and height is a positive point, as in the article; a second box of one label is an object of its own.
+        """
+        points: dict[Any, list[tuple[float, float]]] = {}
+        boxes: dict[Any, tuple[float, float, float, float]] = {}
+        for number, entry in enumerate(bboxes):
+            x, y, width, height = (float(entry.get(key, 0)) for key in ("x", "y", "width", "height"))
+            label: Any = entry.get("label", "")
+            if width or height:
+                if label in boxes:
+                    label = (label, number)
+                boxes[label] = (x, y, x + width, y + height)
+            else:
+                points.setdefault(label, []).append((x, y))
+        labels = list(dict.fromkeys([*points, *boxes]))
+        if not labels:
+            raise InputError("bboxes: empty; draw a box or click a point first")
+        return tuple(
+            cls(
+                frame_index,
+                object_id,
+                points_xy=np.array(points[label], np.float32) if label in points else None,
+                labels=np.ones(len(points[label]), np.int32) if label in points else None,
+                box_xyxy=np.array(boxes[label], np.float32) if label in boxes else None,
+            )
+            for object_id, label in enumerate(labels, start=1)
+        )
+
 
 class Source(Protocol):
     """A video to read: iterable in order (decoding ahead in a thread), and seekable.
@@ -107,7 +139,7 @@ class Source(Protocol):
     offset_s: float
     prompts: tuple[Prompt, ...]
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         """The frames in order. Raises InputError where the data ends early, after every frame that could be read."""
         ...
 
@@ -115,7 +147,9 @@ class Source(Protocol):
         """The frame with the source's number ``index``. Raises InputError if it can't be decoded."""
         ...
 
-    def truth(self, index: int) -> NDArray[np.uint8] | None: ...
+    def truth(self, index: int) -> NDArray[np.uint8] | None:
+        """The label map (h, w) of a frame, or None."""
+        ...
 
     def provenance(self) -> Mapping[str, str]:
         """Where the pictures come from, for the record: path, SHA-256, codec, …"""
@@ -129,7 +163,7 @@ class Segmenter(Protocol):
     precision: str
     provenance: Mapping[str, str]
 
-    def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterator[tuple[Frame, FrameMasks]]:
+    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for each frame of ``source.frames``, in order, holding a bounded number of frames.
 
         Every object of ``prompts`` is in every FrameMasks, in ascending order of id; before its first prompt its mask
@@ -143,9 +177,13 @@ class Output(Protocol):
 
     path: str
 
-    def open(self, folder: Path, source: Source) -> None: ...
+    def open(self, folder: Path, source: Source) -> None:
+        """Begins a file in a run's folder."""
+        ...
 
-    def write(self, frame: Frame, masks: FrameMasks) -> None: ...
+    def write(self, frame: Frame, masks: FrameMasks) -> None:
+        """Adds one frame."""
+        ...
 
     def close(self) -> None:
         """Finishes what was written and gives it its final name."""
@@ -159,9 +197,13 @@ class Output(Protocol):
 class Metric(Protocol):
     """Scores masks as they come."""
 
-    def open(self, source: Source) -> None: ...
+    def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
+        """Begins a run."""
+        ...
 
-    def update(self, frame: Frame, masks: FrameMasks) -> None: ...
+    def update(self, frame: Frame, masks: FrameMasks) -> None:
+        """Takes one frame."""
+        ...
 
     def compute(self) -> dict[str, float]:
         """The scores over all frames so far, by name."""
@@ -175,8 +217,14 @@ class Tracker(Protocol):
         """Begins the record; returns what summary.json calls ``wandb`` (id, mode, url) or None."""
         ...
 
-    def log(self, step: int, values: Mapping[str, float]) -> None: ...
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Records the numbers of one frame; ``step`` is its position in the run."""
+        ...
 
-    def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None: ...
+    def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
+        """Records one frame as a picture; called before ``log`` of the same frame."""
+        ...
 
-    def finish(self, summary: Mapping[str, Any], folder: Path) -> None: ...
+    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
+        """Ends the record with what summary.json holds and the files of the run."""
+        ...

@@ -1,0 +1,60 @@
+"""The command: Hydra composes the configuration, run_job() runs it. Light: `--help` loads neither torch nor wandb."""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from vidseg import config as configuration
+
+configuration.register()
+
+
+@hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")
+def job(config: DictConfig) -> None:
+    """One job of a run or a sweep."""
+    from vidseg.job import run_job
+
+    settings = HydraConfig.get()
+    run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+
+
+def _relative(folder: str) -> Path:
+    """The path as a person would write it from here."""
+    path = Path(folder)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def main() -> None:
+    """Runs the command. Exit status 0, 1 after an error, 130 after Ctrl-C."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Hydra prints a traceback of its own for what happens outside the job (a run folder that can't be made, say)
+    # unless it is told to hand exceptions through.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        job()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if wants_traceback:
+            raise
+        sys.exit(1 if type(error).__name__ == "JobFailed" else _message(error))
+
+
+def _message(error: Exception) -> str:
+    """What Hydra itself would print of its own errors; one line of any other."""
+    if isinstance(error, CompactHydraException):
+        cause = error.__cause__
+        return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; choose a folder for the run with hydra.run.dir="
+    return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    main()

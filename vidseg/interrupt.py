@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as a request, so that a run ends between two frames and finishes its files."""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+log = logging.getLogger(__name__)
+
+
+class Interruption:
+    """Whether the user asked the run to end."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def request(self, number: int, stack: FrameType | None) -> None:
+        """Signal handler: the first signal asks, the second one insists."""
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        log.warning("interrupted: finishing the files; once more ends at once")
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Within the block SIGINT and SIGTERM set ``requested`` instead of raising; off the main thread they raise."""
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interruption.request) for number in numbers]
+    try:
+        yield interruption
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

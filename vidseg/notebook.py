@@ -1,0 +1,68 @@
+"""The same runs from Python: compose what the command line would, run it, return what came of it."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from vidseg import config as configuration
+from vidseg.job import run_job
+from vidseg.types import Prompt
+
+
+class Run(NamedTuple):
+    """What ``run`` returns: the content of summary.json and the run's folder."""
+
+    summary: dict[str, Any]
+    folder: Path
+
+
+def run(overrides: Sequence[str] = (), prompts: Sequence[Prompt] | None = None) -> Run:
+    """Runs ``python -m vidseg OVERRIDES`` in this process.
+
+    ``prompts`` (from ``Prompt.from_bboxes``, say) replace the configuration's. Raises JobFailed, whose message is the
+    command's, after leaving the same record as the command.
+    """
+    configuration.register()
+    with initialize_config_dir(configuration.folder(), version_base="1.3", job_name="vidseg"):
+        composed = compose("config", list(overrides), return_hydra_config=True)
+    folder = Path(composed.hydra.run.dir)
+    choices = dict(composed.hydra.runtime.choices)
+    settings = composed.hydra
+    config = composed.copy()
+    with open_dict(config):
+        del config["hydra"]
+    _save(folder / ".hydra", config, settings, list(overrides))
+    with _logged(folder / "vidseg.log"):
+        summary = run_job(config, folder, choices, prompts)
+    return Run(asdict(summary), folder)
+
+
+def _save(folder: Path, config: DictConfig, settings: DictConfig, overrides: list[str]) -> None:
+    """What Hydra's command leaves in a run folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": settings}), folder / "hydra.yaml")
+    OmegaConf.save(OmegaConf.create(overrides), folder / "overrides.yaml")
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Within the block vidseg's log goes to ``path`` as well."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    logger = logging.getLogger("vidseg")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()

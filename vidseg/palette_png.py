@@ -1,0 +1,66 @@
+"""Label maps on disk: PNGs whose pixel values are object ids, with DAVIS' palette. 0 is background, 255 is void."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+
+VOID = 255
+
+
+def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
+    """The label map (h, w) uint8 of an image; palette indices are kept, colour images count any non-zero pixel as 255.
+
+    Raises InputError, naming ``key``, for a file that is missing or no image.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("P", "L"):
+                return np.array(image)
+            if image.mode in ("1", "LA", "RGB", "RGBA"):
+                return np.where(np.array(image.convert("RGB")).any(axis=2), VOID, 0).astype(np.uint8)
+            values = np.array(image)
+    except FileNotFoundError as error:
+        raise InputError(f"{key}: no such file: {path}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{key}: {path} is not an image that can be read ({error})") from error
+    if values.ndim != 2 or values.min() < 0 or values.max() > VOID:
+        raise InputError(f"{key}: {path} holds values outside 0..255; a label map is an 8-bit image")
+    return values.astype(np.uint8)
+
+
+def write_label_map(path: Path, labels_hw: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
+    """Writes a palette PNG, whole or not at all. ``palette`` is (256, 3) uint8."""
+    from PIL import Image
+
+    image = Image.fromarray(labels_hw, mode="L")
+    image.putpalette(palette.tobytes())
+    part = path.with_name(f".{path.name}.part")
+    # Level 1 writes a 720p label map in 3 ms instead of 9 and costs a few per cent in size.
+    image.save(part, format="PNG", compress_level=1)
+    part.rename(path)
+
+
+def read_labels(path: Path, key: str) -> NDArray[np.uint8]:
+    """The label map (h, w) of one image of a sequence, object ids only.
+
+    DAVIS-2016's single object, 255 on a map that holds nothing else, becomes object 1; beside others 255 is void and
+    becomes background.
+    """
+    labels = read_label_map(path, key)
+    single = not ((labels > 0) & (labels < VOID)).any()
+    return np.where(labels == VOID, 1 if single else 0, labels).astype(np.uint8)
+
+
+def label_maps_by_frame(folder: str | Path, key: str) -> dict[int, Path]:
+    """The PNGs of a folder by frame number (00007.png is frame 7). Raises InputError where there are none."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{key}: no such folder: {folder}")
+    files = {int(path.stem): path for path in sorted(Path(folder).glob("*.png")) if path.stem.isdigit()}
+    if not files:
+        raise InputError(f"{key}: {folder} holds no label maps named by frame number, such as 00000.png")
+    return files

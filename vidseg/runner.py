@@ -1,0 +1,139 @@
+"""The run itself: extract, segment, composite, log, one frame at a time. Knows the seams of vidseg.types only."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from vidseg.interrupt import interruptible
+from vidseg.meter import Meter, peak_cuda_mib, rss_mib
+from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
+
+
+class SampleWriter(Protocol):
+    """Where every stride-th frame goes as a picture."""
+
+    def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
+
+    def write(self, frame: Frame, masks: FrameMasks) -> None: ...  # noqa: D102
+
+    def close(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a run is made of but its model."""
+
+    source: Source
+    prompts: tuple[Prompt, ...]
+    outputs: Mapping[str, Output]
+    metrics: Sequence[Metric]
+    samples: SampleWriter
+    tracker: Tracker
+
+
+def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
+    """Runs to the end of the source, or until the user interrupts; True if it came to the end.
+
+    Whatever ends the run, every output is finished with the frames it got; one that can't be is removed.
+    """
+    with ExitStack() as stack:
+        interruption = stack.enter_context(interruptible())
+        stack.callback(_close_samples, parts.samples, meter)
+        for metric in parts.metrics:
+            metric.open(parts.source, parts.prompts)
+        for output in parts.outputs.values():
+            stack.callback(_finish, output, meter)
+            output.open(folder, parts.source)
+        pairs = stack.enter_context(closing(_segmented(parts, segmenter, meter)))
+        bar = stack.enter_context(_progress(len(parts.source.frames)))
+        for position, (frame, masks) in enumerate(pairs):
+            with meter.stage("composite"):
+                for output in parts.outputs.values():
+                    output.write(frame, masks)
+            with meter.stage("log"):
+                for metric in parts.metrics:
+                    metric.update(frame, masks)
+                if parts.samples.wants(position, frame.index):
+                    parts.samples.write(frame, masks)
+                    parts.tracker.log_sample(frame, masks, parts.prompts)
+                parts.tracker.log(position, _values(frame, masks, meter))
+            meter.frames += 1
+            bar.update()
+            if interruption.requested:
+                return False
+    return True
+
+
+def _segmented(parts: Parts, segmenter: Segmenter, meter: Meter) -> Generator[tuple[Frame, FrameMasks]]:
+    """The segmenter's pairs, its time counted as ``segment`` and what it waits for frames as ``extract``."""
+    with closing(segmenter.track(_TimedSource(parts.source, meter), parts.prompts)) as pairs:
+        while True:
+            with meter.stage("segment"):
+                pair = next(pairs, None)
+            if pair is None:
+                return
+            yield pair
+
+
+class _TimedSource:
+    """A source whose reads count as ``extract``; everything else is the source's own."""
+
+    def __init__(self, source: Source, meter: Meter) -> None:
+        self._source, self._meter = source, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __iter__(self) -> Generator[Frame]:
+        with closing(self._source.__iter__()) as frames:
+            while True:
+                with self._meter.stage("extract"):
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                yield frame
+
+    def __getitem__(self, index: int) -> Frame:
+        with self._meter.stage("extract"):
+            return self._source[index]
+
+
+def _values(frame: Frame, masks: FrameMasks, meter: Meter) -> dict[str, float]:
+    """What is logged of every frame, by its W&B key."""
+    lap = meter.lap_ms()
+    values: dict[str, float] = {"frame": frame.index, "memory/rss_mib": rss_mib()}
+    values |= {f"time/{name}_ms": lap[name] for name in ("extract", "segment", "composite", "log")}
+    if (cuda_mib := peak_cuda_mib()) is not None:
+        values["memory/cuda_peak_mib"] = cuda_mib
+    for number, object_id in enumerate(masks.object_ids):
+        values[f"mask/area_{object_id}"] = int(masks.masks_nhw[number].sum())
+        if masks.scores is not None and (score := masks.scores[number]) is not None:
+            values[f"mask/score_{object_id}"] = score
+    return values
+
+
+def _close_samples(samples: SampleWriter, meter: Meter) -> None:
+    with meter.stage("log"):
+        samples.close()
+
+
+def _finish(output: Output, meter: Meter) -> None:
+    """Gives an output its final name, or removes it: it failed, or there is nothing in it."""
+    with meter.stage("composite"):
+        if not meter.frames:
+            output.abort()
+            return
+        try:
+            output.close()
+        except BaseException:
+            output.abort()
+            raise
+
+
+def _progress(total: int) -> tqdm[Any]:
+    """One bar, on a terminal only."""
+    return tqdm(total=total, unit="frame", disable=None, dynamic_ncols=True, leave=False)
