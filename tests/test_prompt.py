@@ -1,0 +1,192 @@
+"""Prompts from configuration values, mask images and files; each mistake's message names its key."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidseg import prompt
+from vidseg.errors import InputError
+from vidseg.types import Prompt, VideoInfo
+
+
+@dataclass
+class Clip:
+    """As much of a source as prompts look at."""
+
+    name: str = "clip.mp4"
+    info: VideoInfo = VideoInfo(64, 48, Fraction(24), 10, Fraction(1, 24))  # noqa: RUF009 (frozen)
+    frames: Any = range(0, 10)
+    prompts: tuple[Prompt, ...] = ()
+
+
+SOURCE: Any = Clip()
+
+
+def test_click_defaults_to_positive_labels():
+    (made,) = prompt.click(SOURCE, [[3, 4], [5.5, 6]], None, 2, 7)
+    assert (made.frame_index, made.object_id) == (2, 7)
+    assert made.points_xy is not None
+    assert made.points_xy.tolist() == [[3, 4], [5.5, 6]]
+    assert made.labels is not None
+    assert made.labels.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: prompt.click(SOURCE, None, None, 0, 1), "prompt.points: missing"),
+        (lambda: prompt.click(SOURCE, [], None, 0, 1), "prompt.points: [] is not a list"),
+        (lambda: prompt.click(SOURCE, [[64, 4]], None, 0, 1), "prompt.points: [64, 4] lies outside the frame of 64x48"),
+        (lambda: prompt.click(SOURCE, [[-1, 4]], None, 0, 1), "prompt.points: [-1, 4] lies outside"),
+        (lambda: prompt.click(SOURCE, [[math.nan, 4]], None, 0, 1), "prompt.points: [nan, 4] is not [x, y]"),
+        (lambda: prompt.click(SOURCE, [["a", 4]], None, 0, 1), "prompt.points: [a, 4] is not [x, y]"),
+        (lambda: prompt.click(SOURCE, [3, 4], None, 0, 1), "prompt.points: 3 is not [x, y]"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], [1, 0], 0, 1), "prompt.labels: 2 labels for 1 points"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], [2], 0, 1), "prompt.labels: [2]; a label is 1"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, 10, 1), "prompt.frame: 10 is beyond the last frame of clip.mp4"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, -1, 1), "prompt.frame: -1 is not a frame number"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 0), "prompt.object: 0 is not an object id"),
+        (lambda: prompt.box(SOURCE, None, 0, 1), "prompt.box: missing"),
+        (lambda: prompt.box(SOURCE, [1, 2, 3], 0, 1), "prompt.box: [1, 2, 3] is not [x0, y0, x1, y1]"),
+        (lambda: prompt.box(SOURCE, [30, 2, 3, 20], 0, 1), "prompt.box: [30, 2, 3, 20] is inside out"),
+        (lambda: prompt.box(SOURCE, [3, 2, 65, 20], 0, 1), "prompt.box: [3, 2, 65, 20] lies outside"),
+        (lambda: prompt.mask(SOURCE, None, 0, None), "prompt.path: missing"),
+        (lambda: prompt.mask(SOURCE, "nowhere.png", 0, None), "prompt.path: no such file: nowhere.png"),
+        (lambda: prompt.file(SOURCE, "nowhere.yaml"), "prompt.path: can't read nowhere.yaml"),
+        (lambda: prompt.sample(SOURCE), "prompt: clip.mp4 has no prompt of its own"),
+    ],
+)
+def test_mistakes_name_the_key(call, message):
+    with pytest.raises(InputError) as raised:
+        call()
+    assert str(raised.value).startswith(message)
+    assert len(str(raised.value).splitlines()) <= 2
+
+
+def test_frames_that_extraction_skips_are_refused():
+    source: Any = Clip(frames=range(0, 10, 2))
+    with pytest.raises(InputError, match=r"prompt\.frame: 3 is not among the extracted frames"):
+        prompt.click(source, [[3, 4]], None, 3, 1)
+
+
+def _png(path, labels_hw, mode="L"):
+    Image.fromarray(np.asarray(labels_hw, np.uint8)).convert(mode).save(path)
+    return str(path)
+
+
+def _blobs(*values):
+    labels = np.zeros((48, 64), np.uint8)
+    for number, value in enumerate(values):
+        labels[5:15, 10 * number : 10 * number + 8] = value
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "ids"),
+    [
+        ((255,), None, [1]),  # DAVIS-2016
+        ((7,), None, [1]),  # two values are one object, number 1
+        ((255,), 5, [5]),
+        ((1, 2, 255), None, [1, 2]),  # 255 is void
+        ((1, 2, 9), 9, [9]),
+    ],
+)
+def test_values_of_a_mask_image(tmp_path, values, wanted, ids):
+    labels = _blobs(*values)
+    prompts = prompt.mask(SOURCE, _png(tmp_path / "first.png", labels), 0, wanted)
+    assert [made.object_id for made in prompts] == ids
+    for made in prompts:
+        value = values[0] if len(values) == 1 else made.object_id
+        assert np.array_equal(made.mask_hw, labels == value)
+
+
+def test_a_palette_image_keeps_its_indices(tmp_path):
+    image = Image.fromarray(_blobs(1, 2))
+    image.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
+    image.save(tmp_path / "p.png")
+    assert [made.object_id for made in prompt.mask(SOURCE, str(tmp_path / "p.png"), 0, None)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted", "message"),
+    [
+        (np.zeros((48, 64)), None, "is empty: every pixel is zero"),
+        (_blobs(1, 2), 3, r"object 3 is not among its values \[1, 2\]"),
+        (np.ones((20, 30)), None, "is 30x20, the video is 64x48"),
+    ],
+)
+def test_masks_that_can_not_be(tmp_path, labels, wanted, message):
+    with pytest.raises(InputError, match=message):
+        prompt.mask(SOURCE, _png(tmp_path / "m.png", labels), 0, wanted)
+
+
+def test_a_file_of_every_kind(tmp_path):
+    _png(tmp_path / "second.png", _blobs(0, 255), "RGB")
+    path = tmp_path / "prompts.yaml"
+    path.write_text(
+        "prompts:\n"
+        "- {frame: 0, object: 1, points: [[3, 4], [6, 8]], labels: [1, 0]}\n"
+        "- {frame: 0, object: 2, box: [1, 2, 30, 40], points: [[5, 5]]}\n"
+        "- {frame: 4, object: 2, mask: second.png}\n"
+    )
+    first, second, third = prompt.file(SOURCE, str(path))
+    assert first.labels is not None
+    assert first.labels.tolist() == [1, 0]
+    assert second.box_xyxy is not None
+    assert second.box_xyxy.tolist() == [1, 2, 30, 40]
+    assert second.points_xy is not None
+    assert (third.frame_index, third.object_id) == (4, 2)
+    assert np.array_equal(third.mask_hw, _blobs(0, 255) > 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompts: []", "has no prompts"),
+        ("- 3", "has no prompts"),
+        ("prompts: [{frame: 0, points: [[1, 2]]", "is not YAML"),
+        ("prompts: [3]", r"prompts\[0\]: 3 is not a mapping"),
+        ("prompts: [{point: [[1, 2]]}]", r"prompts\[0\].point: unknown key; allowed are frame, object"),
+        ("prompts: [{object: 1}]", r"prompts\[0\].points: missing"),
+        ("prompts: [{points: [[1, 2]]}, {points: [[1, 99]]}]", r"prompts\[1\].points: \[1, 99\] lies outside"),
+        ("prompts: [{points: [[1, 2]]}, {box: [1, 2, 3, 4]}]", "second one for object 1 on frame 0"),
+        ("prompts: [{mask: m.png, points: [[1, 2]]}]", r"prompts\[0\].mask: a mask prompt takes no points"),
+        ("prompts: [{mask: m.png}]", r"prompts\[0\].mask: no such file"),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path, text, message):
+    path = tmp_path / "prompts.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        prompt.file(SOURCE, str(path))
+
+
+def test_bboxes_of_the_notebook_widget():
+    bboxes = [
+        {"x": 10, "y": 12, "width": 0, "height": 0, "label": "skater"},
+        {"x": 20, "y": 22, "width": 0, "height": 0, "label": "skater"},
+        {"x": 1, "y": 2, "width": 30, "height": 40, "label": "dog"},
+    ]
+    skater, dog = Prompt.from_bboxes(bboxes, frame_index=3)
+    assert skater.points_xy is not None
+    assert skater.points_xy.tolist() == [[10, 12], [20, 22]]
+    assert skater.labels is not None
+    assert skater.labels.tolist() == [1, 1]
+    assert dog.box_xyxy is not None
+    assert dog.box_xyxy.tolist() == [1, 2, 31, 42]
+    assert [p.object_id for p in (skater, dog)] == [1, 2]
+    assert {p.frame_index for p in (skater, dog)} == {3}
+    prompt.check(SOURCE, (skater, dog))
+    with pytest.raises(InputError, match="empty"):
+        Prompt.from_bboxes([])
+
+
+def test_prompts_made_in_python_are_checked_too():
+    outside = Prompt(0, 1, points_xy=np.array([[99, 1]], np.float32), labels=np.array([1], np.int32))
+    with pytest.raises(InputError, match=r"points: \[99.0, 1.0\] lies outside"):
+        prompt.check(SOURCE, [outside])
