@@ -1,0 +1,82 @@
+"""Number formats: autocast to 16 bits, and TF32 for what stays float32. Knows nothing about models.
+
+TF32 keeps 10 bits of the mantissa in matrix products and convolutions of float32 (NVIDIA GPUs from Ampere on, compute
+capability 8.0). bfloat16 needs the same GPUs; a CPU runs it always, but without the instructions it is emulated.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vidseg.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them; the last one on ARM
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """One choice of ``conf/precision``: "auto", or an autocast type (None, "bfloat16", "float16") and TF32 or not."""
+
+    name: str
+    autocast: str | None = None
+    tf32: bool = False
+
+    def __post_init__(self) -> None:
+        if self.autocast not in (None, "bfloat16", "float16"):
+            raise InputError(f"precision.autocast: {self.autocast} is not one of null, bfloat16, float16")
+
+    def resolve(self, device: torch.device) -> "Precision":
+        """What runs on ``device``: this, or float32 with a warning where the device lacks it. Never "auto"."""
+        if self.name == "auto":
+            return BF16 if _is_ampere(device) else FP32
+        if self.autocast == "bfloat16" and device.type == "cpu":
+            if not _cpu_has_bf16():
+                logger.warning("precision=%s: this CPU emulates bfloat16, many times slower than fp32", self.name)
+            return self
+        if self.autocast == "float16":
+            supported = device.type == "cuda"
+        elif self.autocast == "bfloat16" or self.tf32:
+            supported = _is_ampere(device)
+        else:
+            supported = True
+        if not supported:
+            logger.warning("precision=%s: not available on %s, running in fp32", self.name, device)
+        return self if supported else FP32
+
+    @contextmanager
+    def applied(self, device: torch.device) -> Iterator[None]:
+        """Computes in this precision until the block ends; the process's own switches are then as they were."""
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = self.tf32
+        try:
+            if self.autocast is None:
+                with torch.autocast(device.type, enabled=False):
+                    yield
+            else:
+                with torch.autocast(device.type, dtype=getattr(torch, self.autocast)):
+                    yield
+        finally:
+            matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+FP32 = Precision("fp32")
+BF16 = Precision("bf16", autocast="bfloat16", tf32=True)
+
+
+def _is_ampere(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def _cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the CPU has bfloat16 instructions; False where the system doesn't say."""
+    try:
+        return not _BF16_FLAGS.isdisjoint(cpuinfo.read_text().split())
+    except OSError:
+        return False

@@ -1,0 +1,133 @@
+"""The package sam2: imported and built here, and nowhere else. Knows nothing about videos or checkpoints.
+
+``import sam2`` initialises Hydra for itself where Hydra isn't running; that is undone, so that a command or a notebook
+can still use Hydra. Its builder composes through Hydra too and can't run inside a Hydra job: ``build`` reads the same
+YAML and sets the same keys.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from hydra.version import VersionBase
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from vidseg.errors import InputError
+
+
+@contextmanager
+def _hydra_untouched() -> Iterator[None]:
+    """Leaves Hydra as it was: not initialised, and at the version its user asked for."""
+    initialized, version = GlobalHydra.instance().is_initialized(), VersionBase.instance().version_base
+    try:
+        yield
+    finally:
+        if not initialized:
+            GlobalHydra.instance().clear()
+        VersionBase.instance().version_base = version
+
+
+with _hydra_untouched():
+    import sam2.sam2_video_predictor
+    from sam2.modeling.sam2_base import NO_OBJ_SCORE
+
+__all__ = ["NO_OBJ_SCORE", "build", "inference_state"]
+
+# sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
+# Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack.
+_PREDICTOR = {
+    "_target_": f"{sam2.sam2_video_predictor.__name__}.SAM2VideoPredictor",
+    "sam_mask_decoder_extra_args": {
+        "dynamic_multimask_via_stability": True,
+        "dynamic_multimask_stability_delta": 0.05,
+        "dynamic_multimask_stability_thresh": 0.98,
+    },
+    "binarize_mask_from_pts_for_mem_enc": True,
+    "fill_hole_area": 0,
+}
+
+
+def build(config: str, image_size: int | None, non_overlap_masks: bool, seed: int) -> Any:
+    """sam2's SAM2VideoPredictor on the CPU in eval mode, its weights drawn from ``seed``.
+
+    ``config`` is a path inside the package sam2 (configs/sam2.1/sam2.1_hiera_t.yaml) or of a YAML file; ``image_size``
+    is the side in pixels of the square that frames are resized to, a multiple of 32, or None for the config's own.
+    Raises InputError if either can't be used. Neither Hydra's nor torch's global state changes.
+    """
+    model = _read(config)
+    model.merge_with(_PREDICTOR, {"non_overlap_masks": non_overlap_masks})
+    if image_size is not None:
+        model.image_size = image_size
+    size = model.get("image_size", 512)
+    # 4 pixels a patch, and positions that repeat in windows of 8 patches (sam2/modeling/backbones/hieradet.py)
+    if not isinstance(size, int) or size < 32 or size % 32:
+        raise InputError(f"model.image_size: {size}; a positive multiple of 32 (1024 is what the models learnt)")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        try:
+            predictor = instantiate(model)
+        except HydraException as error:
+            raise InputError(f"model.config: {config} can't be built: {str(error).splitlines()[0]}") from error
+    predictor.memory_attention.register_forward_pre_hook(_float_memory, with_kwargs=True)
+    return predictor.eval()
+
+
+def inference_state(predictor: Any, num_frames: int, height: int, width: int) -> dict[str, Any]:
+    """What ``SAM2VideoPredictor.init_state`` makes of a video, without its frames: they are put in one at a time."""
+    return {
+        "images": {},
+        "num_frames": num_frames,
+        "offload_video_to_cpu": True,
+        "offload_state_to_cpu": False,
+        "video_height": height,
+        "video_width": width,
+        "device": predictor.device,
+        "storage_device": predictor.device,
+        "point_inputs_per_obj": {},
+        "mask_inputs_per_obj": {},
+        "cached_features": {},
+        "constants": {},
+        "obj_id_to_idx": OrderedDict(),
+        "obj_idx_to_id": OrderedDict(),
+        "obj_ids": [],
+        "output_dict_per_obj": {},
+        "temp_output_dict_per_obj": {},
+        "frames_tracked_per_obj": {},
+    }
+
+
+def _read(config: str) -> DictConfig:
+    package = Path(str(files("sam2")))
+    path = package / config if (package / config).is_file() else Path(config).expanduser()
+    if not path.is_file():
+        own = ", ".join(
+            str(path.relative_to(package)) for path in sorted(package.glob("configs/*/sam2*_hiera_[tsbl]*.yaml"))
+        )
+        raise InputError(f"model.config: {config} does not exist; give a YAML file or one of sam2's: {own}")
+    try:
+        content = OmegaConf.load(path)
+        OmegaConf.resolve(content)
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"model.config: {path} can't be read: {str(error).splitlines()[0]}") from error
+    model = content.get("model") if isinstance(content, DictConfig) else None
+    if not isinstance(model, DictConfig) or "_target_" not in model:
+        raise InputError(f"model.config: {path} has no key model with a _target_, as sam2's own configs have")
+    return model
+
+
+def _float_memory(module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Memories are kept in bfloat16, and become float32 when joined with object pointers.
+
+    Where there is no pointer yet (an object that is prompted later only) sam2 fails without autocast for want of this
+    cast (its issues 308 and 577); elsewhere it changes nothing.
+    """
+    return args, {**kwargs, "memory": kwargs["memory"].float()}
