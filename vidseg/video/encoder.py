@@ -1,0 +1,228 @@
+"""Writes one video file: pictures encoded in a thread, the source's sound beside them, the source's time stamps kept.
+
+The file has a temporary name until it is whole. This module knows nothing about masks or renders.
+"""
+
+import contextlib
+import logging
+import os
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+from vidseg.prefetch import Background
+from vidseg.types import VideoInfo
+from vidseg.video.audio import Sound
+from vidseg.video.codec import CODECS, Codec, check_codec
+
+__all__ = ["Encoder", "check_codec"]
+
+log = logging.getLogger(__name__)
+
+QP_TO_LAMBDA = 118
+"""libavutil's FF_QP2LAMBDA: ``global_quality`` is a quantiser times this."""
+
+MAX_TIMESCALE = 2**31 - 1
+LARGEST_MPEG4_CLOCK = 65535
+"""MPEG-4 part 2 writes the denominator of its clock in 16 bits."""
+
+BT709, SMPTE170M = 1, 6
+"""ITU-T H.273: the same numbers name matrix, primaries and transfer of BT.709 and of BT.601 (525 lines)."""
+
+
+class Encoder:
+    """Encodes (h, w, 3) RGB or, where ``alpha``, (h, w, 4) RGBA pictures (straight alpha) into ``path``.
+
+    Frames keep their time: the picture of ``time_s`` is shown at ``time_s - offset_s``, counted in ``info.time_base``,
+    so that an irregular source plays in step with its output. Matroska and WebM count milliseconds. AVI has no time
+    stamps: its frames follow each other at ``info.fps``, and it carries no sound. A frame must come later than the one
+    before; one that does not is shown one tick after it. 4:2:0 codecs have even sizes only: an odd picture gains one
+    column or row, a copy of its last. Colours are BT.709 from 1280x720 on, BT.601 below and in AVI; limited range; tagged.
+
+    ``audio`` is the file whose first audio stream is copied where the container holds its codec (a warning tells where
+    not), from ``offset_s`` on, up to the end of the last frame if the source's pictures go on, else to its own end.
+
+    Raises InputError for a codec, suffix or ``quality`` that can't be (see ``check_codec``), or a size that the codec
+    refuses; OSError from ``write`` or ``close`` where the disk does (full, gone).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        codec: str,
+        info: VideoInfo,
+        *,
+        quality: float | None = None,
+        audio: Path | None = None,
+        offset_s: float = 0.0,
+    ) -> None:
+        self._codec, self._format = check_codec(codec, path, quality)
+        self.alpha = self._codec.alpha
+        self._path, self._partial = path, path.with_name(f".{path.name}.part")
+        self._info, self._offset_s = info, offset_s
+        self._last_pts: int | None = None
+        self._stamps: deque[int] = deque()
+        self._frames = 0
+        self._stopped = False
+        self._sound: Sound | None = None
+        self._container: OutputContainer | None = None
+        try:
+            self._open(codec, quality)
+            if audio is not None and self._container is not None:
+                self._sound = Sound(audio, self._container, self._format, offset_s)
+        except BaseException:
+            self._discard()
+            raise
+        self._thread: Background[tuple[NDArray[np.uint8], float]] = Background(self._encode)
+
+    def write(self, image_hwc: NDArray[np.uint8], time_s: float) -> None:
+        """Queues one picture of the size of ``info``; it must not be changed afterwards.
+
+        Raises what encoding an earlier one raised: OSError where the disk is full.
+        """
+        height, width = self._info.height, self._info.width
+        shapes = [(height, width, 3), (height, width, 4)] if self.alpha else [(height, width, 3)]
+        if image_hwc.dtype != np.uint8 or image_hwc.shape not in shapes:
+            raise ValueError(f"{self._path.name} takes uint8 {shapes}, not {image_hwc.dtype} {image_hwc.shape}")
+        self._thread.put((image_hwc, time_s))
+
+    def close(self) -> None:
+        """Encodes what is queued, copies the rest of the sound and gives the file its name.
+
+        Where nothing was written there is no file. Raises what encoding raised; then nothing is left behind.
+        """
+        if self._container is None:
+            return
+        try:
+            self._thread.close()
+            if self._frames:
+                self._finish()
+            else:
+                log.warning("%s: there was no frame to write", self._path.name)
+        finally:
+            self._discard()
+
+    def abort(self) -> None:
+        """Ends the thread and removes the unfinished file. Never raises; does nothing after ``close``."""
+        self._stopped = True
+        with contextlib.suppress(Exception):
+            self._thread.close()
+        self._discard()
+
+    def _open(self, codec: str, quality: float | None) -> None:
+        """Opens container and codec, or the codec that the row falls back to."""
+        self._container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
+        try:
+            self._stream = self._add_stream(quality)
+        except av.error.FFmpegError as error:
+            width, height = self._info.width, self._info.height
+            if self._codec.fallback is None:
+                raise InputError(f"codec: {codec} can't encode {width}x{height} pixels ({error.strerror})") from error
+            log.warning("codec %s can't be opened here (%s): %s instead", codec, error.strerror, self._codec.fallback)
+            self._codec = CODECS[self._codec.fallback]
+            self._open(self._codec.encoder, None)
+
+    def _add_stream(self, quality: float | None) -> av.VideoStream:
+        row, info = self._codec, self._info
+        self._numbered = row.own_clock or self._format.constant_rate
+        self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
+        assert self._container is not None
+        if row.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to the terminal past FFmpeg's log
+        stream: av.VideoStream = self._container.add_stream(row.encoder, rate=info.fps, options=_options(row, quality))
+        context = stream.codec_context
+        even = 2 if "420" in row.pix_fmt else 1
+        context.width, context.height = -(-info.width // even) * even, -(-info.height // even) * even
+        context.pix_fmt, context.time_base = row.pix_fmt, self._clock
+        context.thread_type, context.thread_count = "AUTO", 0
+        if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
+            context.codec_tag = row.tag
+        self._tag_colours(context)
+        context.open(strict=False)
+        stream.time_base = self._clock if self._format.constant_rate else info.time_base
+        return stream
+
+    def _tag_colours(self, context: av.VideoCodecContext) -> None:
+        """BT.709 for HD, BT.601 below it and in AVI, which has no tags: what players assume. RGB needs none."""
+        self._matrix: int | None = None
+        if not self._codec.pix_fmt.startswith("yuv"):
+            return
+        hd = (self._info.width >= 1280 or self._info.height >= 720) and not self._format.constant_rate
+        self._matrix = Colorspace.ITU709 if hd else Colorspace.ITU601
+        context.colorspace = BT709 if hd else SMPTE170M
+        context.color_primaries = context.color_trc = BT709 if hd else SMPTE170M
+        context.color_range = ColorRange.MPEG
+
+    def _encode(self, item: tuple[NDArray[np.uint8], float]) -> None:
+        if self._stopped:
+            return
+        image_hwc, time_s = item
+        pts = round((Fraction(time_s) - Fraction(self._offset_s)) / self._info.time_base)
+        self._last_pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)
+        frame = self._to_frame(image_hwc)
+        frame.time_base = self._clock
+        frame.pts = self._frames if self._numbered else self._last_pts
+        self._stamps.append(self._last_pts)
+        self._frames += 1
+        self._mux(self._stream.encode(frame))
+
+    def _to_frame(self, image_hwc: NDArray[np.uint8]) -> av.VideoFrame:
+        context, (height, width, channels) = self._stream.codec_context, image_hwc.shape
+        padding = ((0, context.height - height), (0, context.width - width), (0, 0))
+        padded = np.pad(image_hwc, padding, mode="edge") if any(map(any, padding)) else image_hwc
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24" if channels == 3 else "rgba")
+        if self._matrix is None:
+            return frame.reformat(format=context.pix_fmt)
+        return frame.reformat(
+            format=context.pix_fmt, dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG, interpolation="AREA"
+        )
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        assert self._container is not None
+        for packet in packets:
+            if self._codec.own_clock and not self._format.constant_rate:
+                packet.time_base = self._info.time_base
+                packet.pts = packet.dts = self._stamps.popleft()
+            packet.duration = max(1, round(1 / self._info.fps / packet.time_base))
+            if self._sound is not None:
+                self._sound.copy(float(packet.dts * packet.time_base))
+            self._container.mux(packet)
+
+    def _finish(self) -> None:
+        assert self._container is not None
+        assert self._last_pts is not None
+        self._mux(self._stream.encode(None))
+        if self._sound is not None:
+            frame_s = float(1 / self._info.fps)
+            self._sound.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
+        self._container.close()
+        self._partial.replace(self._path)
+
+    def _discard(self) -> None:
+        """Lets go of everything; what has not got its final name is removed. Never raises."""
+        for resource in (self._container, self._sound):
+            with contextlib.suppress(Exception):
+                if resource is not None:
+                    resource.close()
+        if self._container is not None:
+            with contextlib.suppress(OSError):
+                self._partial.unlink(missing_ok=True)
+        self._container = self._sound = None
+
+
+def _options(row: Codec, quality: float | None) -> dict[str, str]:
+    options = dict(row.options)
+    if row.quality is not None:
+        value = row.quality.default if quality is None else quality
+        if row.quality.option == "qscale":
+            options |= {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
+        else:
+            options[row.quality.option] = f"{value:g}"
+    return options
