@@ -137,7 +137,7 @@ def _instantiate(config: DictConfig, *path: str) -> Any:
         node = node[key]
     key = ".".join(path)
     try:
-        return instantiate(node)
+        return instantiate(node, _convert_="all")
     except InstantiationException as error:
         cause: BaseException | None = error
         while isinstance(cause, InstantiationException):
@@ -146,6 +146,8 @@ def _instantiate(config: DictConfig, *path: str) -> Any:
             raise InputError(f"{key}: {cause}") from error
         if cause is None or isinstance(cause, ImportError | AttributeError):
             raise InputError(f"{key}: {str(error).splitlines()[0]}") from error
+        if isinstance(cause, InputError) and path[0] == "output":  # an output doesn't know what it is called
+            raise InputError(f"{key}.{cause}") from None
         raise cause from None
 
 

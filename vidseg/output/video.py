@@ -28,13 +28,15 @@ class VideoOutput:
         self.path = path
         self._codec, self._quality = codec, quality
         self._render: Render = partial(get_method(render), **options)
-        check_codec(codec, path, quality)
+        row, _ = check_codec(codec, path, quality)
         try:
-            self._render(
+            trial = self._render(
                 Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8)), FrameMasks(0, (), np.zeros((0, 2, 2), np.float32))
             )
         except TypeError as error:
-            raise InputError(f"output: {path}: {render} takes no such option ({error})") from error
+            raise InputError(f"render: {error}") from error
+        if trial.shape[2] == 4 and not row.alpha:
+            raise InputError(f"codec: {codec} has no alpha, which {render} draws; prores4444 and vp9_alpha have")
         self._encoder: Encoder | None = None
 
     def open(self, folder: Path, source: Source) -> None:

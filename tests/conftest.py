@@ -1,0 +1,58 @@
+"""What the tests share: small real clips, the command as a process, and where the real videos are."""
+
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def picture(index, width=160, height=120):
+    """A gradient with a bright square of 40 pixels, moving 2 pixels a frame, where fakes.Square's object 1 is."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[..., 0] = np.linspace(20, 90, width)
+    image[..., 1] = np.linspace(30, 80, height)[:, None]
+    image[..., 2] = 60
+    image[10:50, 2 * index : 2 * index + 40] = (220, 180, 40)
+    return image
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """20 frames of 160x120 at 10 fps, H.264 in MP4."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 10, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = 160, 120, "yuv420p", Fraction(1, 10)
+        for index in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def data():
+    """The folder of real videos and DAVIS sequences, named by VIDSEG_DATA."""
+    if "VIDSEG_DATA" not in os.environ:
+        pytest.skip("VIDSEG_DATA does not name the folder of real videos")
+    return Path(os.environ["VIDSEG_DATA"])
+
+
+@pytest.fixture
+def vidseg(tmp_path):
+    """Runs the command in an empty folder; the fakes are importable and their configs known."""
+
+    def run(*arguments, timeout=120, env=None):
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **(env or {})}
+        command = [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run

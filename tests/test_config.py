@@ -1,0 +1,92 @@
+"""Every YAML composes, its parts exist, and the command answers quickly without loading anything heavy."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_class, get_method
+from omegaconf import OmegaConf
+
+from vidseg import config as configuration
+
+CONF = Path(configuration.folder())
+CHOICES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
+
+
+def composed(*overrides):
+    configuration.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", list(overrides))
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_every_choice_composes_and_names_something_real(choice):
+    group, name = choice.parent.name, choice.stem
+    listed = group in ("output", "metric")
+    config = composed(f"{group}=[{name}]" if listed else f"{group}={name}")
+    node = config[group][name] if listed else config[group]
+    target = node.get("_target_")
+    if group == "precision":
+        assert node.name == name
+    else:
+        found = get_method(target) if group == "prompt" else get_class(target)
+        assert found.__module__.startswith("vidseg.")
+    if "render" in node:
+        assert callable(get_method(node.render))
+
+
+def test_every_choice_says_what_it_is():
+    silent = [str(choice) for choice in CHOICES if not (CONF / choice).read_text().startswith("# ")]
+    assert silent == []
+
+
+def test_outputs_are_a_set():
+    assert sorted(composed().output) == ["cutout", "overlay", "rle"]
+    assert list(composed("output=[masks]").output) == ["masks"]
+    assert list(composed("output=masks").output) == ["masks"]
+    assert sorted(composed("output=[cutout,rle]", "output.cutout.background=white").output) == ["cutout", "rle"]
+
+
+def test_the_article_s_click():
+    assert OmegaConf.to_container(composed("prompt=skater").prompt.points) == [[782, 301]]
+
+
+def test_replay_needs_no_prompt_but_takes_one():
+    assert composed("model=replay", "model.path=x").prompt._target_ == "vidseg.prompt.replayed"
+    assert composed("model=replay", "model.path=x", "prompt=skater").prompt._target_ == "vidseg.prompt.click"
+
+
+@pytest.mark.parametrize("flag", ["--help", "--cfg=job"])
+def test_help_and_cfg_are_quick_and_light(flag):
+    arguments = ["--help"] if flag == "--help" else ["--cfg", "job"]
+    command = [sys.executable, "-X", "importtime", "-m", "vidseg", *arguments]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    seconds = time.perf_counter() - began
+    loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
+    assert "hydra" in loaded
+    assert not loaded & {"torch", "wandb", "cv2", "av", "sam2", "numpy"}
+    assert seconds < 1.5
+    assert "grabcut" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ("model=large,prompt=skater", "model=large,prompt=skater"),
+        ("video=clips/a b.mp4", "video=clips_a_b.mp4"),
+        ("prompt.points=[[1,2]]", "prompt.points=_1,2_"),
+    ],
+)
+def test_sweep_folders_have_safe_names(overrides, name):
+    assert configuration.slug(overrides) == name
+
+
+def test_long_sweep_folders_stay_apart():
+    first, second = (configuration.slug("video=" + "x" * 200 + end) for end in "ab")
+    assert first != second
+    assert len(first) <= 100
