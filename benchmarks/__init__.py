@@ -1,0 +1,1 @@
+"""Measurements of vidseg; each prints a table and writes one JSON a machine to benchmarks/results."""
