@@ -1,0 +1,123 @@
+"""How a skater moves: the joints at a phase of the stroke, by two-bone inverse kinematics on keyed foot paths.
+
+Figure coordinates: x forward, y down, the origin on the ice below the hips, 1.0 is the skater's standing height. This
+module knows nothing about drawing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]  # (n, 2)
+
+THIGH, SHIN, UPPER_ARM, FOREARM, SPINE = 0.245, 0.245, 0.165, 0.15, 0.30
+ANKLE = 0.082  # above the ice: boot, holder and blade
+
+# One stroke of a leg, eight keys: ahead of the hips, above the ice, toes down in degrees. It glides, pushes back
+# until the leg is straight, lifts, and is drawn forward again under the body.
+STROKE = np.array(
+    [
+        [0.15, 0.000, -2.0],
+        [0.12, 0.000, 0.0],
+        [0.06, 0.000, 0.0],
+        [-0.02, 0.000, 2.0],
+        [-0.20, 0.004, 12.0],
+        [-0.37, 0.060, 40.0],
+        [-0.30, 0.150, 48.0],
+        [0.03, 0.075, 12.0],
+    ]
+)
+
+
+def smooth(keys: Points, at: NDArray[np.float64], closed: bool = False) -> Points:
+    """A Catmull-Rom curve through ``keys`` (n, d), at positions ``at`` in keys (m,): (m, d). ``closed`` wraps."""
+    n = len(keys)
+    i = np.floor(at).astype(int)
+    t = (at - i)[:, None]
+    index = [(i + k) % n if closed else np.clip(i + k, 0, n - 1) for k in (-1, 0, 1, 2)]
+    a, b, c, d = (keys[k] for k in index)
+    curve: Points = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    return curve
+
+
+def direction(degrees: float) -> Points:
+    """A unit vector: 0 points straight up, positive angles lean forward."""
+    radians = np.deg2rad(degrees)
+    return np.array([np.sin(radians), -np.cos(radians)])
+
+
+def _joint(root: Points, tip: Points, upper: float, lower: float) -> tuple[Points, Points]:
+    """Knee and ankle of a two-bone leg from ``root`` towards ``tip``, the knee bent forward."""
+    reach = tip - root
+    length = min(float(np.hypot(*reach)), 0.995 * (upper + lower))
+    along = reach / np.hypot(*reach)
+    tip = root + along * length
+    a = (upper**2 - lower**2 + length**2) / (2 * length)
+    knee = root + along * a + np.array([along[1], -along[0]]) * np.sqrt(max(upper**2 - a**2, 0.0))
+    return knee, tip
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Joints (2,) of one leg, and how far the toes point down, in degrees."""
+
+    hip: Points
+    knee: Points
+    ankle: Points
+    pitch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Joints (2,) of one arm, and the direction of the hand."""
+
+    shoulder: Points
+    elbow: Points
+    wrist: Points
+    hand: Points
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """The joints (2,) of a skater in figure coordinates; legs and arms are (far, near) as the camera sees them."""
+
+    hip: Points
+    neck: Points
+    head: Points
+    nod: float
+    legs: tuple[Leg, Leg]
+    arms: tuple[Arm, Arm]
+
+    @property
+    def clothes(self) -> Points:
+        """A point (2,) in the middle of the jacket, a little towards the chest and clear of its hem."""
+        spine = self.neck - self.hip
+        point: Points = self.hip + 0.46 * spine + 0.03 * np.array([-spine[1], spine[0]])
+        return point
+
+
+def pose(phase: float, crouch: float = 0.0) -> Pose:
+    """The pose at ``phase`` (one full cycle, both legs' strokes, is 1.0); ``crouch`` 0..1 is how deep it sits."""
+    swing = 2 * np.pi * phase
+    lean = 33 + 12 * crouch + 4 * np.sin(2 * swing)
+    hip = np.array([-0.05, -(0.497 - 0.035 * crouch) - 0.010 * np.cos(2 * swing)])
+    neck = hip + SPINE * direction(lean)
+    nod = 0.30 * lean + 2 * np.sin(swing)
+    legs, arms = [], []
+    for side, (offset, depth) in enumerate(((0.0, -0.012), (0.5, 0.012))):
+        key = ((phase + offset) % 1.0) * len(STROKE)
+        ahead, above, pitch = smooth(STROKE, np.array([key]), closed=True)[0]
+        root = hip + np.array([0.012, depth * 0.5])
+        ankle = np.array([hip[0] + ahead, -ANKLE - max(above, 0.0) + depth])
+        knee, ankle = _joint(root, ankle, THIGH, SHIN)
+        legs.append(Leg(root, knee, ankle, float(pitch)))
+        back = np.sin(swing + side * np.pi + 0.35)  # each arm swings with the other side's leg
+        shoulder = neck + 0.045 * direction(lean + 180) + np.array([-0.012 + 0.014 * side, depth])
+        upper = 176 - 50 * back
+        lower = upper - 44 - 22 * back
+        elbow = shoulder + UPPER_ARM * direction(upper)
+        wrist = elbow + FOREARM * direction(lower)
+        arms.append(Arm(shoulder, elbow, wrist, direction(lower - 12)))
+    head = neck + np.array([0.018, 0.0]) + 0.088 * direction(nod)
+    return Pose(hip, neck, head, nod, (legs[0], legs[1]), (arms[0], arms[1]))
