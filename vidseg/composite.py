@@ -171,14 +171,19 @@ def annotate(frame: Frame | RGB, masks: FrameMasks, prompts: Iterable[Prompt] = 
     """
     if not isinstance(frame, Frame):
         frame = Frame(masks.frame_index, 0.0, frame)
-    out = overlay(frame, masks, ids=True)
     said = [prompt for prompt in prompts if prompt.frame_index == masks.frame_index]
-    for prompt in said:
+    return draw_prompts(overlay(frame, masks, ids=True), said)
+
+
+def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
+    """The picture with every one of ``prompts`` drawn on it, as ``annotate`` describes; (h, w, 3)."""
+    out = rgb_hw3.copy()
+    for prompt in prompts:
         if prompt.mask_hw is not None:
             _dash_contours(out, prompt.mask_hw)
         if prompt.box_xyxy is not None:
             _draw_box(out, prompt.box_xyxy, colour(prompt.object_id))
-    for prompt in said:  # points last: nothing hides a click
+    for prompt in prompts:  # points last: nothing hides a click
         if prompt.points_xy is not None and prompt.labels is not None:
             for point_xy, label in zip(prompt.points_xy, prompt.labels, strict=True):
                 _draw_star(out, point_xy, POSITIVE if label else NEGATIVE)

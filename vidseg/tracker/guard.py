@@ -1,0 +1,57 @@
+"""A tracker that can't end a run. Knows nothing about any particular service."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vidseg.types import Frame, FrameMasks, Prompt, Tracker
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Guarded:
+    """A ``Tracker`` around another: its first failure is one warning, and the run goes on without it.
+
+    After a failure nothing more is logged, but a record that was started is still finished (once, its own failures
+    unheard), so that it isn't left looking alive. KeyboardInterrupt passes through.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._started = False
+        self._failed = False
+
+    def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+        """Begins the record; None where that fails."""
+        record = self._attempt(lambda: self._tracker.start(config, folder))
+        self._started = not self._failed
+        return record
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Logs one frame's values, unless something failed before."""
+        if self._started and not self._failed:
+            self._attempt(lambda: self._tracker.log(step, values))
+
+    def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
+        """Logs one picture, unless something failed before."""
+        if self._started and not self._failed:
+            self._attempt(lambda: self._tracker.log_sample(frame, masks, prompts))
+
+    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
+        """Ends the record if it was started, also after a failure; a second call does nothing."""
+        if self._started:
+            self._started = False
+            self._attempt(lambda: self._tracker.finish(summary, folder))
+
+    def _attempt(self, call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except Exception as error:
+            told, self._failed = self._failed, True
+            level = logging.DEBUG if told else logging.WARNING
+            reason = next(iter(str(error).splitlines()), "")
+            logger.log(level, "tracker: %s: %s; the run goes on without it", type(error).__name__, reason)
+            logger.debug("tracker: the failure in full", exc_info=True)
+            return None
