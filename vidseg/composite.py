@@ -267,9 +267,9 @@ def _contours(mask_hw: NDArray[np.bool_], window: Window) -> list[NDArray[np.int
 
 
 def _label_objects(out: RGB, masks: FrameMasks, windows: Sequence[Window | None]) -> None:
-    """Each object's number in a pill above its largest part, inside the picture and off the other labels."""
+    """Each object's number in a pill on top of its largest part, inside the picture and off the other labels."""
     height, width = out.shape[:2]
-    scale = max(0.4, 0.6 * _scale(out))
+    scale = max(0.35, 0.6 * _scale(out))  # smaller digits can't be read
     taken: list[tuple[int, int, int]] = []
     for object_id, mask_hw, window in zip(masks.object_ids, masks.masks_nhw, windows, strict=True):
         if not window:
@@ -277,8 +277,9 @@ def _label_objects(out: RGB, masks: FrameMasks, windows: Sequence[Window | None]
         (text_w, text_h), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_DUPLEX, scale, 1)
         radius = text_h
         half = max(radius, text_w // 2 + radius // 2)  # half the pill's width
-        x, y, box_w, _ = cv2.boundingRect(max(_contours(mask_hw, window), key=cv2.contourArea))
-        cx = min(max(x + box_w // 2, half + 2), width - half - 3)
+        corners = max(_contours(mask_hw, window), key=cv2.contourArea)[:, 0]
+        x, y = (int(edge) for edge in corners[corners[:, 1].argmin()])
+        cx = min(max(x, half + 2), width - half - 3)
         cy = max(y - radius - text_h // 2, radius + 2)
         while cy < height and any(abs(cx - a) < half + c and abs(cy - b) < 2 * radius + 2 for a, b, c in taken):
             cy += radius
