@@ -71,9 +71,11 @@ def skip_others(container: InputContainer, stream: Stream) -> None:
 
 def clock_origin(container: InputContainer) -> Fraction:
     """The time stamp (seconds) that this file's own clock calls zero: 0, but for broadcast formats their start."""
-    if container.format.name in CLOCKS_WITHOUT_ZERO and container.start_time is not None:
-        return Fraction(container.start_time, av.time_base)
-    return Fraction(0)
+    if container.format.name not in CLOCKS_WITHOUT_ZERO:
+        return Fraction(0)
+    streams = [*container.streams.video, *container.streams.audio]
+    starts = [s.start_time * Fraction(s.time_base) for s in streams if s.start_time is not None and s.time_base]
+    return min(starts, default=Fraction(0))
 
 
 def _reason(error: Exception) -> str:

@@ -44,7 +44,7 @@ class Encoder:
     so that an irregular source plays in step with its output. Matroska and WebM count milliseconds. AVI has no time
     stamps: its frames follow each other at ``info.fps``, and it carries no sound. A frame must come later than the one
     before; one that does not is shown one tick after it. 4:2:0 codecs have even sizes only: an odd picture gains one
-    column or row, a copy of its last. Colours are BT.709 from 1280x720 on, BT.601 below and in AVI; limited range; tagged.
+    column or row, a copy of its last. Colours are BT.709 from 1280x720 on, BT.601 below and in AVI, always tagged.
 
     ``audio`` is the file whose first audio stream is copied where the container holds its codec (a warning tells where
     not), from ``offset_s`` on, up to the end of the last frame if the source's pictures go on, else to its own end.

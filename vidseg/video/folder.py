@@ -1,0 +1,126 @@
+"""Frames from a folder of numbered images, DAVIS style. Knows nothing about video files."""
+
+import hashlib
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidseg.errors import InputError
+from vidseg.prefetch import prefetch
+from vidseg.types import RGB, Frame, Prompt, VideoInfo
+from vidseg.video.window import Position, check_window, frame_window
+
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+DEFAULT_FPS = 30.0
+_NUMBER = re.compile(r"(\d+)\D*$")
+_SIXTEEN_BITS = {"I", "I;16", "I;16B", "I;16L"}
+
+
+class FolderSource:
+    """A folder of JPEG or PNG frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
+
+    Ordered by the last number in their names. A frame's number is its position from the first file, 0 to n-1, whatever
+    the first file's own number. Grey, palette, RGBA and 16-bit images become 8-bit RGB; EXIF orientation is ignored, as
+    annotations of such folders do. All must have the first one's size. ``fps`` (default 30) says how fast they were.
+
+    Raises InputError for a folder without numbered images and, when iteration reaches it, for an image that can't be
+    read or has another size.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    audio: Path | None = None
+
+    def __init__(
+        self, path: Path, fps: float | None = None, start: Position = None, stop: Position = None, step: int = 1
+    ) -> None:
+        check_window(start, stop, step)
+        rate = _rate(fps)
+        self.path, self.name = path, path.resolve().name
+        self._files = _numbered_images(path)
+        self._times_s = [float(i / rate) for i in range(len(self._files))]
+        self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
+        self._size = (0, 0)
+        height, width = self._open(0).shape[:2]
+        self._size = (height, width)
+        self.info = VideoInfo(width, height, rate / step, len(self._files), 1 / rate)
+        self.offset_s = self._times_s[self.frames[0]]
+
+    def __iter__(self) -> Generator[Frame]:
+        """The frames of ``self.frames``, read ahead in a thread."""
+        with closing(prefetch(self[index] for index in self.frames)) as frames:
+            yield from frames
+
+    def __getitem__(self, index: int) -> Frame:
+        """Any frame of the folder."""
+        if not 0 <= index < len(self._files):
+            raise InputError(f"video: {self.path} has no frame {index}; its last is {len(self._files) - 1}")
+        return Frame(index, self._times_s[index], self._open(index))
+
+    def truth(self, index: int) -> NDArray[np.uint8] | None:
+        """None: a folder of frames comes without ground truth."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Path, number of files, and the SHA-256 over their names and sizes (not their contents)."""
+        digest = hashlib.sha256()
+        for file in self._files:
+            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        return {
+            "path": str(self.path),
+            "num_frames": str(len(self._files)),
+            "sha256_of_names_and_sizes": digest.hexdigest(),
+        }
+
+    def _open(self, index: int) -> RGB:
+        file = self._files[index]
+        try:
+            with Image.open(file) as image:
+                rgb_hw3 = _to_rgb(image)
+        # Pillow raises SyntaxError for a broken PNG, and ValueError and struct's errors for broken headers.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise InputError(
+                f"video: {file} can't be read: {str(error).splitlines()[0] if str(error) else error!r}"
+            ) from error
+        if self._size not in ((0, 0), rgb_hw3.shape[:2]):
+            (height, width), (h, w) = self._size, rgb_hw3.shape[:2]
+            raise InputError(
+                f"video: {file} has {w}x{h} pixels, the first image {width}x{height}: all must be of one size"
+            )
+        return rgb_hw3
+
+
+def _numbered_images(path: Path) -> list[Path]:
+    try:
+        files = [f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+    except PermissionError as error:
+        raise InputError(f"video: {path} can't be read: permission denied") from error
+    numbered: dict[int, Path] = {}
+    for file in sorted(files):
+        if match := _NUMBER.search(file.stem):
+            other = numbered.setdefault(int(match[1]), file)
+            if other != file:
+                raise InputError(
+                    f"video: {path}: {other.name} and {file.name} have the same number; keep one kind of image"
+                )
+    if not numbered:
+        raise InputError(f"video: {path} holds no numbered JPEG or PNG images (00000.jpg, frame_12.png, …)")
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def _to_rgb(image: Image.Image) -> RGB:
+    if image.mode in _SIXTEEN_BITS:  # Pillow would clip at 255
+        grey_hw = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey_hw[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def _rate(fps: float | None) -> Fraction:
+    fps = DEFAULT_FPS if fps is None else fps
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0.01 <= fps <= 1000:
+        raise InputError(f"extract.fps: {fps!r} is not a rate; give frames a second, 0.01 to 1000")
+    return Fraction(fps).limit_denominator(1001)

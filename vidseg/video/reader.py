@@ -1,0 +1,223 @@
+"""Frames from a file, through PyAV. Knows nothing about masks or models."""
+
+import hashlib
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+from vidseg.prefetch import prefetch
+from vidseg.types import Frame, Prompt, VideoInfo
+from vidseg.video.demux import audio_stream, open_input, video_stream
+from vidseg.video.timeline import read_timeline
+from vidseg.video.truncation import has_no_index
+from vidseg.video.window import Position, check_window, frame_window
+
+log = logging.getLogger(__name__)
+
+HASHED_WHOLE = 2 * 2**30
+"""Bytes up to which a file's hash covers all of it (hashing 2 GiB takes about two seconds)."""
+HASHED_ENDS = 64 * 2**20
+
+
+class FileSource:
+    """A video file that FFmpeg reads, as a ``vidseg.types.Source``.
+
+    Frames are as displayed: turned as the file's metadata says, colours by the file's tags, alpha left out, interlaced
+    ones as they are. Numbers count the file's frames in order of display; ``time_s`` is the file's own time stamp
+    (broadcast formats, whose clocks have no zero, count from their start). ``info.fps`` is the average rate of the
+    frames taken (the file's divided by ``step``), ``info.num_frames`` counts all that the file has.
+
+    Opening reads all packets once, without decoding them. Damaged pictures are skipped with one warning. Iteration and
+    indexing open the file anew and hold a few frames. Raises InputError for a file without pictures and for a window
+    without frames.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+
+    def __init__(self, path: Path, start: Position = None, stop: Position = None, step: int = 1) -> None:
+        check_window(start, stop, step)
+        _check_file(path)
+        self.path, self.name = path, path.stem
+        self._warned = False
+        with open_input(path) as container:
+            stream = video_stream(container, path)
+            first = next(self._decode(container, stream), None)
+            if first is None:
+                raise InputError(f"video: {path}: not one frame could be decoded; the file is damaged or truncated")
+            self._size, self._turns = (first.width, first.height), round(first.rotation / 90)
+            self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
+            self.audio = path if audio_stream(container) is not None else None
+        with open_input(path) as container:
+            self._timeline = read_timeline(path, container, video_stream(container, path), first.pts)
+        wanted = frame_window(self._timeline.announced_times_s(), start, stop, step)
+        self._cut_short = wanted.stop > len(self._timeline)
+        self.frames: Sequence[int] = range(wanted.start, min(wanted.stop, len(self._timeline)), step)
+        if not self.frames:
+            raise self._truncated(len(self._timeline))
+        width, height = self._size[:: -1 if self._turns % 2 else 1]
+        rate, time_base = self._timeline.rate / step, self._timeline.time_base
+        self.info = VideoInfo(width, height, rate, len(self._timeline), time_base)
+        self.offset_s = self._timeline.time_s(self.frames[0]) if self.frames[0] else 0.0
+
+    def __iter__(self) -> Generator[Frame]:
+        """The frames of ``self.frames``, decoded ahead in a thread; those that are damaged are left out.
+
+        Raises InputError at the end where the file is truncated before the window is.
+        """
+        with closing(prefetch(self._read())) as frames:
+            yield from frames
+
+    def __getitem__(self, index: int) -> Frame:
+        """Any frame of the file, the same pixels as in iteration; decodes from the key frame before it."""
+        if not 0 <= index < self._timeline.announced:
+            raise InputError(
+                f"video: {self.path.name} has no frame {index}; its last is {self._timeline.announced - 1}"
+            )
+        if index >= len(self._timeline):
+            raise self._truncated(len(self._timeline))
+        with closing(self._images(index)) as images:
+            number, image = next(images, (-1, None))
+        if image is None or number != index:
+            raise InputError(f"video: {self.path.name}: frame {index} is damaged and can't be decoded")
+        return self._frame(number, image)
+
+    def truth(self, index: int) -> NDArray[np.uint8] | None:
+        """None: a file comes without ground truth."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Path, SHA-256, codec, pixel format, frames a second, number of frames. Reads the file."""
+        key, digest = _sha256(self.path)
+        return {
+            "path": str(self.path),
+            key: digest,
+            "codec": self._codec,
+            "pix_fmt": self._pix_fmt,
+            "fps": f"{float(self._timeline.rate):g}",
+            "num_frames": str(len(self._timeline)),
+        }
+
+    def _read(self) -> Generator[Frame]:
+        last = self.frames[0] - 1
+        with closing(self._images(self.frames[0])) as images:
+            for number, image in images:
+                if number > self.frames[-1]:
+                    break
+                last = number
+                if number in self.frames:
+                    yield self._frame(number, image)
+        if self._cut_short or (self._warned and last < self.frames[-1]):
+            raise self._truncated(last + 1)
+
+    def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
+        """Decoded frames with their numbers, from ``first`` on.
+
+        Starts at the key frame before ``first`` if that leads to exactly that frame, else at the start of the file:
+        some demuxers seek to where they guess, and some key frames are none.
+        """
+        key = self._timeline.key_before(first)
+        if key is not None:
+            with closing(self._numbered(key)) as images:
+                found = next((image for image in images if image[0] >= first), None)
+                if found is not None and found[0] == first:
+                    yield found
+                    yield from images
+                    return
+        with closing(self._numbered(None)) as images:
+            yield from (image for image in images if image[0] >= first)
+
+    def _numbered(self, key: tuple[int, int] | None) -> Generator[tuple[int, av.VideoFrame]]:
+        """Decoded frames with their numbers from the packet ``key`` (pts, dts) on; none if the seek misses it."""
+        number = -1
+        with open_input(self.path) as container:
+            stream = video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            try:
+                if key is not None:
+                    container.seek(key[1], stream=stream)
+            except av.error.FFmpegError:
+                return
+            for image in self._decode(container, stream, key):
+                number = self._timeline.number(image.pts, number)
+                if number >= len(self._timeline):
+                    return
+                yield number, image
+
+    def _decode(
+        self, container: InputContainer, stream: av.VideoStream, key: tuple[int, int] | None = None
+    ) -> Generator[av.VideoFrame]:
+        """Decodes to the end, over damaged packets; nothing if the first one is neither ``key`` nor before it."""
+        packets = container.demux(stream)
+        try:
+            if key is not None:
+                landed = next(packets)
+                if not landed.is_keyframe or landed.pts is None or landed.pts > key[0]:
+                    return
+                packets = chain([landed], packets)
+            for packet in packets:
+                try:
+                    yield from stream.decode(packet)
+                except av.error.FFmpegError as error:
+                    self._warn_once(error)
+        except av.error.FFmpegError as error:  # the demuxer can't go on
+            self._warn_once(error)
+
+    def _frame(self, number: int, image: av.VideoFrame) -> Frame:
+        if (image.width, image.height) == self._size:
+            rgb_hw3 = image.to_ndarray(format="rgb24")
+        else:  # a stream may change its size; an output can't
+            rgb_hw3 = image.to_ndarray(format="rgb24", width=self._size[0], height=self._size[1])
+        return Frame(number, self._timeline.time_s(number), np.ascontiguousarray(np.rot90(rgb_hw3, self._turns)))
+
+    def _warn_once(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("%s: damaged data is skipped (%s)", self.path.name, getattr(error, "strerror", error))
+
+    def _truncated(self, frames: int) -> InputError:
+        return InputError(
+            f"video: {self.path.name} is truncated or damaged: it ends after {frames} of {self._timeline.announced} "
+            "frames; what was decoded is kept"
+        )
+
+
+def _check_file(path: Path) -> None:
+    """Raises InputError for what isn't a file with something in it (opening a pipe would wait for ever)."""
+    try:
+        if not path.exists():
+            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
+        if not path.is_file():
+            raise InputError(f"video: {path} is neither a file nor a folder")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"video: {path} is empty")
+    except PermissionError as error:
+        raise InputError(f"video: {path} can't be read: permission denied") from error
+    if has_no_index(path):
+        raise InputError(
+            f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
+            "Copy it again, or repair it with a tool such as untrunc."
+        )
+
+
+def _sha256(path: Path) -> tuple[str, str]:
+    """The key to record the hash under, and the hash."""
+    size = path.stat().st_size
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if size <= HASHED_WHOLE:
+            while block := file.read(2**20):
+                digest.update(block)
+            return "sha256", digest.hexdigest()
+        digest.update(file.read(HASHED_ENDS))
+        file.seek(-HASHED_ENDS, 2)
+        digest.update(file.read(HASHED_ENDS))
+        digest.update(str(size).encode())
+    return "sha256_of_first_and_last_64_mib_and_size", digest.hexdigest()

@@ -1,0 +1,141 @@
+"""When each frame of a file is shown, found by reading its packets without decoding one.
+
+Knows nothing about pictures. Frame numbers come from here: number i is the i-th time stamp in order of display.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from vidseg.video.demux import clock_origin
+from vidseg.video.truncation import missing_bytes
+
+MAX_REORDER = 16
+"""No codec shows a frame more than 16 frames after its packet (H.264's and HEVC's largest picture buffer)."""
+
+DEFAULT_RATE = Fraction(25)
+"""FFmpeg's own, for raw streams that name no rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The time stamps of all frames, ascending, in units of ``time_base`` seconds; ``origin`` (s) is the clock's zero.
+
+    ``counted`` marks files without time stamps that can be trusted (AVI, raw streams, duplicates): their frames are
+    numbered as they are decoded, at a constant ``rate``. ``key_pts`` and ``key_dts`` are those of the packets that
+    decoding can start at, in order of display. ``truncated`` tells that the file ends early, and ``announced`` how many
+    frames it then says it has (else their number).
+    """
+
+    pts: NDArray[np.int64]
+    time_base: Fraction
+    origin: Fraction
+    rate: Fraction
+    counted: bool
+    key_pts: NDArray[np.int64]
+    key_dts: NDArray[np.int64]
+    announced: int
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def time_s(self, number: int) -> float:
+        """When frame ``number`` is shown."""
+        return float(int(self.pts[number]) * self.time_base - self.origin)
+
+    def announced_times_s(self) -> NDArray[np.float64]:
+        """When each frame is shown, float64; those beyond a cut at the average rate."""
+        missing = np.arange(1, self.announced - len(self) + 1) / float(self.rate)
+        times_s = self.pts * float(self.time_base) - float(self.origin)
+        return np.concatenate([times_s, times_s[-1] + missing])
+
+    def number(self, pts: int | None, previous: int) -> int:
+        """The number of a decoded frame, given the number of the frame before it (-1 if there is none)."""
+        if self.counted or pts is None:
+            return previous + 1
+        return max(previous + 1, int(np.searchsorted(self.pts, pts)))
+
+    def key_before(self, number: int) -> tuple[int, int] | None:
+        """(pts, dts) of the last packet to start decoding at for frame ``number``; None for the start of the file.
+
+        The key frame is shown no later than the frame: the pictures that an open group of pictures shows before its
+        key frame need the group before.
+        """
+        index = int(np.searchsorted(self.key_pts, self.pts[number], side="right")) - 1
+        return None if self.counted or index < 1 else (int(self.key_pts[index]), int(self.key_dts[index]))
+
+
+def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream, first_pts: int | None) -> Timeline:
+    """Reads every packet of ``stream``. ``first_pts`` is that of the first frame that decodes.
+
+    Packets shown before it belong to a group of pictures that was cut away: they can't be decoded and don't count.
+    """
+    packets, broken = _packets(stream)
+    truncated = broken or missing_bytes(path) > 0
+    time_base = Fraction(stream.time_base or Fraction(1, 1000))
+    pts = np.unique(np.array([p[0] for p in packets if p[0] is not None], dtype=np.int64))
+    keys = sorted((p[0], p[0] if p[1] is None else p[1]) for p in packets if p[2] and p[0] is not None)
+    key_pts, key_dts = np.array(keys, dtype=np.int64).reshape(-1, 2).T
+    counted = container.format.name == "avi" or len(pts) < len(packets)
+    if first_pts is None or counted:
+        counted, origin, rate = True, Fraction(0), Fraction(stream.guessed_rate or DEFAULT_RATE)
+        pts, time_base = np.arange(len(packets), dtype=np.int64), 1 / rate
+    else:
+        pts, origin = pts[pts >= first_pts], clock_origin(container)
+        pts = _without_holes(pts, packets[-1][1]) if truncated else pts
+        rate = _average_rate(stream, pts, time_base)
+    announced = len(pts)
+    if truncated:
+        announced = max(stream.frames or round(_duration_s(container, stream) * rate), announced + 1)
+    return Timeline(pts, time_base, origin, rate, counted, key_pts, key_dts, announced, truncated)
+
+
+def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None, bool]], bool]:
+    """(pts, dts, key) of every packet that is shown, and whether reading ended with an error."""
+    packets: list[tuple[int | None, int | None, bool]] = []
+    corrupt = False
+    try:
+        for packet in stream.container.demux(stream):
+            if packet.size and not packet.is_discard:
+                packets.append((packet.pts, packet.dts, packet.is_keyframe))
+                corrupt = packet.is_corrupt
+    except av.error.FFmpegError:
+        return packets, True
+    if corrupt:  # half a packet: what the end of a cut file looks like
+        packets.pop()
+    return packets, corrupt
+
+
+def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.int64]:
+    """Drops the last frames of a cut file whose numbers are uncertain, because frames shown before them are missing.
+
+    A missing packet is decoded, and so shown, after the last one that is there; from there on the frames must follow
+    each other without a gap.
+    """
+    steps = np.diff(pts)
+    certain = len(pts) - MAX_REORDER if last_dts is None else int(np.searchsorted(pts, last_dts, side="right"))
+    holes = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else steps
+    holes = holes[holes >= max(certain, 1)]
+    return pts[: holes[0]] if len(holes) else pts
+
+
+def _average_rate(stream: av.VideoStream, pts: NDArray[np.int64], time_base: Fraction) -> Fraction:
+    """The header's, unless the time stamps tell that it is wrong (FFmpeg's guess from a few packets)."""
+    header = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
+    if len(pts) < 2:
+        return header
+    span_s: Fraction = int(pts[-1] - pts[0]) * time_base
+    measured = (len(pts) - 1) / span_s
+    return header if abs(header / measured - 1) < 0.05 else measured.limit_denominator(1001)
+
+
+def _duration_s(container: InputContainer, stream: av.VideoStream) -> Fraction:
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * Fraction(stream.time_base)
+    return Fraction(container.duration or 0, av.time_base)
