@@ -278,12 +278,13 @@ def _label_objects(out: RGB, masks: FrameMasks, windows: Sequence[Window | None]
         radius = text_h
         half = max(radius, text_w // 2 + radius // 2)  # half the pill's width
         corners = max(_contours(mask_hw, window), key=cv2.contourArea)[:, 0]
-        x, y = (int(edge) for edge in corners[corners[:, 1].argmin()])
-        cx = min(max(x, half + 2), width - half - 3)
-        cy = max(y - radius - text_h // 2, radius + 2)
+        y = int(corners[:, 1].min())
+        top_x = corners[corners[:, 1] <= y + radius, 0]
+        cx = min(max(int(top_x.min() + top_x.max()) // 2, half + 4), width - half - 5)
+        cy = max(y - radius - text_h // 2, radius + 4)
         while cy < height and any(abs(cx - a) < half + c and abs(cy - b) < 2 * radius + 2 for a, b, c in taken):
             cy += radius
-        cy = min(cy, height - radius - 3)
+        cy = min(cy, height - radius - 5)
         taken.append((cx, cy, half))
         fill = colour(object_id)
         for grow, shade in ((2, WHITE), (0, fill)):
@@ -306,7 +307,7 @@ def _draw_star(out: RGB, point_xy: NDArray[np.float32], fill: Colour) -> None:
 
 def _draw_box(out: RGB, box_xyxy: NDArray[np.float32], line: Colour) -> None:
     x0, y0, x1, y1 = (round(float(edge)) for edge in box_xyxy)
-    thickness = max(1, round(2 * _scale(out)))
+    thickness = max(2, round(3 * _scale(out)))  # a single pixel would drown in its dark edges
     for width, shade in ((thickness + 2, DARK), (thickness, line)):
         cv2.rectangle(out, (x0, y0), (x1, y1), shade, width, cv2.LINE_AA)
 
