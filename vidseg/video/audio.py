@@ -54,9 +54,11 @@ class Sound:
         self._shift = round((clock_origin(file) + Fraction(self._offset_s)) / self._time_base)
         if self._offset_s > 0:
             file.seek(self._shift, stream=stream)
-        # An AAC track begins with packets before zero (the encoder's priming), which the players need: with no offset
-        # everything is copied.
-        first = self._shift if self._offset_s > 0 else -(2**63)
+        # An AAC track begins with packets before zero, the encoder's priming. MP4 and MOV keep it; Matroska would make
+        # it zero and shift the pictures, save for Opus, whose priming it knows.
+        first = -(2**63)
+        if self._offset_s > 0 or (container.starts_at_zero and codec != "opus"):
+            first = self._shift
         self._packets = (packet for packet in file.demux(stream) if packet.pts is not None and packet.pts >= first)
         self._next = next(self._packets, None)
 

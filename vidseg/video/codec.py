@@ -45,21 +45,25 @@ class Codec:
 class Container:
     """FFmpeg's muxer for a suffix, and the audio codecs that may be copied into it ("pcm_" stands for all of them).
 
-    ``constant_rate`` marks AVI, which has no time stamps: its frames are shown one after the other.
+    ``constant_rate`` marks AVI, which has no time stamps: its frames are shown one after the other. ``starts_at_zero``
+    marks Matroska, whose muxer shifts everything where a stamp is negative.
     """
 
     muxer: str
     sound: tuple[str, ...]
     constant_rate: bool = False
+    starts_at_zero: bool = False
 
 
 CONTAINERS: Mapping[str, Container] = MappingProxyType(
     {
         ".mp4": Container("mp4", ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac")),
         ".mov": Container("mov", ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "pcm_")),
-        ".webm": Container("webm", ("opus", "vorbis")),
+        ".webm": Container("webm", ("opus", "vorbis"), starts_at_zero=True),
         ".mkv": Container(
-            "matroska", ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd", "pcm_")
+            "matroska",
+            ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd", "pcm_"),
+            starts_at_zero=True,
         ),
         ".avi": Container("avi", (), constant_rate=True),
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
 from vidseg.video.demux import audio_stream, open_input, video_stream
 from vidseg.video.timeline import read_timeline
-from vidseg.video.truncation import has_no_index
+from vidseg.video.truncation import lacks_index
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,8 @@ class FileSource:
         number = -1
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
-            stream.thread_type = "AUTO"
+            # Frame threads report a broken last packet so late that PyAV drops the frames they still hold.
+            stream.thread_type = "SLICE" if self._timeline.truncated else "AUTO"
             try:
                 if key is not None:
                     container.seek(key[1], stream=stream)
@@ -154,20 +155,27 @@ class FileSource:
         self, container: InputContainer, stream: av.VideoStream, key: tuple[int, int] | None = None
     ) -> Generator[av.VideoFrame]:
         """Decodes to the end, over damaged packets; nothing if the first one is neither ``key`` nor before it."""
-        packets = container.demux(stream)
+        packets = self._packets(container, stream)
+        if key is not None:
+            landed = next(packets)
+            if landed is None or not landed.is_keyframe or landed.pts is None or landed.pts > key[0]:
+                return
+            packets = chain([landed], packets)
+        for packet in packets:
+            try:
+                yield from stream.decode(packet)
+            except av.error.FFmpegError as error:
+                self._warn_once(error)
+
+    def _packets(
+        self, container: InputContainer, stream: av.VideoStream
+    ) -> "Iterator[av.Packet[av.VideoStream] | None]":
+        """What the demuxer reads, and last what makes the decoder give up the frames it still holds."""
         try:
-            if key is not None:
-                landed = next(packets)
-                if not landed.is_keyframe or landed.pts is None or landed.pts > key[0]:
-                    return
-                packets = chain([landed], packets)
-            for packet in packets:
-                try:
-                    yield from stream.decode(packet)
-                except av.error.FFmpegError as error:
-                    self._warn_once(error)
-        except av.error.FFmpegError as error:  # the demuxer can't go on
+            yield from container.demux(stream)
+        except av.error.FFmpegError as error:  # it can't go on
             self._warn_once(error)
+            yield None
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         if (image.width, image.height) == self._size:
@@ -200,7 +208,7 @@ def _check_file(path: Path) -> None:
                 raise InputError(f"video: {path} is empty")
     except PermissionError as error:
         raise InputError(f"video: {path} can't be read: permission denied") from error
-    if has_no_index(path):
+    if lacks_index(path):
         raise InputError(
             f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
             "Copy it again, or repair it with a tool such as untrunc."

@@ -28,8 +28,8 @@ class Timeline:
 
     ``counted`` marks files without time stamps that can be trusted (AVI, raw streams, duplicates): their frames are
     numbered as they are decoded, at a constant ``rate``. ``key_pts`` and ``key_dts`` are those of the packets that
-    decoding can start at, in order of display. ``truncated`` tells that the file ends early, and ``announced`` how many
-    frames it then says it has (else their number).
+    decoding can start at, in order of display. ``announced`` is how many frames the file says it has, where it was cut
+    off and ends before them; else their number.
     """
 
     pts: NDArray[np.int64]
@@ -40,10 +40,14 @@ class Timeline:
     key_pts: NDArray[np.int64]
     key_dts: NDArray[np.int64]
     announced: int
-    truncated: bool
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the file ends before its last frame."""
+        return self.announced > len(self)
 
     def time_s(self, number: int) -> float:
         """When frame ``number`` is shown."""
@@ -92,8 +96,8 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
         rate = _average_rate(stream, pts, time_base)
     announced = len(pts)
     if truncated:
-        announced = max(stream.frames or round(_duration_s(container, stream) * rate), announced + 1)
-    return Timeline(pts, time_base, origin, rate, counted, key_pts, key_dts, announced, truncated)
+        announced = max(announced, stream.frames or round(_duration_s(container, stream) * rate))
+    return Timeline(pts, time_base, origin, rate, counted, key_pts, key_dts, announced)
 
 
 def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None, bool]], bool]:
@@ -130,12 +134,11 @@ def _average_rate(stream: av.VideoStream, pts: NDArray[np.int64], time_base: Fra
     header = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
     if len(pts) < 2:
         return header
-    span_s: Fraction = int(pts[-1] - pts[0]) * time_base
-    measured = (len(pts) - 1) / span_s
-    return header if abs(header / measured - 1) < 0.05 else measured.limit_denominator(1001)
+    measured = Fraction(len(pts) - 1, int(pts[-1] - pts[0])) / time_base
+    return header if abs(header - measured) < measured / 20 else measured.limit_denominator(1001)
 
 
 def _duration_s(container: InputContainer, stream: av.VideoStream) -> Fraction:
     if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * Fraction(stream.time_base)
+        return Fraction(stream.duration) * Fraction(stream.time_base)
     return Fraction(container.duration or 0, av.time_base)

@@ -32,18 +32,19 @@ def missing_bytes(path: Path) -> int:
     return end - size if end - size > _TOLERANCE else 0
 
 
-def has_no_index(path: Path) -> bool:
-    """Whether this is an MP4 or MOV without ``moov``: what a recorder leaves that was switched off."""
+def lacks_index(path: Path) -> bool:
+    """Whether this is an MP4 or MOV without ``moov``, or half of it: what a recorder leaves that was switched off."""
     with path.open("rb") as file:
         if file.read(8)[4:] not in _BOXES:
             return False
-        file.seek(0)
-        return b"moov" not in _boxes(file, path.stat().st_size)[1]
+        end, kinds = _boxes(file, size := path.stat().st_size)
+        return b"moov" not in kinds or (kinds[-1] == b"moov" and end > size)
 
 
-def _boxes(file: BinaryIO, size: int) -> tuple[int, set[bytes]]:
-    """Where the last top-level box ends, and the kinds of all."""
-    start, kinds = 0, set()
+def _boxes(file: BinaryIO, size: int) -> tuple[int, list[bytes]]:
+    """Where the last top-level box ends, and the kinds of all in order."""
+    start = 0
+    kinds: list[bytes] = []
     while start + 8 <= size:
         file.seek(start)
         length, kind = struct.unpack(">I4s", file.read(8))
@@ -53,7 +54,7 @@ def _boxes(file: BinaryIO, size: int) -> tuple[int, set[bytes]]:
             length = size - start
         if length < 8 or (kind not in _BOXES and not kind.isalnum()):  # something was appended; it proves nothing
             break
-        kinds.add(kind)
+        kinds.append(kind)
         start += length
     return start, kinds
 
