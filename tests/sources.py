@@ -1,6 +1,6 @@
 """A source over an array, and moving pictures to fill it with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,13 +23,13 @@ class ArraySource:
     ) -> None:
         self._clip_nhw3 = clip_nhw3
         num_frames, height, width, _ = clip_nhw3.shape
-        self.frames = range(num_frames) if frames is None else frames
+        self.frames: Sequence[int] = range(num_frames) if frames is None else frames
         self.info = VideoInfo(width, height, Fraction(25), num_frames, Fraction(1, 25))
         self.fails_at = fails_at
         self.closed = False
         self.sought: list[int] = []
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         try:
             for position, index in enumerate(self.frames):
                 if position == self.fails_at:

@@ -1,33 +1,25 @@
-"""The console's side of logging: lines that don't break a progress bar, and errors without tracebacks.
+"""The console's side of logging: plain lines that don't break a progress bar, and errors without tracebacks.
 
-A run's log file (vidseg.log) keeps the tracebacks; people at a terminal get the one line that helps.
+A run's log file (vidseg.log) keeps times, names and tracebacks; people at a terminal get the one line that helps.
 """
 
 import logging
 import sys
 
 
-class ConsoleHandler(logging.Handler):
-    """Writes messages to stderr, above a progress bar if there is one; never a traceback."""
+class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes a record's message, with its level from warnings on; above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            text = self.format(_without_traceback(record))
+            text = record.getMessage()
             if record.levelno >= logging.WARNING:
                 text = f"{record.levelname.lower()}: {text}"
-            tqdm = sys.modules.get("tqdm")
-            if tqdm is not None:
-                tqdm.tqdm.write(text, file=sys.stderr)
+            if (tqdm := sys.modules.get("tqdm")) is not None:
+                tqdm.tqdm.write(text, file=self.stream)
             else:
-                sys.stderr.write(text + "\n")
+                self.stream.write(text + "\n")
+            self.flush()
         except Exception:
             self.handleError(record)
-
-
-def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:
-    if record.exc_info is None:
-        return record
-    plain = logging.makeLogRecord(record.__dict__)
-    plain.exc_info = plain.exc_text = None
-    return plain

@@ -1,6 +1,7 @@
 """Label maps on disk: PNGs whose pixel values are object ids, with DAVIS' palette. 0 is background, 255 is void."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,10 @@ def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def write_label_map(path: Path, labels_hw: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
-    """Writes a palette PNG, whole or not at all. ``palette`` is (256, 3) uint8."""
+def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: NDArray[np.uint8]) -> None:
+    """Writes a palette PNG, whole or not at all. ``palette`` is (256, 3) uint8; ids above 254 raise InputError."""
+    if labels_hw.dtype != np.uint8:
+        raise InputError(f"output.masks: object ids go up to {VOID - 1} in a palette PNG, not to {labels_hw.max()}")
     from PIL import Image
 
     image = Image.fromarray(labels_hw, mode="L")

@@ -18,7 +18,7 @@ class SampleWriter(Protocol):
 
     def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
 
-    def write(self, frame: Frame, masks: FrameMasks) -> None: ...  # noqa: D102
+    def write(self, frame: Frame, masks: FrameMasks) -> object: ...  # noqa: D102
 
     def close(self) -> None: ...  # noqa: D102
 
@@ -134,6 +134,6 @@ def _finish(output: Output, meter: Meter) -> None:
             raise
 
 
-def _progress(total: int) -> tqdm[Any]:
+def _progress(total: int) -> "tqdm[Any]":
     """One bar, on a terminal only."""
     return tqdm(total=total, unit="frame", disable=None, dynamic_ncols=True, leave=False)

@@ -1,0 +1,203 @@
+"""What a person sees after a mistake: one or two lines that name the key; the rest is in the summary and the log."""
+
+import json
+import time
+
+import av
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+import vidseg as package
+from vidseg.job import JobFailed
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def failure(tmp_path, clip):
+    """Runs with one mistake in this process; returns its message, after checking its record."""
+
+    def run(*overrides, video=clip, model="square"):
+        folder = tmp_path / "run"
+        common = [f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]", f"hydra.run.dir={folder}", "tracker=none"]
+        with pytest.raises(JobFailed) as raised:
+            package.run([*common, f"video={video}", f"model={model}", *overrides])
+        message = str(raised.value)
+        summary = json.loads((folder / "summary.json").read_text())
+        assert (summary["status"], summary["error"]) == ("failed", message)
+        assert "Traceback" in (folder / "vidseg.log").read_text()
+        assert 1 <= len(message.splitlines()) <= 2
+        assert not list(folder.glob("**/*.part"))
+        return message
+
+    return run
+
+
+@pytest.fixture
+def bad_files(tmp_path, clip):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is not a video\n" * 100)
+    (folder / "nothing").mkdir()
+    with av.open(str(folder / "sound.m4a"), "w", format="mp4") as container:
+        stream = container.add_stream("aac", 44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    moov_last = clip.read_bytes()
+    (folder / "recording.mp4").write_bytes(moov_last[: len(moov_last) // 2])
+    with av.open(str(clip)) as source, av.open(str(folder / "whole.mkv"), "w") as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    whole = (folder / "whole.mkv").read_bytes()
+    (folder / "cut.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    return folder
+
+
+CLICK = ("prompt=click", "prompt.points=[[20,30]]")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.mp4", "video: no such file"),
+        ("empty.mp4", "video: "),
+        ("text.mp4", "video: "),
+        ("sound.m4a", "video: "),
+        ("recording.mp4", "video: "),
+        ("nothing", "video: "),
+    ],
+)
+def test_files_that_are_no_video(failure, bad_files, name, message):
+    said = failure(*CLICK, video=bad_files / name)
+    assert said.startswith(message)
+    assert name in said
+
+
+def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
+    said = failure(*CLICK, "output=[cutout,rle]", video=bad_files / "cut.mkv")
+    assert "cut.mkv ends after frame" in said
+    assert "truncated" in said
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert 3 <= summary["frames"] < 20
+    assert set(summary["outputs"]) == {"cutout", "rle"}
+    with av.open(str(tmp_path / "run" / "cutout.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == summary["frames"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("prompt=click", "prompt.points=[[160,30]]"), "prompt.points: [160, 30] lies outside the frame of 160x120"),
+        (("prompt=click", "prompt.points=[[nan,30]]"), "prompt.points: [nan, 30] is not [x, y]"),
+        (("prompt=click",), "prompt.points: missing"),
+        ((*CLICK, "prompt.labels=[1,0]"), "prompt.labels: 2 labels for 1 points"),
+        ((*CLICK, "prompt.frame=20"), "prompt.frame: 20 is beyond the last frame of clip.mp4, which is 19"),
+        (("prompt=box", "prompt.box=[50,10,20,40]"), "prompt.box: [50, 10, 20, 40] is inside out"),
+        (("prompt=mask", "prompt.path=nowhere.png"), "prompt.path: no such file: nowhere.png"),
+        (("prompt=file", "prompt.path=nowhere.yaml"), "prompt.path: can't read nowhere.yaml"),
+        (("prompt=sample",), "prompt: clip.mp4 has no prompt of its own"),
+        (("prompt=replayed",), "prompt: "),
+        ((*CLICK, "stride=0"), "stride: 0"),
+        ((*CLICK, "threads=0"), "threads: 0"),
+        ((*CLICK, "seed=-1"), "seed: -1"),
+        ((*CLICK, "extract.step=0"), "extract.step: 0"),
+        ((*CLICK, "extract.start=20"), "extract.start: 20"),
+        ((*CLICK, "extract.start=9", "extract.stop=3"), "extract.st"),
+        ((*CLICK, "extract.stop=soon"), "extract.stop: "),
+        ((*CLICK, "output.cutout.background=purplish"), "output.cutout.background: 'purplish' is not a colour"),
+        ((*CLICK, "output.overlay.opacity=2"), "output.overlay.opacity: 2 is not a number from 0 to 1"),
+        ((*CLICK, "output.cutout.codec=divx"), "output.cutout.codec: there is no 'divx'; choose from h264"),
+        ((*CLICK, "output.cutout.quality=99"), "output.cutout.quality: 99 is not a crf of codec h264"),
+        ((*CLICK, "+output.cutout.shadow=1"), "output.cutout.render: "),
+        ((*CLICK, "+model.nonsense=1"), "model: "),
+        ((*CLICK, "metric.jaccard.truth=nowhere"), "metric.jaccard.truth: no such folder: nowhere"),
+        ((*CLICK, "model._target_=vidseg.model.nothing.At"), "model: "),
+    ],
+)
+def test_values_are_checked_before_any_work(failure, overrides, message):
+    began = time.perf_counter()
+    said = failure(*overrides)
+    assert said.startswith(message)
+    assert time.perf_counter() - began < 2  # under one second of work, and some room for a busy machine
+
+
+def test_an_empty_mask(failure, tmp_path):
+    Image.new("L", (160, 120)).save(tmp_path / "empty.png")
+    said = failure("prompt=mask", f"prompt.path={tmp_path / 'empty.png'}")
+    assert said.startswith("prompt.path: the mask")
+    assert "is empty" in said
+
+
+def test_replay_of_nothing(failure, tmp_path):
+    assert failure(model="replay").startswith("model.path: missing")
+    assert failure("model.path=nowhere", model="replay").startswith("model.path: no such file or folder: nowhere")
+    (tmp_path / "masks.jsonl").write_text('{"frame": 0}\n')
+    said = failure(f"model.path={tmp_path / 'masks.jsonl'}", model="replay")
+    assert said.startswith("model.path: line 1 of")
+
+
+def test_a_device_that_is_not_there(failure):
+    tiny = ("model.checkpoint=random", "model.image_size=256")
+    assert failure(*CLICK, *tiny, "device=cuda:7", model="tiny").startswith("device: cuda:7")
+    assert failure(*CLICK, *tiny, "device=tpu", model="tiny").startswith("device: tpu")
+
+
+def test_checkpoints_that_can_not_be(failure, tmp_path):
+    bad = tmp_path / "bad.pt"
+    bad.write_bytes(b"not a checkpoint")
+    assert failure(*CLICK, f"model.checkpoint={bad}", model="tiny").startswith("model.checkpoint: ")
+    assert "nowhere.pt" in failure(*CLICK, "model.checkpoint=nowhere.pt", model="tiny")
+
+
+def test_the_command_says_it_once_and_fails(vidseg, tmp_path, clip):
+    done = vidseg(f"video={clip}", "model=square", "prompt=click", "prompt.points=[[999,3]]", "tracker=none")
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) <= 2
+    assert sum("prompt.points: [999, 3] lies outside the frame of 160x120" in line for line in lines) == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    (summary,) = tmp_path.glob("runs/*/*/summary.json")
+    assert json.loads(summary.read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model=huge", "Could not find 'model/huge'"),
+        ("output=[cutout,gif]", "Could not find 'output/gif'"),
+        ("strde=3", "strde"),
+        ("stride=often", "stride"),
+    ],
+)
+def test_composition_errors_stay_hydra_s(vidseg, override, message):
+    done = vidseg(override)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_folder_that_can_not_be_made(vidseg, tmp_path):
+    (tmp_path / "file").touch()
+    done = vidseg("hydra.run.dir=file/run", "tracker=none")
+    assert done.returncode == 1
+    assert "file/run: Not a directory; choose a folder for the run with hydra.run.dir=" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_one_bad_job_of_a_sweep_does_not_take_the_others_along(vidseg, tmp_path, clip):
+    done = vidseg(
+        "-m", f"video={clip}", "model=square", "prompt=click", "prompt.points=[[20,30]],[[999,3]],[[30,40]]",
+        "tracker=none", "hydra.sweep.dir=sweep", "output=[rle]",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    states = [json.loads(path.read_text())["status"] for path in sorted(tmp_path.glob("sweep/*/summary.json"))]
+    assert states == ["finished", "failed", "finished"]
