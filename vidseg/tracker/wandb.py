@@ -82,9 +82,11 @@ class WandbTracker:
         import wandb
 
         self._dir.mkdir(parents=True, exist_ok=True)  # wandb would go to the temporary folder, with a warning
-        # Silent also means that it never asks for an API key.
-        wandb.termsetup(wandb.Settings(silent=True), None)
         try:
+            # The run's own settings don't cover what the library says around it. First setup(), which gives it a voice,
+            # then silence; silent, it doesn't ask for an API key either.
+            wandb.setup()
+            wandb.termsetup(wandb.Settings(silent=True), None)
             self._run = wandb.init(
                 **self._init,
                 name=self._name or os.environ.get("WANDB_NAME") or f"{folder.parent.name}/{folder.name}",
@@ -173,7 +175,7 @@ def _log_masks(run: Any, summary: Mapping[str, Any], folder: Path) -> None:
     if masks.is_file():
         artifact = wandb.Artifact(f"masks-{run.id}", type="masks")
         # "immutable": referred to where it lies, not copied into the home folder first.
-        artifact.add_file(str(masks), name="masks.jsonl", policy="immutable")
+        artifact.add_file(str(masks.resolve()), name="masks.jsonl", policy="immutable")
         run.log_artifact(artifact)
 
 

@@ -1,0 +1,86 @@
+"""The guard, around a tracker that fails where it is told to."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from vidseg.tracker.guard import Guarded
+from vidseg.tracker.none import NoTracker
+from vidseg.types import Frame, FrameMasks
+
+FRAME = Frame(0, 0.0, np.zeros((4, 4, 3), np.uint8))
+MASKS = FrameMasks(0, (1,), np.ones((1, 4, 4), np.float32))
+
+
+class Failing:
+    """A tracker that notes its calls and raises in those named."""
+
+    def __init__(self, *failing, error=None):
+        self.calls, self._failing, self._error = [], failing, error or OSError("no space\nsecond line")
+
+    def __getattr__(self, name):
+        def call(*_):
+            self.calls.append(name)
+            if name in self._failing:
+                raise self._error
+            return {"id": "x"} if name == "start" else None
+
+        return call
+
+
+def run(tracker, folder):
+    record = tracker.start({}, folder)
+    for step in range(3):
+        tracker.log_sample(FRAME, MASKS, [])
+        tracker.log(step, {})
+    tracker.finish({}, folder)
+    return record
+
+
+FRAMES = ["log_sample", "log"] * 3
+
+
+@pytest.mark.parametrize(
+    ("failing", "calls"),
+    [
+        ((), ["start", *FRAMES, "finish"]),
+        (("start",), ["start"]),
+        (("log",), ["start", "log_sample", "log", "finish"]),
+        (("log_sample", "finish"), ["start", "log_sample", "finish"]),
+        (("finish",), ["start", *FRAMES, "finish"]),
+    ],
+)
+def test_the_first_failure_is_one_warning_and_the_last_attempt_but_for_finish(tmp_path, caplog, failing, calls):
+    inner = Failing(*failing)
+    with caplog.at_level(logging.INFO):
+        record = run(Guarded(inner), tmp_path)
+    assert inner.calls == calls
+    assert record == (None if "start" in failing else {"id": "x"})
+    warned = ["tracker: OSError: no space; the run goes on without it"] if failing else []
+    assert [entry.getMessage() for entry in caplog.records] == warned
+
+
+def test_the_whole_failure_is_in_the_debug_log(tmp_path, caplog):
+    with caplog.at_level(logging.DEBUG):
+        run(Guarded(Failing("log")), tmp_path)
+    assert "second line" in caplog.text
+
+
+@pytest.mark.parametrize("call", ["start", "log", "log_sample", "finish"])
+def test_the_users_interruption_passes_through(tmp_path, call):
+    with pytest.raises(KeyboardInterrupt):
+        run(Guarded(Failing(call, error=KeyboardInterrupt())), tmp_path)
+
+
+def test_finish_is_done_once(tmp_path):
+    inner = Failing()
+    tracker = Guarded(inner)
+    run(tracker, tmp_path)
+    tracker.finish({}, tmp_path)
+    assert inner.calls.count("finish") == 1
+
+
+def test_no_tracker_records_nothing(tmp_path):
+    assert run(NoTracker(), tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
