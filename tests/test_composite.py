@@ -10,7 +10,6 @@ from vidseg.composite import (
     NEGATIVE,
     PALETTE,
     POSITIVE,
-    WHITE,
     annotate,
     colour,
     cutout,
@@ -21,6 +20,7 @@ from vidseg.composite import (
     transparent,
 )
 from vidseg.errors import InputError
+from vidseg.marks import WHITE
 from vidseg.types import Frame, FrameMasks, Prompt
 
 HEIGHT, WIDTH = 180, 320

@@ -3,12 +3,11 @@
 Pure functions on one frame: uint8 RGB in, a new uint8 array out, inputs untouched. Options arrive as they stand in YAML
 and are checked here. This module knows nothing about files, codecs, videos or trackers.
 
-Colours are drawn at full strength along the contour and mixed into the picture inside it; sizes (contours, stars,
-labels) are given for 1280x720 and scale with the square root of the picture's area.
+Colours are drawn at full strength along the contour and mixed into the picture inside it; stars, boxes and labels are
+vidseg.marks'.
 """
 
 import colorsys
-import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg import marks
 from vidseg.errors import InputError
+from vidseg.marks import Colour
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Colour = tuple[int, int, int]
 Window = tuple[slice, slice]
 
 # "green" and "blue" are the studios' chroma-key paints (Pantone 354 C and 2728 C), which spill less into the object's
@@ -54,8 +54,6 @@ _FIRST_COLOURS: tuple[Colour, ...] = (
 EDGE_BAND = 8
 POSITIVE: Colour = (0, 190, 70)
 NEGATIVE: Colour = (235, 30, 30)
-WHITE: Colour = (255, 255, 255)
-DARK: Colour = (20, 20, 20)
 
 
 def _voc_palette() -> NDArray[np.uint8]:
@@ -138,7 +136,7 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
             _tint(out[window], inside, colour(object_id), strength)
     for object_id, mask_hw, window in zip(masks.object_ids, masks.masks_nhw, windows, strict=True):
         if window and width:
-            thickness = max(1, round(width * _scale(out)))
+            thickness = max(1, round(width * marks.scale_of(out)))
             cv2.drawContours(out, _contours(mask_hw, window), -1, colour(object_id), thickness, cv2.LINE_AA)
     if ids:
         _label_objects(out, masks, windows)
@@ -179,14 +177,15 @@ def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
     """The picture with every one of ``prompts`` drawn on it, as ``annotate`` describes; (h, w, 3)."""
     out = rgb_hw3.copy()
     for prompt in prompts:
-        if prompt.mask_hw is not None:
-            _dash_contours(out, prompt.mask_hw)
+        if prompt.mask_hw is not None and (window := _window(prompt.mask_hw)):
+            for points in _contours(prompt.mask_hw, window):
+                marks.draw_dashes(out, points[:, 0], marks.WHITE)
         if prompt.box_xyxy is not None:
-            _draw_box(out, prompt.box_xyxy, colour(prompt.object_id))
+            marks.draw_box(out, prompt.box_xyxy, colour(prompt.object_id))
     for prompt in prompts:  # points last: nothing hides a click
         if prompt.points_xy is not None and prompt.labels is not None:
             for point_xy, label in zip(prompt.points_xy, prompt.labels, strict=True):
-                _draw_star(out, point_xy, POSITIVE if label else NEGATIVE)
+                marks.draw_star(out, point_xy, POSITIVE if label else NEGATIVE)
     return out
 
 
@@ -220,10 +219,6 @@ def _number(key: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
         raise InputError(f"{key}: {value!r} is not a number from {low} to {high}")
     return float(value)
-
-
-def _scale(picture: RGB) -> float:
-    return math.sqrt(picture.shape[0] * picture.shape[1] / (1280 * 720))
 
 
 def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
@@ -267,62 +262,12 @@ def _contours(mask_hw: NDArray[np.bool_], window: Window) -> list[NDArray[np.int
 
 
 def _label_objects(out: RGB, masks: FrameMasks, windows: Sequence[Window | None]) -> None:
-    """Each object's number in a pill on top of its largest part, inside the picture and off the other labels."""
-    height, width = out.shape[:2]
-    scale = max(0.35, 0.6 * _scale(out))  # smaller digits can't be read
-    taken: list[tuple[int, int, int]] = []
+    """Each object's number on top of its largest part."""
+    labels = []
     for object_id, mask_hw, window in zip(masks.object_ids, masks.masks_nhw, windows, strict=True):
-        if not window:
-            continue
-        (text_w, text_h), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_DUPLEX, scale, 1)
-        radius = text_h
-        half = max(radius, text_w // 2 + radius // 2)  # half the pill's width
-        corners = max(_contours(mask_hw, window), key=cv2.contourArea)[:, 0]
-        y = int(corners[:, 1].min())
-        top_x = corners[corners[:, 1] <= y + radius, 0]
-        cx = min(max(int(top_x.min() + top_x.max()) // 2, half + 4), width - half - 5)
-        cy = max(y - radius - text_h // 2, radius + 4)
-        while cy < height and any(abs(cx - a) < half + c and abs(cy - b) < 2 * radius + 2 for a, b, c in taken):
-            cy += radius
-        cy = min(cy, height - radius - 5)
-        taken.append((cx, cy, half))
-        fill = colour(object_id)
-        for grow, shade in ((2, WHITE), (0, fill)):
-            ends = (cx - half + radius, cy), (cx + half - radius, cy)
-            cv2.line(out, *ends, shade, 2 * (radius + grow) - 1, cv2.LINE_AA)
-        ink = DARK if np.dot(fill, (0.299, 0.587, 0.114)) > 140 else WHITE
-        origin = (cx - text_w // 2, cy + text_h // 2)
-        cv2.putText(out, str(object_id), origin, cv2.FONT_HERSHEY_DUPLEX, scale, ink, 1, cv2.LINE_AA)
-
-
-def _draw_star(out: RGB, point_xy: NDArray[np.float32], fill: Colour) -> None:
-    """matplotlib's ``*``: five points, the inner radius 0.381966 of the outer; with a white and a thin dark edge."""
-    radius = max(6.0, 17 * _scale(out))
-    angles = np.arange(10) * np.pi / 5 - np.pi / 2
-    unit = np.stack([np.cos(angles), np.sin(angles)], 1) * np.where(np.arange(10) % 2, 0.381966, 1)[:, None]
-    for size, shade in ((1.12, DARK), (1.0, WHITE), (0.7, fill)):
-        corners = (np.asarray(point_xy, np.float64) + size * radius * unit) * 16  # 4 bits of fraction
-        cv2.fillPoly(out, [corners.round().astype(np.int32)], shade, cv2.LINE_AA, 4)
-
-
-def _draw_box(out: RGB, box_xyxy: NDArray[np.float32], line: Colour) -> None:
-    x0, y0, x1, y1 = (round(float(edge)) for edge in box_xyxy)
-    thickness = max(2, round(3 * _scale(out)))  # a single pixel would drown in its dark edges
-    for width, shade in ((thickness + 2, DARK), (thickness, line)):
-        cv2.rectangle(out, (x0, y0), (x1, y1), shade, width, cv2.LINE_AA)
-
-
-def _dash_contours(out: RGB, mask_hw: NDArray[np.bool_]) -> None:
-    window = _window(mask_hw)
-    if not window:
-        return
-    dash = max(4.0, 9 * _scale(out))
-    for points in _contours(mask_hw, window):
-        corners = np.concatenate([points, points[:1]])[:, 0].astype(np.float64)
-        along = np.concatenate([[0.0], np.hypot(*np.diff(corners, axis=0).T).cumsum()])
-        count = max(1, round(along[-1] / (2 * dash)))
-        for start in np.arange(count) * along[-1] / count:
-            at = np.linspace(start, start + along[-1] / count / 2, 6)
-            line = np.stack([np.interp(at, along, corners[:, axis]) for axis in (0, 1)], 1)
-            thickness = max(1, round(2 * _scale(out)))
-            cv2.polylines(out, [(line * 16).round().astype(np.int32)], False, WHITE, thickness, cv2.LINE_AA, 4)
+        if window:
+            corners_xy = max(_contours(mask_hw, window), key=cv2.contourArea)[:, 0]
+            top = int(corners_xy[:, 1].min())
+            across = corners_xy[corners_xy[:, 1] <= top + 16 * marks.scale_of(out), 0]
+            labels.append((str(object_id), colour(object_id), (int(across.min() + across.max()) // 2, top)))
+    marks.draw_labels(out, labels)
