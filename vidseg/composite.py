@@ -88,18 +88,7 @@ def label_map(masks: FrameMasks) -> NDArray[np.uint8] | NDArray[np.uint16]:
     uint8 where every id fits a DAVIS PNG, that is 1 to 254 (255 is void there); uint16 where one doesn't, so that a
     writer sees it by the dtype. Raises InputError for an id outside 1..65535.
     """
-    for object_id in masks.object_ids:
-        if not 1 <= object_id <= 65535:
-            raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
-    small = max(masks.object_ids, default=0) < 255
-    labels_hw: NDArray[Any] = np.zeros(masks.logits_nhw.shape[1:], np.uint8 if small else np.uint16)
-    best_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
-    for object_id, mask_hw, logits_hw in zip(masks.object_ids, masks.masks_nhw, masks.logits_nhw, strict=True):
-        if window := _window(mask_hw):
-            wins = logits_hw[window] > best_hw[window]
-            labels_hw[window][wins] = object_id
-            np.copyto(best_hw[window], logits_hw[window], where=wins)
-    return labels_hw
+    return _label_map(masks, [_window(mask_hw) for mask_hw in masks.masks_nhw])
 
 
 def cutout(frame: Frame, masks: FrameMasks, *, background: object = "black") -> RGB:
@@ -129,7 +118,7 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
     _check_sizes(frame, masks)
     out: RGB = frame.rgb_hw3.copy()
     windows = [_window(mask_hw) for mask_hw in masks.masks_nhw]
-    labels_hw = label_map(masks) if sum(window is not None for window in windows) > 1 else None
+    labels_hw = _label_map(masks, windows) if sum(window is not None for window in windows) > 1 else None
     for object_id, mask_hw, window in zip(masks.object_ids, masks.masks_nhw, windows, strict=True):
         if window:
             inside = mask_hw[window] if labels_hw is None else labels_hw[window] == object_id
@@ -224,6 +213,21 @@ def _number(key: str, value: object, low: float, high: float) -> float:
 def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
     if masks.logits_nhw.shape[1:] != frame.rgb_hw3.shape[:2]:
         raise ValueError(f"masks of {masks.logits_nhw.shape[1:]} don't fit a frame of {frame.rgb_hw3.shape[:2]}")
+
+
+def _label_map(masks: FrameMasks, windows: Sequence[Window | None]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    for object_id in masks.object_ids:
+        if not 1 <= object_id <= 65535:
+            raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
+    small = max(masks.object_ids, default=0) < 255
+    labels_hw: NDArray[Any] = np.zeros(masks.logits_nhw.shape[1:], np.uint8 if small else np.uint16)
+    best_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
+    for object_id, window, logits_hw in zip(masks.object_ids, windows, masks.logits_nhw, strict=True):
+        if window:
+            wins = logits_hw[window] > best_hw[window]
+            labels_hw[window][wins] = object_id
+            np.copyto(best_hw[window], logits_hw[window], where=wins)
+    return labels_hw
 
 
 def _union(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
