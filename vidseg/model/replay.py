@@ -70,18 +70,19 @@ class _Lines:
     """masks.jsonl, read a line at a time: only where each line begins is held."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+        self._path = path
         self._places: dict[int, int] = {}
         self.object_ids: set[int] = set()
         place = 0
-        for number, line in enumerate(self._file, start=1):
-            try:
-                entry = json.loads(line)
-                self._places[int(entry["frame"])] = place
-                self.object_ids.update(int(thing["id"]) for thing in entry["objects"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"model.path: line {number} of {path} is not a record of masks ({error})") from error
-            place += len(line)
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    entry = json.loads(line)
+                    self._places[int(entry["frame"])] = place
+                    self.object_ids.update(int(thing["id"]) for thing in entry["objects"])
+                except (ValueError, KeyError, TypeError) as error:
+                    raise InputError(f"model.path: line {number} of {path} is no record of masks ({error!r})") from error
+                place += len(line)
         if not self._places:
             raise InputError(f"model.path: {path} is empty")
 
@@ -89,8 +90,9 @@ class _Lines:
         """Masks and scores by object id; None for a frame without a record."""
         if index not in self._places:
             return None, {}
-        self._file.seek(self._places[index])
-        objects: list[dict[str, Any]] = json.loads(self._file.readline())["objects"]
+        with self._path.open("rb") as file:
+            file.seek(self._places[index])
+            objects: list[dict[str, Any]] = json.loads(file.readline())["objects"]
         masks = {thing["id"]: coco.decode(thing["rle"]).astype(bool) for thing in objects}
         return masks, {thing["id"]: thing.get("score") for thing in objects}
 
