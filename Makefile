@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev  ## every check that CI runs
 	$(BIN)/pytest
 
 bench: $(VENV)/.installed  ## the article's sequential notebook and vidseg, same clip and weights
-	$(BIN)/python -m benchmarks.article
+	$(BIN)/python -m benchmarks.against_article
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -4,7 +4,7 @@ Five stages, each finished before the next begins: every frame becomes a JPEG on
 one click, SAM2VideoPredictor's propagate_in_video into a dict of full-size masks, and every JPEG is read again, put
 on black and written as XVID in an AVI. Prints one JSON object.
 
-    python -m benchmarks.notebook clip.mp4 --checkpoint tiny.pt --image-size 256 --folder out
+    python -m benchmarks.article clip.mp4 --checkpoint tiny.pt --image-size 256 --folder out
 """
 
 import argparse
