@@ -53,11 +53,13 @@ class Jaccard:
             raise InputError(
                 f"metric.jaccard.truth: frame {frame.index} is {size[0]}x{size[1]}, the video is {video[0]}x{video[1]}"
             )
-        self._known.update(np.unique(truth).tolist())
         for object_id, mask_hw in zip(masks.object_ids, masks.masks_nhw, strict=True):
             if frame.index >= self._first.get(object_id, 0):
+                truth_hw = truth == object_id
+                if truth_hw.any():
+                    self._known.add(object_id)
                 total, count = self._scores[object_id]
-                self._scores[object_id] = (total + jaccard(mask_hw, truth == object_id), count + 1)
+                self._scores[object_id] = (total + jaccard(mask_hw, truth_hw), count + 1)
 
     def compute(self) -> dict[str, float]:
         """``j`` and ``j_<id>``, means over the frames so far."""
