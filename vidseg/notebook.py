@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vidseg import config as configuration
@@ -28,9 +29,7 @@ def run(overrides: Sequence[str] = (), prompts: Sequence[Prompt] | None = None) 
     ``prompts`` (from ``Prompt.from_bboxes``, say) replace the configuration's. Raises JobFailed, whose message is the
     command's, after leaving the same record as the command.
     """
-    configuration.register()
-    with initialize_config_dir(configuration.folder(), version_base="1.3", job_name="vidseg"):
-        composed = compose("config", list(overrides), return_hydra_config=True)
+    composed = _compose(list(overrides))
     folder = Path(composed.hydra.run.dir)
     choices = dict(composed.hydra.runtime.choices)
     settings = composed.hydra
@@ -41,6 +40,18 @@ def run(overrides: Sequence[str] = (), prompts: Sequence[Prompt] | None = None) 
     with _logged(folder / "vidseg.log"):
         summary = run_job(config, folder, choices, prompts)
     return Run(asdict(summary), folder)
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    """The configuration, also in a process where somebody (sam2, when imported) has initialised Hydra for himself."""
+    configuration.register()
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(configuration.folder(), version_base="1.3", job_name="vidseg"):
+            return compose("config", overrides, return_hydra_config=True)
+    finally:
+        GlobalHydra.instance().hydra = theirs
 
 
 def _save(folder: Path, config: DictConfig, settings: DictConfig, overrides: list[str]) -> None:
