@@ -5,8 +5,8 @@ bit-identical to its ``propagate_in_video`` after all prompts were added. What d
 the memories that the model can still attend to. Knows nothing about files, outputs or Hydra.
 """
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,6 @@ from vidseg.model.holes import fill_holes
 from vidseg.model.precision import Precision
 from vidseg.model.upstream import NO_OBJ_SCORE, build, inference_state
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
-
-logger = logging.getLogger(__name__)
 
 _MEAN_C = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in sam2/utils/misc.py
 _STD_C = np.array([0.229, 0.224, 0.225], np.float32)
@@ -64,9 +62,8 @@ class SAM2:
         self.device = str(self._device)
         self.precision = self._precision.name
         self.provenance: Mapping[str, str] = {**loaded, "config": config, "seed": str(seed)}
-        logger.info("%s on %s in %s, frames at %d", config, self.device, self.precision, self._predictor.image_size)
 
-    def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterator[tuple[Frame, FrameMasks]]:
+    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for each frame of ``source.frames``, in order; every object of ``prompts`` in each, by ascending id.
 
         The prompted frames are read and encoded first, since SAM 2 attends to all of them from everywhere. An object's
@@ -84,14 +81,15 @@ class SAM2:
                 here = [prompt for prompt, its in zip(prompts, positions, strict=True) if its == position]
                 pass_.condition(position, image, here)
         pass_.order([(prompt.object_id, position) for prompt, position in zip(prompts, positions, strict=True)])
-        for position, frame in enumerate(source):
-            if position < min(positions):
-                yield frame, pass_.empty(frame.index)
-                continue
-            image = self._image(frame.rgb_hw3)
-            with torch.inference_mode(), self._precision.applied(self._device):
-                masks = pass_.step(position, image, frame.index)
-            yield frame, masks
+        with closing(source.__iter__()) as frames:
+            for position, frame in enumerate(frames):
+                if position < min(positions):
+                    yield frame, pass_.empty(frame.index)
+                    continue
+                image = self._image(frame.rgb_hw3)
+                with torch.inference_mode(), self._precision.applied(self._device):
+                    masks = pass_.step(position, image, frame.index)
+                yield frame, masks
 
     def _image(self, rgb_hw3: RGB) -> Tensor:
         """The frame as the model takes it: float32 (3, image_size, image_size) on the CPU, normalised."""

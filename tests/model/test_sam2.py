@@ -1,0 +1,463 @@
+"""SAM 2 against the package's own predictor, bit by bit, and the memory that it holds."""
+
+import gc
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2_video_predictor
+from sources import ArraySource, moving_squares
+
+from vidseg.errors import InputError
+from vidseg.model.holes import fill_holes
+from vidseg.model.sam2 import SAM2
+from vidseg.types import FrameMasks, Prompt
+
+SIZE = 256
+CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
+SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
+FP32 = {"name": "fp32", "autocast": None, "tf32": False}
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def segmenter(version: str = "2.1", **changes: Any) -> SAM2:
+    chosen = {"checkpoint": "random", "device": "cpu", "precision": FP32, "image_size": SIZE, "fill_hole_area": 0}
+    return SAM2(**{"config": CONFIGS[version], "seed": SEEDS[version], **chosen, **changes})
+
+
+def upstream(version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0) -> Any:
+    """The package's own predictor from its own builder, with the weights that ``segmenter`` draws."""
+    GlobalHydra.instance().clear()
+    with initialize_config_module("sam2", version_base="1.2"), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEEDS[version])
+        size = [f"++model.image_size={SIZE}"]
+        predictor = build_sam2_video_predictor(CONFIGS[version], device="cpu", hydra_overrides_extra=size)
+    assert predictor.fill_hole_area == 8
+    predictor.fill_hole_area = fill_hole_area  # the builder lets nobody choose it
+    predictor.non_overlap_masks = non_overlap_masks
+    return predictor
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums depend on the number of threads; and several on a busy machine spend their time waiting for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as upstream reads it: 20 frames of three moving squares."""
+    folder = tmp_path_factory.mktemp("jpegs")
+    for index, rgb_hw3 in enumerate(moving_squares(20)):
+        Image.fromarray(rgb_hw3).save(folder / f"{index:05d}.jpg", quality=95)
+    return folder
+
+
+def read(folder: Path) -> np.ndarray:
+    return np.stack([np.array(Image.open(path)) for path in sorted(folder.glob("*.jpg"))])
+
+
+def point(frame: int, object_id: int, *xy_label: tuple[float, float, int]) -> Prompt:
+    values = np.array(xy_label, np.float32)
+    return Prompt(frame, object_id, points_xy=values[:, :2], labels=values[:, 2].astype(np.int32))
+
+
+def box(frame: int, object_id: int, *xyxy: float) -> Prompt:
+    return Prompt(frame, object_id, box_xyxy=np.array(xyxy, np.float32))
+
+
+def mask(frame: int, object_id: int) -> Prompt:
+    mask_hw = np.zeros((120, 200), bool)
+    mask_hw[40:80, 65:105] = True
+    return Prompt(frame, object_id, mask_hw=mask_hw)
+
+
+BOX_AND_POINTS = Prompt(
+    0,
+    1,
+    points_xy=np.array([[35, 30], [90, 90]], np.float32),
+    labels=np.array([1, 0], np.int32),
+    box_xyxy=np.array([15, 10, 55, 50], np.float32),
+)
+
+
+Expected = dict[int, dict[int, tuple[torch.Tensor, float]]]
+
+
+def propagate(predictor: Any, folder: Path, prompts: Sequence[Prompt], positions: Sequence[int]) -> Expected:
+    """Upstream, used as its notebook does: {position: {object: (logits (h, w), score)}}."""
+    state = predictor.init_state(str(folder))
+    for prompt in prompts:
+        where = {"frame_idx": positions.index(prompt.frame_index), "obj_id": prompt.object_id}
+        if prompt.mask_hw is not None:
+            predictor.add_new_mask(state, **where, mask=prompt.mask_hw)
+        else:
+            predictor.add_new_points_or_box(
+                state, **where, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
+            )
+    expected: Expected = {}
+    for position, ids, logits_n1hw in predictor.propagate_in_video(state):
+        for index, object_id in enumerate(ids):
+            outputs = state["output_dict_per_obj"][index]
+            output = {**outputs["non_cond_frame_outputs"], **outputs["cond_frame_outputs"]}[position]
+            score = torch.sigmoid(output["object_score_logits"]).item()
+            expected.setdefault(position, {})[object_id] = (logits_n1hw[index, 0], score)
+    return expected
+
+
+def check_identical(ours: Sequence[FrameMasks], theirs: Expected, prompts: Sequence[Prompt], step: int = 1) -> None:
+    ids = tuple(sorted({prompt.object_id for prompt in prompts}))
+    first = {i: min(prompt.frame_index for prompt in prompts if prompt.object_id == i) for i in ids}
+    assert [masks.frame_index for masks in ours] == [step * position for position in range(len(ours))]
+    for position, masks in enumerate(ours):
+        assert masks.object_ids == ids
+        assert masks.scores is not None
+        for object_id, logits_hw, score in zip(ids, masks.logits_nhw, masks.scores, strict=True):
+            if masks.frame_index < first[object_id]:
+                assert np.all(logits_hw == -1024)
+                assert score is None
+            else:
+                expected_hw, expected_score = theirs[position][object_id]
+                assert torch.equal(torch.from_numpy(logits_hw), expected_hw), f"frame {position}, object {object_id}"
+                assert score == expected_score
+    shown = np.concatenate([masks.logits_nhw[masks.logits_nhw > -1024] for masks in ours])
+    assert shown.std() > 0.01  # pictures were compared, not constants
+    assert 0.02 < np.mean(shown > 0) < 0.98
+
+
+CLICK = point(0, 1, (35, 30, 1))
+CASES: dict[str, tuple[str, int, list[Prompt]]] = {
+    "points, past 16 frames": ("2.1", 19, [point(0, 1, (35, 30, 1), (90, 90, 0))]),
+    "SAM 2": ("2", 9, [CLICK]),
+    "three objects": ("2.1", 6, [point(0, 9, (35, 30, 1)), box(0, 2, 65, 35, 105, 75), mask(0, 5)]),
+    "box and points": ("2.1", 3, [BOX_AND_POINTS]),
+    "corrected, later frame first": (
+        "2.1",
+        7,
+        [mask(3, 1), CLICK, point(0, 1, (35, 30, 1), (60, 60, 0)), box(5, 1, 20, 10, 60, 60)],
+    ),
+    "first prompt mid-clip": ("2.1", 7, [point(3, 1, (35, 30, 1))]),
+    "one frame": ("2.1", 1, [box(0, 1, 15, 10, 55, 50)]),
+}
+
+
+def first_frames(jpegs: Path, folder: Path, num_frames: int, step: int = 1) -> Path:
+    for path in sorted(jpegs.iterdir())[: num_frames * step : step]:
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_logits_are_those_of_upstream(case: str, jpegs: Path, tmp_path: Path) -> None:
+    version, num_frames, prompts = CASES[case]
+    folder = first_frames(jpegs, tmp_path, num_frames)
+    theirs = propagate(upstream(version), folder, prompts, range(num_frames))
+    source = ArraySource(read(folder))
+    ours = [masks for _, masks in segmenter(version).track(source, prompts)]
+    check_identical(ours, theirs, prompts)
+    assert source.sought == list(dict.fromkeys(prompt.frame_index for prompt in prompts))
+
+
+def test_object_prompted_later_is_empty_before_and_identical_from_then_on(jpegs: Path, tmp_path: Path) -> None:
+    prompts = [CLICK, box(4, 2, 65, 35, 115, 85)]
+    folder = first_frames(jpegs, tmp_path, 7)
+    predictor = upstream("2.1")
+    with pytest.raises(RuntimeError, match="same dtype"):  # bfloat16 memories without an object pointer beside them
+        propagate(predictor, folder, prompts, range(7))
+    predictor.memory_attention.register_forward_pre_hook(
+        lambda _, args, kwargs: (args, {**kwargs, "memory": kwargs["memory"].float()}), with_kwargs=True
+    )
+    theirs = propagate(predictor, folder, prompts, range(7))
+    ours = [masks for _, masks in segmenter().track(ArraySource(read(folder)), prompts)]
+    check_identical(ours, theirs, prompts)
+
+
+def test_every_second_frame_is_a_clip_of_its_own(jpegs: Path, tmp_path: Path) -> None:
+    prompts = [CLICK, mask(4, 1)]  # numbers of the source
+    frames = range(0, 10, 2)
+    theirs = propagate(upstream("2.1"), first_frames(jpegs, tmp_path, 5, step=2), prompts, frames)
+    ours = [masks for _, masks in segmenter().track(ArraySource(read(jpegs), frames=frames), prompts)]
+    check_identical(ours, theirs, prompts, step=2)
+
+
+def test_non_overlap_gives_each_pixel_to_one_object(jpegs: Path, tmp_path: Path) -> None:
+    prompts = [mask(0, 7), mask(0, 3), point(0, 5, (35, 30, 1))]  # two are the same: the one prompted first keeps it
+    folder = first_frames(jpegs, tmp_path, 3)
+    theirs = propagate(upstream("2.1", non_overlap_masks=True), folder, prompts, range(3))
+    ours = [masks for _, masks in segmenter(non_overlap_masks=True).track(ArraySource(read(folder)), prompts)]
+    check_identical(ours, theirs, prompts)
+    assert all(masks.masks_nhw.sum(axis=0).max() == 1 for masks in ours)
+    assert ours[0].masks_nhw[:, 60, 80].tolist() == [False, False, True]
+
+
+def components(masks_n1hw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What sam2's extension returns, by flooding: labels of the components, 8-connected, and each pixel's area."""
+    labels, areas = torch.zeros(masks_n1hw.shape, dtype=torch.int32), torch.zeros(masks_n1hw.shape, dtype=torch.int32)
+    for n, mask_hw in enumerate(masks_n1hw[:, 0].numpy()):
+        todo = {(int(y), int(x)) for y, x in zip(*np.nonzero(mask_hw), strict=True)}
+        label = 0
+        while todo:
+            label += 1
+            found = [todo.pop()]
+            for y, x in found:
+                around = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & todo
+                todo -= around
+                found += around
+            ys, xs = zip(*found, strict=True)
+            labels[n, 0, ys, xs], areas[n, 0, ys, xs] = label, len(found)
+    return labels, areas
+
+
+def test_holes_are_filled_as_upstream_with_its_extension_would(
+    jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sam2.utils.misc.get_connected_components", components)
+    pierced = mask(0, 1)
+    assert pierced.mask_hw is not None
+    pierced.mask_hw[60:64, 80:84] = False  # 4x4 pixels of the video: 5x9 of the model, 1x2 of the low-res mask
+    prompts = [pierced, CLICK]
+    folder = first_frames(jpegs, tmp_path, 4)
+    theirs = propagate(upstream("2.1", fill_hole_area=8), folder, [prompts[0], point(0, 2, (35, 30, 1))], range(4))
+    prompts = [prompts[0], point(0, 2, (35, 30, 1))]
+    ours = [masks for _, masks in segmenter(fill_hole_area=8).track(ArraySource(read(folder)), prompts)]
+    check_identical(ours, theirs, prompts)
+    unfilled = next(segmenter().track(ArraySource(read(folder)), prompts))[1]
+    assert ours[0].masks_nhw[0, 62, 82]
+    assert not unfilled.masks_nhw[0, 62, 82]
+
+
+def test_fill_holes_fills_up_to_the_area_and_counts_diagonals() -> None:
+    logits_n1hw = torch.full((2, 1, 12, 12), 3.0)
+    logits_n1hw[0, 0, 2, 2:6] = -1.0  # 4 pixels
+    logits_n1hw[0, 0, 7:9, 7:9] = -1.0  # 4 pixels and one that touches diagonally: 5
+    logits_n1hw[0, 0, 9, 9] = -1.0
+    logits_n1hw[1, 0, 0, 0] = 0.0  # a logit of zero is background, also at the border
+    filled_n1hw = fill_holes(logits_n1hw, 4)
+    expected_n1hw = logits_n1hw.clone()
+    expected_n1hw[0, 0, 2, 2:6] = expected_n1hw[1, 0, 0, 0] = 0.1
+    assert torch.equal(filled_n1hw, expected_n1hw)
+    assert torch.equal(fill_holes(logits_n1hw, 5) > 0, torch.ones_like(logits_n1hw, dtype=torch.bool))
+    assert fill_holes(logits_n1hw, 0) is logits_n1hw
+
+
+def held_bytes() -> int:
+    """The bytes of all tensors that are alive."""
+    gc.collect()
+    return sum(thing.nbytes for thing in gc.get_objects() if type(thing) is torch.Tensor)
+
+
+def rss_mib() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+
+def warm_segmenter() -> SAM2:
+    """One that has made what it computes once and for all: its positional encodings."""
+    model = segmenter(image_size=64)
+    list(model.track(ArraySource(moving_squares(3)), [CLICK]))
+    return model
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_nothing_grows_with_the_number_of_frames() -> None:
+    prompts = [CLICK, box(5, 1, 20, 20, 60, 60)]
+    model = warm_segmenter()
+    before = held_bytes()
+    tensors, rss = {}, {}
+    for pair in model.track(ArraySource(moving_squares(161, height=60, width=80)), prompts):
+        frame = pair[0]
+        if frame.index in (10, 30, 60, 160):
+            tensors[frame.index], rss[frame.index] = held_bytes() - before, rss_mib()
+    assert tensors[10] < tensors[30]  # the count sees what is held, …
+    assert tensors[30] == tensors[60] == tensors[160]  # … which is 15 pointers, 6 memories and the prompted frames
+    assert rss[160] - rss[60] < 4
+    del pair
+    assert held_bytes() == before
+
+
+def test_closing_early_frees_everything_and_closes_the_source() -> None:
+    model = warm_segmenter()
+    source = ArraySource(moving_squares(30))
+    before = held_bytes()
+    pairs = model.track(source, [CLICK])
+    next(pairs)
+    next(pairs)
+    assert held_bytes() > before
+    pairs.close()
+    assert source.closed
+    assert held_bytes() == before
+
+
+def test_a_failing_reader_is_reported_after_the_frames_before_it() -> None:
+    seen = []
+    with pytest.raises(OSError, match="the reader failed"):
+        for frame, _ in segmenter(image_size=64).track(ArraySource(moving_squares(5), fails_at=3), [CLICK]):
+            seen.append(frame.index)
+    assert seen == [0, 1, 2]
+
+
+def test_the_consumer_runs_outside_inference_mode_and_autocast() -> None:
+    model = segmenter(image_size=64, precision={"name": "bf16", "autocast": "bfloat16", "tf32": True})
+    assert model.precision == "bf16"
+    before = torch.backends.cuda.matmul.allow_tf32
+    for _, masks in model.track(ArraySource(moving_squares(3)), [CLICK]):
+        assert not torch.is_inference_mode_enabled()
+        assert not torch.is_autocast_enabled("cpu")
+        assert torch.backends.cuda.matmul.allow_tf32 == before
+        assert masks.logits_nhw.dtype == np.float32
+
+
+def test_bf16_is_near_fp32_and_tracks_objects_prompted_later() -> None:
+    prompts = [CLICK, box(2, 2, 65, 35, 115, 85)]
+    clip = ArraySource(moving_squares(4))
+    bf16 = segmenter(image_size=64, precision={"name": "bf16", "autocast": "bfloat16", "tf32": True})
+    exact = [masks.logits_nhw for _, masks in segmenter(image_size=64).track(clip, prompts)]
+    near = [masks.logits_nhw for _, masks in bf16.track(clip, prompts)]
+    assert not np.array_equal(exact, near)
+    assert np.abs(np.subtract(exact, near)).max() < 0.1
+
+
+def test_seed_draws_the_weights_and_leaves_the_global_generator_alone(caplog: pytest.LogCaptureFixture) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one, same, other = (segmenter(image_size=64, seed=seed)._predictor.state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    assert not torch.equal(one["no_mem_embed"], other["no_mem_embed"])
+    assert "random weights: speed and memory are real, the masks are not" in caplog.text
+
+
+def test_provenance_and_what_was_resolved() -> None:
+    model = segmenter(image_size=64, precision={"name": "tf32", "tf32": True})
+    assert (model.device, model.precision) == ("cpu", "fp32")
+    assert model.provenance == {"checkpoint": "random", "config": CONFIGS["2.1"], "seed": "2"}
+
+
+@pytest.mark.parametrize("size", [32, 96, 160, 512])
+def test_any_multiple_of_32_will_do(size: int) -> None:
+    _, masks = next(segmenter(image_size=size).track(ArraySource(moving_squares(1)), [CLICK]))
+    assert masks.logits_nhw.shape == (1, 120, 200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 100}, r"model\.image_size: 100; a positive multiple of 32"),
+        ({"image_size": 0}, r"model\.image_size: 0;"),
+        ({"image_size": -32}, r"model\.image_size: -32;"),
+        ({"fill_hole_area": -1}, r"model\.fill_hole_area: -1; 0 \(fills none\) or more"),
+        ({"device": "cuda:31"}, r"device: cuda:31 isn't there; this machine has cpu"),
+        ({"device": "gpu"}, r"device: gpu isn't there"),
+        ({"config": "configs/sam3.yaml"}, r"model\.config: configs/sam3\.yaml does not exist; .*sam2\.1_hiera_t\.yaml"),
+        ({"precision": {"name": "fp8", "autocast": "float8"}}, r"precision\.autocast: float8 is not one of null, "),
+    ],
+)
+def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        segmenter(**changes)
+    assert str(error.value).count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: [1, 2", "can't be read"),
+        ("sizes: 3", "has no key model with a _target_"),
+        ("model:\n  _target_: x\n  image_encoder: {_target_: no.such.module.Encoder}", "can't be built"),
+    ],
+)
+def test_a_config_of_ones_own_is_checked(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"model\.config: .*{message}") as error:
+        segmenter(config=str(path))
+    assert str(error.value).count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"), [([], "prompt: there is none"), ([CLICK, mask(9, 1)], r"prompt\.frame: 9 .* \(3, 0 to 2\)")]
+)
+def test_prompts_must_be_on_frames_of_the_clip(prompts: list[Prompt], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        next(segmenter(image_size=64).track(ArraySource(moving_squares(3)), prompts))
+
+
+JOB = """
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+
+@hydra.main(config_path=".", config_name="job", version_base="1.3")
+def main(config):
+    assert GlobalHydra.instance().is_initialized()
+    model = hydra.utils.instantiate(config.model)
+    assert GlobalHydra.instance().is_initialized()
+    blocks = len(model._predictor.image_encoder.trunk.blocks)
+    print("built", blocks, model._predictor.image_size, model.precision, model.device)
+
+main()
+"""
+
+NOTEBOOK = """
+import sys, hydra
+from hydra.core.global_hydra import GlobalHydra
+from vidseg.model.sam2 import SAM2
+assert not GlobalHydra.instance().is_initialized()
+assert "torchvision" not in sys.modules
+for size in (64, 96):
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        hydra.compose(overrides=["+x=1"])
+        SAM2("configs/sam2/sam2_hiera_t.yaml", "random", "cpu", {"name": "auto"}, 0, image_size=size)
+        hydra.compose(overrides=["+x=1"])
+    assert not GlobalHydra.instance().is_initialized()
+print("composed")
+"""
+
+
+def run(script: str, folder: Path, *arguments: str) -> str:
+    (folder / "job.py").write_text(script)
+    command = [sys.executable, "-W", "error::UserWarning", "job.py", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(CONF.parent)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_builds_inside_hydra_jobs_of_a_sweep(tmp_path: Path) -> None:
+    text = "defaults: [{model: tiny}, {precision: auto}, _self_]\ndevice: cpu\nseed: 0\n"
+    (tmp_path / "job.yaml").write_text(text + f"hydra: {{searchpath: ['file://{CONF}']}}\n")
+    options = ["model.checkpoint=random", "model.image_size=64", "precision=bf16"]
+    printed = run(JOB, tmp_path, "-m", "model=tiny,sam2_small", *options)
+    assert re.findall("built .*", printed) == ["built 12 64 bf16 cpu", "built 16 64 bf16 cpu"]
+
+
+def test_a_notebook_can_still_use_hydra(tmp_path: Path) -> None:
+    assert "composed" in run(NOTEBOOK, tmp_path)
+
+
+def test_every_size_has_its_config_and_checkpoint() -> None:
+    sizes = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
+    for size, letter in sizes.items():
+        for prefix, version in (("", "2.1"), ("sam2_", "2")):
+            with initialize_config_dir(str(CONF), version_base="1.3"):
+                overrides = [f"+model={prefix}{size}", "+precision=auto", "+device=cpu", "+seed=0"]
+                model = compose(overrides=overrides).model
+            repository = f"facebook/sam{version}-hiera-{size.replace('_', '-')}"
+            name = f"sam{version}_hiera_{size}.pt"
+            assert HF_MODEL_ID_TO_FILENAMES[repository] == (model.config, name)
+            assert model.config == f"configs/sam{version}/sam{version}_hiera_{letter}.yaml"
+            assert model.checkpoint == f"hf://{repository}/{name}"
+            assert model.precision.name == "auto"
