@@ -32,6 +32,7 @@ class Sound:
         self._resources = ExitStack()
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._next: Packet[AudioStream] | None = None
+        self.time_base = Fraction(1)
         try:
             self._open(container)
         except BaseException:
@@ -50,8 +51,8 @@ class Sound:
             return
         skip_others(file, stream)
         self._stream = self._output.add_stream_from_template(stream)
-        self._time_base = Fraction(stream.time_base)
-        self._shift = round((clock_origin(file) + Fraction(self._offset_s)) / self._time_base)
+        self.time_base = Fraction(stream.time_base)
+        self._shift = round((clock_origin(file) + Fraction(self._offset_s)) / self.time_base)
         if self._offset_s > 0:
             file.seek(self._shift, stream=stream)
         # An AAC track begins with packets before zero, the encoder's priming. MP4 and MOV keep it; Matroska would make
@@ -67,7 +68,7 @@ class Sound:
         while (packet := self._next) is not None:
             assert packet.pts is not None
             pts = packet.pts - self._shift
-            if until_s is not None and pts * self._time_base >= until_s:
+            if until_s is not None and pts * self.time_base >= until_s:
                 return
             packet.dts = pts if packet.dts is None else packet.dts - self._shift
             packet.pts = pts

@@ -14,7 +14,11 @@ from vidseg.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """A range of the encoder's own number, smaller is better: ``option`` is FFmpeg's name for it (crf, cq, qscale)."""
+    """A range of the encoder's own number, smaller is better: ``option`` is FFmpeg's name for it.
+
+    ``quantiser`` and ``qscale`` are both the command line's ``-q:v``; MPEG-4 takes it from each frame, where PyAV can't
+    put it, so that its quantiser is held between equal limits instead.
+    """
 
     option: str
     best: float
@@ -25,6 +29,8 @@ class Quality:
 @dataclass(frozen=True, slots=True)
 class Codec:
     """What FFmpeg is told. ``fallback`` names the row to use where this one can't be opened (no such hardware).
+
+    ``smallest`` is the least width and height (SVT-AV1 4.1 opens below 64 pixels, and hangs below 64 pixels).
 
     ``own_clock`` marks encoders that can't count in the source's time base (MPEG-4 part 2 stops at 1/65535 s): their
     frames are numbered, and the packets are given the true time stamps afterwards, which needs packets in order.
@@ -39,6 +45,7 @@ class Codec:
     tag: str | None = None
     own_clock: bool = False
     fallback: str | None = None
+    smallest: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ CONTAINERS: Mapping[str, Container] = MappingProxyType(
     }
 )
 
-_QSCALE = Quality("qscale", 1, 31, 3)
+_QUANTISER = Quality("quantiser", 1, 31, 3)
 _H264 = ("mp4", "mov", "matroska")
 
 CODECS: Mapping[str, Codec] = MappingProxyType(
@@ -86,9 +93,11 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             {"preset": "ultrafast", "x265-params": "log-level=none"},
             tag="hvc1",
         ),
-        "av1": Codec("libsvtav1", "yuv420p", ("mp4", "webm", "matroska"), Quality("crf", 1, 63, 30), {"preset": "9"}),
-        "xvid": Codec("mpeg4", "yuv420p", ("avi",), _QSCALE, tag="XVID", own_clock=True),
-        "mpeg4": Codec("mpeg4", "yuv420p", ("mp4", "mov", "avi", "matroska"), _QSCALE, own_clock=True),
+        "av1": Codec(
+            "libsvtav1", "yuv420p", ("mp4", "webm", "matroska"), Quality("crf", 1, 63, 30), {"preset": "9"}, smallest=64
+        ),
+        "xvid": Codec("mpeg4", "yuv420p", ("avi",), _QUANTISER, tag="XVID", own_clock=True),
+        "mpeg4": Codec("mpeg4", "yuv420p", ("mp4", "mov", "avi", "matroska"), _QUANTISER, own_clock=True),
         "vp9": Codec(
             "libvpx-vp9",
             "yuv420p",
@@ -113,7 +122,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             alpha=True,
         ),
         "qtrle": Codec("qtrle", "argb", ("mov",), alpha=True),
-        "png": Codec("png", "rgba", ("mov", "matroska", "avi"), options={"pred": "up"}, alpha=True),
+        "png": Codec("png", "rgba", ("mov", "avi"), options={"pred": "up"}, alpha=True),
         "ffv1": Codec("ffv1", "bgr0", ("matroska", "avi"), options={"level": "3", "slices": "4", "slicecrc": "1"}),
     }
 )

@@ -5,6 +5,7 @@ The file has a temporary name until it is whole. This module knows nothing about
 
 import contextlib
 import logging
+import math
 import os
 from collections import deque
 from fractions import Fraction
@@ -77,6 +78,7 @@ class Encoder:
             self._open(codec, quality)
             if audio is not None and self._container is not None:
                 self._sound = Sound(audio, self._container, self._format, offset_s)
+            self._set_movie_clock()
         except BaseException:
             self._discard()
             raise
@@ -118,11 +120,15 @@ class Encoder:
 
     def _open(self, codec: str, quality: float | None) -> None:
         """Opens container and codec, or the codec that the row falls back to."""
+        width, height = self._info.width, self._info.height
+        if min(width, height) < self._codec.smallest:
+            raise InputError(
+                f"codec: {codec} can't encode {width}x{height}, only {self._codec.smallest} pixels and more"
+            )
         self._container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
         try:
             self._stream = self._add_stream(quality)
         except av.error.FFmpegError as error:
-            width, height = self._info.width, self._info.height
             if self._codec.fallback is None:
                 raise InputError(f"codec: {codec} can't encode {width}x{height} pixels ({error.strerror})") from error
             log.warning("codec %s can't be opened here (%s): %s instead", codec, error.strerror, self._codec.fallback)
@@ -135,7 +141,7 @@ class Encoder:
         self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
         assert self._container is not None
         if row.encoder == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to the terminal past FFmpeg's log
+            os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: it writes to the terminal past FFmpeg's log
         stream: av.VideoStream = self._container.add_stream(row.encoder, rate=info.fps, options=_options(row, quality))
         context = stream.codec_context
         even = 2 if "420" in row.pix_fmt else 1
@@ -159,6 +165,15 @@ class Encoder:
         context.colorspace = BT709 if hd else SMPTE170M
         context.color_primaries = context.color_trc = BT709 if hd else SMPTE170M
         context.color_range = ColorRange.MPEG
+
+    def _set_movie_clock(self) -> None:
+        """Lets MP4 and MOV write where each track begins (their edit lists) exactly, not in milliseconds."""
+        if self._container is None or self._format.muxer not in ("mp4", "mov"):
+            return
+        clocks = [self._info.time_base.denominator, *([self._sound.time_base.denominator] if self._sound else [])]
+        timescale = math.lcm(*clocks)
+        if timescale <= MAX_TIMESCALE:
+            self._container.container_options["movie_timescale"] = str(timescale)
 
     def _encode(self, item: tuple[NDArray[np.uint8], float]) -> None:
         if self._stopped:
@@ -221,8 +236,11 @@ def _options(row: Codec, quality: float | None) -> dict[str, str]:
     options = dict(row.options)
     if row.quality is not None:
         value = row.quality.default if quality is None else quality
-        if row.quality.option == "qscale":
-            options |= {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
-        else:
-            options[row.quality.option] = f"{value:g}"
+        match row.quality.option:
+            case "qscale":
+                options |= {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
+            case "quantiser":
+                options |= {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
+            case option:
+                options[option] = f"{value:g}"
     return options
