@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
@@ -82,10 +82,10 @@ class FolderSource:
             with Image.open(file) as image:
                 rgb_hw3 = _to_rgb(image)
         # Pillow raises SyntaxError for a broken PNG, and ValueError and struct's errors for broken headers.
+        except UnidentifiedImageError as error:
+            raise InputError(f"video: {file} can't be read: it is no image") from error
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InputError(
-                f"video: {file} can't be read: {str(error).splitlines()[0] if str(error) else error!r}"
-            ) from error
+            raise InputError(f"video: {file} can't be read: {error}") from error
         if self._size not in ((0, 0), rgb_hw3.shape[:2]):
             (height, width), (h, w) = self._size, rgb_hw3.shape[:2]
             raise InputError(
