@@ -51,12 +51,14 @@ class FileSource:
             stream = video_stream(container, path)
             first = next(self._decode(container, stream), None)
             if first is None:
-                raise InputError(f"video: {path}: not one frame could be decoded; the file is damaged or truncated")
+                raise _nothing_decodes(path)
             self._size, self._turns = (first.width, first.height), round(first.rotation / 90)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
             self.audio = path if audio_stream(container) is not None else None
         with open_input(path) as container:
             self._timeline = read_timeline(path, container, video_stream(container, path), first.pts)
+        if not len(self._timeline):  # half a frame decoded, and no other is there
+            raise _nothing_decodes(path)
         wanted = frame_window(self._timeline.announced_times_s(), start, stop, step)
         self._cut_short = wanted.stop > len(self._timeline)
         self.frames: Sequence[int] = range(wanted.start, min(wanted.stop, len(self._timeline)), step)
@@ -213,6 +215,10 @@ def _check_file(path: Path) -> None:
             f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
             "Copy it again, or repair it with a tool such as untrunc."
         )
+
+
+def _nothing_decodes(path: Path) -> InputError:
+    return InputError(f"video: {path}: not one frame could be decoded; the file is truncated or damaged")
 
 
 def _sha256(path: Path) -> tuple[str, str]:

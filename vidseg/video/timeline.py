@@ -96,7 +96,8 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
         rate = _average_rate(stream, pts, time_base)
     announced = len(pts)
     if truncated:
-        announced = max(announced, stream.frames or round(_duration_s(container, stream) * rate))
+        said = stream.frames or round(_duration_s(container, stream) * rate)
+        announced = max(said, announced + broken)
     return Timeline(pts, time_base, origin, rate, counted, key_pts, key_dts, announced)
 
 
