@@ -265,6 +265,14 @@ def test_nothing_written_is_no_file(tmp_path, caplog):
     assert "no frame to write" in caplog.text
 
 
+@pytest.mark.parametrize("codec", [name for name in CODECS if name != "h264_nvenc"])
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_very_short_videos(tmp_path, codec, frames):
+    path = tmp_path / f"out{SUFFIXES[CODECS[codec].containers[0]]}"
+    for _ in range(3):  # x265's uninitialised times strike by chance
+        assert len(read_frames(encode(path, codec, [picture(i, 65, 67) for i in range(frames)]))[0]) == frames
+
+
 def test_the_same_pictures_make_the_same_file(tmp_path):
     pictures = [picture(i) for i in range(12)]
     first, second = (encode(tmp_path / name, "h264", pictures).read_bytes() for name in ("a.mp4", "b.mp4"))
