@@ -1,6 +1,6 @@
 """The codec table: one row a codec, one row a container. To add one, add its row (and a YAML that names it).
 
-Options were chosen for 1280x720 on two cores (see ``benchmarks``); ``quality`` is always the encoder's own number, of
+Options were chosen for 1280x720 on two cores, 5 to 40 ms a frame; ``quality`` is always the encoder's own number, of
 which smaller is better. This module knows nothing about frames: the encoder reads it.
 """
 
@@ -30,7 +30,7 @@ class Quality:
 class Codec:
     """What FFmpeg is told. ``fallback`` names the row to use where this one can't be opened (no such hardware).
 
-    ``smallest`` is the least width and height (SVT-AV1 4.1 opens below 64 pixels, and hangs below 64 pixels).
+    ``smallest`` is the least width and height (SVT-AV1 4.1 opens below 64 pixels, then hangs).
 
     ``own_clock`` marks encoders that can't count in the source's time base (MPEG-4 part 2 stops at 1/65535 s): their
     frames are numbered, and the packets are given the true time stamps afterwards, which needs packets in order.
