@@ -9,7 +9,6 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from vidseg.errors import InputError
-from vidseg.model import device as devices
 from vidseg.model import precision as precisions
 from vidseg.model.device import resolve_device
 from vidseg.model.precision import Precision
@@ -128,9 +127,9 @@ def test_autocast_types_are_checked() -> None:
     ],
 )
 def test_device(gpus: int, mps: bool, auto: str, there: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices.torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(devices.torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(devices.torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
     assert resolve_device("auto") == torch.device(auto)
     for name in there.split(", "):
         assert resolve_device(name) == torch.device(name)

@@ -56,6 +56,8 @@ class SAM2:
         self._device = resolve_device(device)
         self._precision = Precision(**precision).resolve(self._device)
         self._fill_hole_area = fill_hole_area
+        if checkpoint != weights.RANDOM:
+            weights.locate(checkpoint)  # a mistake is told, and a download done, before seconds go into the model
         self._predictor = build(config, image_size, non_overlap_masks, seed)
         loaded = weights.load(self._predictor, checkpoint)
         self._predictor.to(self._device)
