@@ -3,6 +3,7 @@
 import errno
 import logging
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -50,6 +51,9 @@ def run_job(
         log.error(summary.error, exc_info=error)
     job.record()
     if cause is not None:
+        traceback.clear_frames(
+            cause.__traceback__
+        )  # in a sweep Hydra keeps the error, and with it the model would stay
         raise JobFailed(summary.error) from cause
     log.info("%s: %s", summary.status, _outcome(summary, folder))
     if summary.status == "interrupted":

@@ -81,7 +81,9 @@ class _Lines:
                     self._places[int(entry["frame"])] = place
                     self.object_ids.update(int(thing["id"]) for thing in entry["objects"])
                 except (ValueError, KeyError, TypeError) as error:
-                    raise InputError(f"model.path: line {number} of {path} is no record of masks ({error!r})") from error
+                    raise InputError(
+                        f"model.path: line {number} of {path} is no record of masks ({error!r})"
+                    ) from error
                 place += len(line)
         if not self._places:
             raise InputError(f"model.path: {path} is empty")

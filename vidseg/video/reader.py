@@ -45,7 +45,7 @@ class FileSource:
     def __init__(self, path: Path, start: Position = None, stop: Position = None, step: int = 1) -> None:
         check_window(start, stop, step)
         _check_file(path)
-        self.path, self.name = path, path.stem
+        self.path, self.name = path, path.name
         self._warned = False
         with open_input(path) as container:
             stream = video_stream(container, path)
