@@ -96,7 +96,7 @@ def _outfits(rng: np.random.Generator, first: bool) -> tuple[Outfit, Outfit]:
             scarf=_SCARVES[scarf[k]],
             hat=_SCARVES[scarf[k]][1],
             gloves=((60, 44, 42), (74, 70, 88))[k],
-            boots=((240, 240, 244), (96, 64, 46))[k],
+            boots=((66, 48, 46), (104, 70, 48))[k],
             skin=_SKINS[skin[2 * k]],
             hair=_HAIRS[hair[k]],
             ponytail=bool(tail[k]),

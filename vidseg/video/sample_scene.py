@@ -276,12 +276,17 @@ class Rink:
         self._boards(strip, rng, TOP_OF_BOARDS - top, foot, width, dim)
         return strip.layer(top, speed, 1.1)
 
+    def _far(self, colour: Colour | NDArray[np.generic], dim: float) -> tuple[int, ...]:
+        """A spectator's colour: dimmed, and a third lost in the haze, so that the crowd stays behind the skaters."""
+        haze = 0.5 * np.array(self._light.hills, float) + 0.25 * np.array(self._light.glow, float)
+        return _scaled(0.66 * dim * np.asarray(colour, float) + 0.34 * haze, 1.0)
+
     def _spectator(
         self, strip: _Strip, rng: np.random.Generator, x: float, foot: float, size: float, dim: float
     ) -> None:
         """From the waist up, in a coat and perhaps a hat, an arm in the air now and then."""
-        coat = _scaled(COATS[rng.integers(len(COATS))] * rng.uniform(0.75, 1.15), dim)
-        skin = _scaled(((238, 196, 168), (206, 156, 120), (140, 96, 70))[rng.integers(3)], dim)
+        coat = self._far(COATS[rng.integers(len(COATS))] * rng.uniform(0.75, 1.15), dim)
+        skin = self._far(((238, 196, 168), (206, 156, 120), (140, 96, 70))[rng.integers(3)], dim)
         head = foot - 74 * size
         if rng.random() < 0.18:
             side = float(rng.choice([-1, 1]))
@@ -290,11 +295,11 @@ class Rink:
             strip.disc(x + side * 26 * size, head - 18, 5, 5, skin)
         strip.disc(x, foot - 22 * size, 19 * size, 42 * size, coat)
         strip.box(x - 19 * size, foot - 22 * size, x + 19 * size, foot + 60, coat)
-        strip.box(x - 1.5, foot - 58 * size, x + 1.5, foot + 60, _scaled(np.array(coat), 0.7))
+        strip.box(x - 1.5, foot - 58 * size, x + 1.5, foot + 60, self._far(np.array(coat), 0.7))
         strip.disc(x, head, 10.5 * size, 12.5 * size, skin)
-        hat = _scaled(COATS[rng.integers(len(COATS))], 0.9 * dim)
+        hat = self._far(COATS[rng.integers(len(COATS))], 0.9 * dim)
         strip.disc(x, head - 6 * size, 11.5 * size, 8.5 * size, hat)
-        strip.disc(x, foot - 60 * size, 11 * size, 4.5 * size, _scaled(COATS[rng.integers(len(COATS))] * 1.2, dim))
+        strip.disc(x, foot - 60 * size, 11 * size, 4.5 * size, self._far(COATS[rng.integers(len(COATS))] * 1.2, dim))
 
     def _boards(self, strip: _Strip, rng: np.random.Generator, top: int, foot: int, width: int, dim: float) -> None:
         strip.box(0, top, width, foot, _scaled((244, 246, 248), dim))
@@ -306,8 +311,9 @@ class Rink:
             ink, kind = inks[k % 6], (0, 3, 1, 0, 2, 3, 0)[k % 7]
             low, high = top + 16, foot - 18
             if kind == 0:
-                strip.box(x, low, x + wide, high, _scaled(ink, dim))
-                paper = _scaled((250, 250, 246), dim)
+                tint = 0.45 * np.array(ink, float) + 0.55 * np.array((244, 246, 248))  # pale, like all that is behind
+                strip.box(x, low, x + wide, high, _scaled(tint, dim))
+                paper = _scaled((252, 252, 250), dim)
             else:
                 paper = _scaled(ink, dim)
             if kind == 1:
