@@ -13,8 +13,8 @@ def test_a_sweep_over_stride_is_two_finished_runs(vidseg, tmp_path):
     assert done.returncode == 0, done.stderr
     folders = sorted(tmp_path.glob("runs/sweeps/*/*/*"))
     assert [folder.name for folder in folders if folder.is_dir()] == [
-        "0_model=grabcut,prompt=skater,stride=5",
-        "1_model=grabcut,prompt=skater,stride=15",
+        "0_extract.stop=12,model=grabcut,output=_rle_,prompt=skater,stride=5",
+        "1_extract.stop=12,model=grabcut,output=_rle_,prompt=skater,stride=15",
     ]
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders if folder.is_dir()]
     assert [summary["status"] for summary in summaries] == ["finished", "finished"]

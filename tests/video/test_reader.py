@@ -149,7 +149,7 @@ def test_closing_early_ends_the_thread_and_closes_the_file(tmp_path):
 def test_sound_name_truth_and_provenance(tmp_path):
     path = make_clip(tmp_path / "talk.mp4", frames=24, sound="aac")
     source = open_source(str(path))
-    assert (source.audio, source.name, source.prompts, source.truth(0)) == (path, "talk", (), None)
+    assert (source.audio, source.name, source.prompts, source.truth(0)) == (path, "talk.mp4", (), None)
     assert dict(source.provenance()) == {
         "path": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
