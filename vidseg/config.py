@@ -5,7 +5,7 @@ Knows nothing about the parts that the groups describe: they are built by Hydra 
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,15 @@ class Config:
 
 
 def check(config: DictConfig) -> None:
-    """Raises InputError for values at the root that no part will look at before the model is built."""
+    """Raises InputError for keys that nothing reads and for values that no part looks at before the model is built."""
+    for node, known, prefix in (
+        (config, Config, ""),
+        (config.sample, Sample, "sample."),
+        (config.extract, Extract, "extract."),
+    ):
+        names = [entry.name for entry in fields(known)]
+        if unknown := [str(key) for key in node if key not in names]:  # added with +, which Hydra lets pass
+            raise InputError(f"{prefix}{unknown[0]}: unknown key; there are {', '.join(names)}")
     if config.stride < 1:
         raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
     if config.threads is not None and config.threads < 1:
