@@ -6,7 +6,9 @@ video's. This module knows nothing about files, devices, SAM-2 or ground truth.
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -15,9 +17,11 @@ from vidseg.errors import InputError
 from vidseg.model.grabcut_colour import Colours
 from vidseg.model.grabcut_cut import Map, cut, signed_distance, tidy, window
 from vidseg.model.grabcut_motion import Flow, affine, odds_of_moving, shift, spread
-from vidseg.model.grabcut_start import corrected, from_box, from_points
+from vidseg.model.grabcut_plate import standing_out
+from vidseg.model.grabcut_start import corrected, dots, from_box, from_points
 from vidseg.types import RGB, Frame, FrameMasks, Logits, Mask, Prompt, Source
 
+PLATE_FRAMES, PLATE_STEP = 25, 3  # a click is compared with what these following frames uncover behind it
 AHEAD = (1, 2, 4)  # a click is compared with these following frames to see what moves along
 COLOUR, MOTION = 1.5, 1.5  # weights of the log-odds
 INERTIA = 1.5  # the most that the carried mask can say for or against a pixel, within reach of its edge
@@ -71,6 +75,8 @@ class GrabCut:
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for each frame of ``source.frames``; at most two small frames are held."""
+        if not prompts:
+            raise InputError("prompt: there is none, so there is nothing to segment")
         ids = tuple(sorted({prompt.object_id for prompt in prompts}))
         objects: dict[int, _Object] = {}
         before: RGB | None = None
@@ -90,7 +96,7 @@ class GrabCut:
                 logits = [full_size(objects[i].mask if i in objects else None, shape) for i in ids]
                 yield (
                     frame,
-                    FrameMasks(frame.index, ids, np.stack(logits) if ids else np.zeros((0, *shape), np.float32)),
+                    FrameMasks(frame.index, ids, np.stack(logits)),
                 )
         finally:
             frames.close()
@@ -118,9 +124,25 @@ class GrabCut:
             known.mask = corrected(rgb, known.mask, known.colours, points, labels)
             return
         else:
-            mask = from_points(rgb, points, labels, self._later(source, frame))
+            mask = standing_out(self._ahead(source, frame), dots((height, width), points, labels))
+            if not mask.any():
+                mask = from_points(rgb, points, labels, self._later(source, frame))
         if mask.any():
             objects[prompt.object_id] = _Object(mask, Colours(rgb, mask), float(np.count_nonzero(mask)))
+
+    def _ahead(self, source: Source, frame: Frame) -> list[RGB]:
+        """The frame and others after it, PLATE_STEP apart, up to PLATE_FRAMES; read in order where that is quicker."""
+        start = source.frames.index(frame.index)
+        places = range(start, min(start + PLATE_FRAMES * PLATE_STEP + 1, len(source.frames)), PLATE_STEP)
+        found: list[RGB] = []
+        with closing(source.__iter__()) as frames, suppress(InputError):  # the video may end early
+            if start == 0:
+                for other in islice(frames, 0, places[-1] + 1, PLATE_STEP):
+                    found.append(self._small(other.rgb_hw3))
+            else:
+                for place in places:
+                    found.append(self._small(source[source.frames[place]].rgb_hw3))
+        return found
 
     def _later(self, source: Source, frame: Frame) -> list[tuple[int, RGB]]:
         """Frames around ``frame`` to see what moves: the following ones, or those before it at the end."""
@@ -160,7 +182,7 @@ class GrabCut:
         found = cut(rgb[where], evidence.astype(np.float32), self._iterations)
         near = cv2.dilate(carried[where].astype(np.uint8), np.ones((5, 5))) > 0
         item.mask = np.zeros_like(carried)
-        item.mask[where] = tidy(found, near, hole=0.005 * item.area, keep=0.01 * item.area)
+        item.mask[where] = tidy(found, near, hole=0.005 * item.area, keep=0.02 * item.area)
         item.area += 0.05 * (np.count_nonzero(item.mask) - item.area)
         inside_now, outside_now = item.mask.copy(), cv2.dilate(item.mask.astype(np.uint8), np.ones((3, 3))) == 0
         inside_now[where] &= evidence > 0
@@ -173,6 +195,6 @@ class GrabCut:
         Where flow is not to be trusted something was covered or uncovered: there it is ``stiff``, to the edge carried
         by the object's own affine motion, and gentler. Beyond the band it is all the surer outside.
         """
-        steep = np.clip(distance / 1.2, -INERTIA, INERTIA) + 0.4 * np.minimum(distance + self._band, 0)
+        steep = np.clip(distance / 1.2, -INERTIA, INERTIA) + 0.15 * np.minimum(distance + self._band, 0)
         flat = np.clip(stiff * (4.0 / self._band), -9, INERTIA)
         return np.asarray(trust * steep + (1 - trust) * flat, np.float32)

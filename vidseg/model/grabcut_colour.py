@@ -13,7 +13,9 @@ BITS = 4  # a channel, over the whole picture: 16³ bins hold a cloth's shades a
 LOCAL_BITS = 3  # a channel, in one tile, which has fewer pixels
 TILE = 20  # pixels
 FLOOR = 3e-4  # of the pixels: a colour rarer than this says nothing
-PRIOR = 30.0  # pixels of a tile that the usual colours count for
+# Pixels of a tile that the usual colours count for, inside and around: what is around is seen all the time, but a
+# part of the object may come where none of it was.
+PRIORS = (30.0, 15.0)
 WHOLE = 0.5  # the whole picture's share of the evidence
 TYPICAL = 0.7  # log-odds from which a colour is taken for the object's wherever it turns up
 
@@ -79,7 +81,7 @@ class Colours:
         """
         shifts = [np.zeros(2, np.float32) if moved is None else moved for moved in (own, still)]
         sides = (_tiles(self._rgb, mask, shift) for mask, shift in zip(self._sides, shifts, strict=True))
-        mine, around = (counts + PRIOR * usual for counts, usual in zip(sides, self._usual, strict=True))
+        mine, around = (c + p * usual for c, p, usual in zip(sides, PRIORS, self._usual, strict=True))
         local = np.clip(np.log((mine + 0.5) / (around + 0.5)), -4, 4)
         bins = _bins(rgb[where], LOCAL_BITS)
         here = np.zeros(bins.shape, np.float32)

@@ -69,13 +69,16 @@ def from_points(rgb: RGB, points: XY, labels: NDArray[np.int32], others: Sequenc
     here = float(np.median(apart[cv2.dilate((marks > 0).astype(np.uint8), np.ones((7, 7))) > 0]))
     if here > 0.8:  # pixels; below this the flow's own errors look the same
         typical = float(np.median(apart))
-        least = min(0.5 * here, max(4 * typical, 1.5))
-        moving = cv2.morphologyEx((apart > least).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))) > 0
-        seed = tidy(moving | (marks > 0), marks > 0, hole=100, keep=0)
+        least = min(0.7 * here, max(3.5 * typical, 1.5))
+        moving = cv2.morphologyEx((apart > least).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+        # A joint between limbs that move differently stands still for a moment: parts a little apart belong together.
+        joined = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, np.ones((9, 9))) > 0
+        seed = tidy(joined | (marks > 0), marks > 0, hole=100, keep=0) & ((moving > 0) | (marks > 0))
         # Standing still speaks against a pixel; moving speaks for it only as far as it stands out from the flow's
         # usual errors, since flow smears beyond the object's edge.
         most = float(np.clip((here / max(typical, 0.1) - 4) / 8, 0, 0.6))
-        prior = np.clip(2 * (apart / least - 1), -2, most)
+        beyond = np.clip(-signed_distance(seed) - 6, 0, None)  # flow smears outwards: little is missing from the seed
+        prior = np.clip(2 * (apart / least - 1), -2, most) - np.clip(beyond / 3, 0, 6)
     else:  # nothing moves: a disc around the click, to grow or shrink by colour
         away = cv2.distanceTransform((marks <= 0).astype(np.uint8), cv2.DIST_L2, 5)
         seed = away < 0.06 * rgb.shape[1]

@@ -30,7 +30,7 @@ SHADOW_SLANT = (0.62, 0.20)  # of a point's height above the ice: its shadow fal
 GRAIN = 5  # levels of 255: the range of the film grain, on either side
 
 _JACKETS: tuple[Colour, ...] = ((206, 56, 50), (34, 140, 132), (232, 150, 40), (104, 70, 160), (44, 104, 184))
-_TROUSERS: tuple[Colour, ...] = ((44, 56, 92), (62, 52, 66), (70, 82, 60), (40, 44, 52), (92, 64, 56))
+_TROUSERS: tuple[Colour, ...] = ((46, 92, 158), (124, 88, 62), (76, 88, 62), (48, 50, 56), (84, 54, 84))
 _ACCENTS: tuple[Colour, ...] = ((246, 236, 216), (250, 206, 84), (244, 244, 248), (240, 120, 84), (150, 216, 220))
 _SCARVES: tuple[tuple[Colour, Colour], ...] = (
     ((246, 196, 60), (36, 96, 140)),
@@ -79,7 +79,7 @@ class _Drawn:
 
 
 def _outfits(rng: np.random.Generator, first: bool) -> tuple[Outfit, Outfit]:
-    """Two skaters whose clothes share no colour; ``first`` is seed 0, whose skater wears red and navy."""
+    """Two skaters whose clothes share no colour; ``first`` is seed 0, whose skater wears red and denim."""
 
     def shuffled(n: int) -> NDArray[np.intp]:
         order = rng.permutation(n)
@@ -268,7 +268,7 @@ def _cast_shadow(picture: RGB, figure: _Drawn) -> None:
     shadow = cv2.GaussianBlur(shadow, (0, 0), 4.0)
     window, piece = _overlap(picture, np.asarray(shadow, np.uint8), (figure.corner[0], round(figure.ground) - base))
     if window.size:
-        cool = cv2.merge([255 - cv2.multiply(piece, (k,)) for k in (0.52, 0.46, 0.36)])  # skylight fills it with blue
+        cool = cv2.merge([255 - cv2.multiply(piece, (k,)) for k in (0.44, 0.39, 0.30)])  # skylight fills it with blue
         window[:] = cv2.multiply(window, cool, None, 1 / 255)
 
 
