@@ -90,7 +90,7 @@ def test_both_skaters_are_seen_and_one_passes_in_front(seed: int) -> None:
 
 
 def test_truth_follows_the_colours(clip: SampleSource) -> None:
-    """Inside it the red jacket and the navy trousers; outside it none of that red beside the skater."""
+    """Inside it the red jacket; outside it none of that red beside the skater."""
     rgb, truth = clip[0].rgb_hw3.astype(int), clip.truth(0)
     red = (rgb[..., 0] > 150) & (rgb[..., 1] < 75) & (rgb[..., 2] < 75)
     rows, columns = np.nonzero(truth == 1)

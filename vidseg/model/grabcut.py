@@ -121,8 +121,7 @@ class GrabCut:
         elif prompt.box_xyxy is not None:
             mask = from_box(rgb, prompt.box_xyxy * np.tile(scale, 2), points, labels)
         elif known is not None and known.mask.any():
-            known.mask = corrected(rgb, known.mask, known.colours, points, labels)
-            return
+            mask = corrected(rgb, known.mask, known.colours, points, labels)
         else:
             mask = standing_out(self._ahead(source, frame), dots((height, width), points, labels))
             if not mask.any():

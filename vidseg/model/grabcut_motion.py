@@ -53,7 +53,8 @@ class Flow:
         there = cv2.remap(forth, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         missed = np.sum((there + self.back) ** 2, axis=2)
         seen = cv2.remap(before, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        changed = cv2.absdiff(seen, now).max(axis=2).astype(np.float32)
+        red, green, blue = cv2.split(cv2.absdiff(seen, now))
+        changed = cv2.max(cv2.max(red, green), blue).astype(np.float32)
         self.trust: Map = np.exp(-missed / 2.0 - cv2.blur(changed, (3, 3)) / 40.0).astype(np.float32)
 
 
