@@ -74,7 +74,7 @@ class GrabCut:
         self._width, self._iterations, self._band, self._memory = width, iterations, band, memory
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
-        """One pair for each frame of ``source.frames``; at most two small frames are held."""
+        """One pair for each frame of ``source.frames``; two small frames are held, PLATE_FRAMES while a click starts."""
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
         ids = tuple(sorted({prompt.object_id for prompt in prompts}))
@@ -94,10 +94,7 @@ class GrabCut:
                 before = rgb
                 shape = frame.rgb_hw3.shape[:2]
                 logits = [full_size(objects[i].mask if i in objects else None, shape) for i in ids]
-                yield (
-                    frame,
-                    FrameMasks(frame.index, ids, np.stack(logits)),
-                )
+                yield frame, FrameMasks(frame.index, ids, np.stack(logits))
         finally:
             frames.close()
 
