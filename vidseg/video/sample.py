@@ -126,7 +126,7 @@ class SampleSource:
         first = 0 if len(self.frames) == 0 or 0 in self.frames else self.frames[0]
         self.offset_s = self.frames[0] / FPS if len(self.frames) else 0.0
         # Drawing a skater is the dearest part of a frame, and truth() needs the same ones a few frames later.
-        self._cast = lru_cache(8)(self._draw_cast)
+        self._cast = lru_cache(16)(self._draw_cast)
         self._direct(np.random.default_rng([self.seed, 2]))
         click = np.rint(self._skater.clothes(first / FPS))
         self.prompts: tuple[Prompt, ...] = (Prompt(first, 1, click[None].astype(np.float32), np.ones(1, np.int32)),)
