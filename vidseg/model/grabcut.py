@@ -74,7 +74,7 @@ class GrabCut:
         self._width, self._iterations, self._band, self._memory = width, iterations, band, memory
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
-        """One pair for each frame of ``source.frames``; two small frames are held, PLATE_FRAMES while a click starts."""
+        """One pair for each frame of ``source.frames``; holds two small ones, PLATE_FRAMES at a click."""
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
         ids = tuple(sorted({prompt.object_id for prompt in prompts}))
