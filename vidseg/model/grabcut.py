@@ -127,17 +127,20 @@ class GrabCut:
             objects[prompt.object_id] = _Object(mask, Colours(rgb, mask), float(np.count_nonzero(mask)))
 
     def _ahead(self, source: Source, frame: Frame) -> list[RGB]:
-        """The frame and others after it, PLATE_STEP apart, up to PLATE_FRAMES; read in order where that is quicker."""
-        start = source.frames.index(frame.index)
-        places = range(start, min(start + PLATE_FRAMES * PLATE_STEP + 1, len(source.frames)), PLATE_STEP)
+        """The frame and others of the video after it, PLATE_STEP apart, at most PLATE_FRAMES, whatever is extracted.
+
+        Read in order where they are the first ones of the source, since each seek decodes from a key frame on.
+        """
+        length = PLATE_FRAMES * PLATE_STEP + 1
         found: list[RGB] = []
         with closing(source.__iter__()) as frames, suppress(InputError):  # the video may end early
-            if start == 0:
-                for other in islice(frames, 0, places[-1] + 1, PLATE_STEP):
+            if list(source.frames[:length]) == list(range(frame.index, frame.index + length)):
+                for other in islice(frames, 0, length, PLATE_STEP):
                     found.append(self._small(other.rgb_hw3))
             else:
-                for place in places:
-                    found.append(self._small(source[source.frames[place]].rgb_hw3))
+                end = frame.index + length if source.info.num_frames is None else source.info.num_frames
+                for number in range(frame.index, min(frame.index + length, end), PLATE_STEP):
+                    found.append(self._small(source[number].rgb_hw3))
         return found
 
     def _later(self, source: Source, frame: Frame) -> list[tuple[int, RGB]]:
