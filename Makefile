@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench parity lint format clean
+.PHONY: demo test bench format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
