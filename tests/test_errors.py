@@ -1,6 +1,8 @@
 """What a person sees after a mistake: one or two lines that name the key; the rest is in the summary and the log."""
 
 import json
+import subprocess
+import sys
 import time
 
 import av
@@ -173,6 +175,18 @@ def test_the_command_says_it_once_and_fails(vidseg, tmp_path, clip):
     assert "Traceback" not in done.stderr + done.stdout
     (summary,) = tmp_path.glob("runs/*/*/summary.json")
     assert json.loads(summary.read_text())["status"] == "failed"
+
+
+def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
+    done = vidseg("model=square", "stride=0", "hydra.run.dir=run")
+    assert done.returncode == 1
+    assert "stride: 0" in done.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    (record,) = tmp_path.glob(f"runs/wandb/offline-run-*-{summary['wandb']['id']}")
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(record)]
+    shown = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert shown["summary"]["status"] == "failed"
+    assert "stride: 0" in shown["summary"]["error"]
 
 
 @pytest.mark.parametrize(

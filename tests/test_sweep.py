@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -25,7 +26,10 @@ def test_a_sweep_over_stride_is_two_finished_runs(vidseg, tmp_path):
     for run_id in ids:
         (record,) = tmp_path.glob(f"runs/wandb/offline-run-*-{run_id}")
         shown = subprocess.run(
-            ["wandb", "leet", "inspect", "--summary", "--json", str(record)], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(record)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert json.loads(shown.stdout)["summary"]["status"] == "finished"
 

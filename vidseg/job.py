@@ -90,8 +90,8 @@ class _Job:
         from vidseg.video.selection import Selection
 
         config = self._config
+        self._tracker = Guarded(_instantiate(config, "tracker"))  # first: what fails from here on is tracked as failed
         configuration.check(config)
-        self._tracker = Guarded(_instantiate(config, "tracker"))
         extract = config.extract
         source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
         chosen = tuple(prompts) if prompts is not None else _instantiate(config, "prompt")(source)
