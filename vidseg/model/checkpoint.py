@@ -5,11 +5,11 @@ Knows nothing about videos, nor how a model is built.
 
 import errno
 import hashlib
-import importlib
 import logging
 import pickle
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from vidseg.errors import InputError
 logger = logging.getLogger(__name__)
 
 RANDOM = "random"
+_PACKAGE = "pkg://"
+_HASH = "#sha256="
 _TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
 _HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
 # The eight published models, by the width and the number of blocks of the image encoder (sam2/configs)
@@ -30,26 +32,34 @@ _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base_plus", (144, 48)
 def load(model: nn.Module, checkpoint: str) -> dict[str, str]:
     """Loads the weights that ``checkpoint`` names into ``model``; returns their provenance, for the record.
 
-    ``checkpoint`` is ``hf://OWNER/REPOSITORY/FILE``, a path, or "random": then the weights stay as they were drawn.
-    Raises InputError if it can't be found, fetched or read, or is of another model.
+    ``checkpoint`` is ``hf://OWNER/REPOSITORY/FILE``, ``pkg://FILE`` (in the package vidseg), a path, or "random": then
+    the weights stay as they were drawn. ``#sha256=`` and the hash after any of them make sure of the file.
+    Raises InputError if it can't be found, fetched or read, has another hash, or is of another model.
     """
     if checkpoint == RANDOM:
         logger.warning("model.checkpoint=random: random weights: speed and memory are real, the masks are not")
         return {"checkpoint": RANDOM}
     path = locate(checkpoint)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = checkpoint.partition(_HASH)[2]
+    if wanted and digest != wanted.lower():
+        raise InputError(f"model.checkpoint: {path} has the SHA-256 {digest[:12]}…, not {wanted[:12]}…: it is damaged")
     weights = read(path)
     if problem := mismatch(weights, model.state_dict()):
         raise InputError(f"model.checkpoint: {checkpoint} {problem}")
     model.load_state_dict(weights)
-    with path.open("rb") as file:
-        return {"checkpoint": checkpoint, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"checkpoint": checkpoint.partition(_HASH)[0], "sha256": digest}
 
 
 def locate(checkpoint: str) -> Path:
     """The file that ``checkpoint`` names, fetched to the hub's cache if need be. Raises InputError if there is none."""
+    checkpoint = checkpoint.partition(_HASH)[0]
     if match := _HUB.fullmatch(checkpoint):
         return _from_hub(match["repository"], match["file"])
-    path = Path(checkpoint).expanduser()
+    path = Path(str(files("vidseg") / checkpoint.removeprefix(_PACKAGE)))
+    if not checkpoint.startswith(_PACKAGE):
+        path = Path(checkpoint).expanduser()
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(
@@ -122,11 +132,9 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _read_safetensors(path: Path) -> Any:
-    try:
-        library = importlib.import_module("safetensors.torch")
-    except ImportError as error:
-        raise InputError(f"model.checkpoint: {path} needs `pip install safetensors`; or give a .pt file") from error
-    return library.load_file(path)
+    from safetensors.torch import load_file
+
+    return load_file(path)
 
 
 def mismatch(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:

@@ -59,8 +59,9 @@ _PREDICTOR = {
 def build(config: str, image_size: int | None, non_overlap_masks: bool, seed: int) -> Any:
     """sam2's SAM2VideoPredictor on the CPU in eval mode, its weights drawn from ``seed``.
 
-    ``config`` is a path inside the package sam2 (configs/sam2.1/sam2.1_hiera_t.yaml) or of a YAML file; ``image_size``
-    is the side in pixels of the square that frames are resized to, a multiple of 32, or None for the config's own.
+    ``config`` is a path inside the package sam2 (configs/sam2.1/sam2.1_hiera_t.yaml) or vidseg, or of a YAML file;
+    ``image_size`` is the side in pixels of the square that frames are resized to, a multiple of 32, or None for the
+    config's own.
     Raises InputError if either can't be used. Neither Hydra's nor torch's global state changes.
     """
     model = _read(config)
@@ -107,7 +108,8 @@ def inference_state(predictor: Any, num_frames: int, height: int, width: int) ->
 
 def _read(config: str) -> DictConfig:
     package = Path(str(files("sam2")))
-    path = package / config if (package / config).is_file() else Path(config).expanduser()
+    inside = [folder / config for folder in (package, Path(str(files("vidseg")))) if (folder / config).is_file()]
+    path = inside[0] if inside else Path(config).expanduser()
     if not path.is_file():
         own = ", ".join(
             str(path.relative_to(package)) for path in sorted(package.glob("configs/*/sam2*_hiera_[tsbl]*.yaml"))

