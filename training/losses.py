@@ -13,7 +13,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from training import prompts
-from training.network import FROZEN_BLOCKS, normalise
+from training.network import normalise
 
 _FOCAL, _DICE = 20.0, 1.0
 Features = tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]
@@ -110,17 +110,9 @@ def _prompted(
 def _encode(model: Any, frames: Tensor, targets: int) -> list[Features]:
     """Features of each frame, (HW, B * K, C) at strides 4, 8 and 16, as sam2's tracking step takes them."""
     b, length = frames.shape[:2]
-    trunk, decoder = model.image_encoder.trunk, model.sam_mask_decoder
-    images = normalise(frames.transpose(0, 1).flatten(0, 1)).contiguous(memory_format=torch.channels_last)
-    with torch.no_grad():
-        x, taps = F.relu6(trunk.stem(images)), []
-        for index in range(FROZEN_BLOCKS):
-            x = trunk.blocks[index](x)
-            taps += [x] if index in (2, 4) else []
-    for index in range(FROZEN_BLOCKS, len(trunk.blocks)):
-        x = trunk.blocks[index](x)
-        taps += [x] if index in (10, 15) else []
-    levels, codes = model.image_encoder.neck(taps)
+    decoder = model.sam_mask_decoder
+    images = normalise(frames.transpose(0, 1).flatten(0, 1))
+    levels, codes = model.image_encoder.neck(model.image_encoder.trunk(images))
     levels = [decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2]]
     sizes = [tuple(level.shape[-2:]) for level in levels]
 

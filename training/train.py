@@ -43,7 +43,7 @@ def main() -> None:
     average = copy.deepcopy(model)
     optimiser = _optimiser(model)
     step, best = _resume(args.out / "state.pt", model, average, optimiser)
-    with _log(args, step) as run, _Feed(args, names, step) as feed:
+    with _log(args) as run, _Feed(args, names, step) as feed:
         last = time.monotonic()
         recent: list[dict[str, float]] = []
         while step < args.steps and (args.minutes is None or time.monotonic() - start < 60 * args.minutes):
@@ -177,7 +177,7 @@ def _resume(path: Path, model: Any, average: Any, optimiser: Any) -> tuple[int, 
     return state["step"], state["best"]
 
 
-def _log(args: argparse.Namespace, step: int) -> Any:
+def _log(args: argparse.Namespace) -> Any:
     import wandb
 
     config = {key: str(value) for key, value in vars(args).items()}

@@ -44,7 +44,9 @@ def load(model: nn.Module, checkpoint: str) -> dict[str, str]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     wanted = checkpoint.partition(_HASH)[2]
     if wanted and digest != wanted.lower():
-        raise InputError(f"model.checkpoint: {path} has the SHA-256 {digest[:12]}…, not {wanted[:12]}…: it is damaged")
+        raise InputError(
+            f"model.checkpoint: {path} has the SHA-256 {digest[:12]}…, not {wanted[:12]}…: damaged, or another file"
+        )
     weights = read(path)
     if problem := mismatch(weights, model.state_dict()):
         raise InputError(f"model.checkpoint: {checkpoint} {problem}")

@@ -2,7 +2,7 @@
 
 Tan and Le, EfficientNet (2019), in the Lite variant of github.com/tensorflow/tpu (models/official/efficientnet/lite):
 ReLU6, no squeeze and excitation. The batch norms of the published weights are folded into the convolutions, which is
-exact at inference and a third faster on a CPU. nano.yaml beside this file builds the whole model around it.
+exact at inference and saves a pass over every feature map. nano.yaml beside this file builds the whole model around it.
 """
 
 from typing import Any
