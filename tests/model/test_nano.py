@@ -32,8 +32,8 @@ def test_a_hash_makes_sure_of_the_weights(tmp_path: Path) -> None:
     path, layer = tmp_path / "weights.safetensors", torch.nn.Linear(2, 3)
     save_file(layer.state_dict(), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert load(torch.nn.Linear(2, 3), f"{path}#sha256={digest}") == {"checkpoint": str(path), "sha256": digest}
+    assert load(torch.nn.Linear(2, 3), f"{path}@sha256:{digest}") == {"checkpoint": str(path), "sha256": digest}
     with pytest.raises(InputError, match="damaged"):
-        load(torch.nn.Linear(2, 3), f"{path}#sha256={'0' * 64}")
+        load(torch.nn.Linear(2, 3), f"{path}@sha256:{'0' * 64}")
     with pytest.raises(InputError, match="does not exist"):
         load(torch.nn.Linear(2, 3), "pkg://no/such.safetensors")

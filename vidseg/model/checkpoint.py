@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 RANDOM = "random"
 _PACKAGE = "pkg://"
-_HASH = "#sha256="
+_HASH = "@sha256:"
 _TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
 _HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
 # The eight published models, by the width and the number of blocks of the image encoder (sam2/configs)
@@ -33,7 +33,7 @@ def load(model: nn.Module, checkpoint: str) -> dict[str, str]:
     """Loads the weights that ``checkpoint`` names into ``model``; returns their provenance, for the record.
 
     ``checkpoint`` is ``hf://OWNER/REPOSITORY/FILE``, ``pkg://FILE`` (in the package vidseg), a path, or "random": then
-    the weights stay as they were drawn. ``#sha256=`` and the hash after any of them make sure of the file.
+    the weights stay as they were drawn. ``@sha256:`` and the hash after any of them make sure of the file.
     Raises InputError if it can't be found, fetched or read, has another hash, or is of another model.
     """
     if checkpoint == RANDOM:
