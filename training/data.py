@@ -124,15 +124,10 @@ def blob(rng: Generator, backgrounds: list[Picture]) -> tuple[Picture, Picture]:
 class Walker:
     """A figure of capsules that swings its limbs: people in flat colours, thin parts, and motion that is not rigid."""
 
-    def __init__(self, rng: Generator, like: "Walker | None" = None) -> None:
-        self._skin, self._hair, self._top, self._legs, self._feet = (
-            (like._skin, like._hair, like._top, like._legs, like._feet)
-            if like is not None and rng.random() < 0.5
-            else (
-                (int(90 + 150 * (s := rng.random())), int(60 + 130 * s), int(45 + 110 * s)),
-                *(colour(rng) for _ in range(4)),
-            )
-        )
+    def __init__(self, rng: Generator) -> None:
+        tone = rng.random()
+        self._skin = (int(90 + 150 * tone), int(60 + 130 * tone), int(45 + 110 * tone))
+        self._hair, self._top, self._legs, self._feet = (colour(rng) for _ in range(4))
         self._bare = rng.random() < 0.25  # short sleeves
         self._phase, self._rate = 2 * np.pi * rng.random(), rng.uniform(0.15, 1.1)
         self._swing, self._lean = rng.uniform(0.2, 0.95), rng.normal() * 0.15

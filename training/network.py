@@ -19,6 +19,12 @@ from vidseg.model import nano, upstream
 CONFIG = str(Path(nano.__file__).with_suffix(".yaml"))
 FROZEN_BLOCKS = 5  # of the trunk, and its stem: edges and textures are ImageNet's, and half of the time is saved
 _APPEARANCE = 88  # of a memory's channels; the rest carries the mask
+_ALIKE = 3.0  # gain of queries and keys that compare appearance in the mask decoder
+_QUIET = 0.3  # the features' deviation: the position codes of the mask decoder, to which they are added, have 0.7
+# Frequency i of those position codes is in the channels i and 64 + i. The first 32 are fast and tell places apart, the
+# others slow and tell sides; principal components of the features take the channels of the slow ones first.
+_FAST, _SLOW_SCALE = 32, 0.07
+_CHANNELS = torch.cat([torch.arange(32, 64), torch.arange(96, 128), torch.arange(32), torch.arange(64, 96)])
 _LOUD = 3.0  # how far appearance stands out of the position code (amplitude 1) that sam2 adds to the keys
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -58,7 +64,7 @@ def imagenet() -> dict[str, Tensor]:
 
 @torch.no_grad()
 def start_matching(model: Any, frames: Tensor) -> None:
-    """Sets neck, memory encoder and memory attention so that the memory works from the first step on, in place.
+    """Sets neck, memory and mask decoder so that memory and prompts work from the first step on, in place.
 
     ``frames`` are some hundred pictures, uint8 (N, S, S, 3), whose features are whitened.
     """
@@ -66,17 +72,19 @@ def start_matching(model: Any, frames: Tensor) -> None:
     _whiten_neck(model, images)
     _soften_details(model, images)
     encoder, dim = model.memory_encoder, model.hidden_dim
-    appearance = torch.arange(dim) < _APPEARANCE
-    encoder.pix_feat_proj.weight.copy_(_LOUD * torch.diag(appearance.float())[..., None, None])
+    appearance = torch.zeros(dim, dtype=torch.bool)
+    appearance[_CHANNELS[:_APPEARANCE]] = True
+    encoder.pix_feat_proj.weight.copy_(_LOUD / _QUIET * torch.diag(appearance.float())[..., None, None])
     encoder.pix_feat_proj.bias.zero_()
     mask_code = encoder.mask_downsampler.encoder[-1]
     mask_code.weight[appearance] = 0
     mask_code.bias.zero_()
     mask_code.weight[~appearance] *= 4
     for layer in model.memory_attention.layers:
-        layer.self_attn.out_proj.weight *= 0.1
-        layer.linear2.weight *= 0.1
+        layer.self_attn.out_proj.weight *= 0.1 * _QUIET
+        layer.linear2.weight *= 0.1 * _QUIET
         _match(layer.cross_attn_image, dim)
+    model.memory_attention.norm.weight.fill_(_QUIET)
     _point_where_clicked(model)
     model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(2.0)  # nearly all objects are there
 
@@ -96,6 +104,7 @@ def _whiten_neck(model: Any, images: Tensor) -> None:
     order = torch.arange(len(values) - 1, len(values) - 1 - model.hidden_dim, -1)
     # Half-way to whitening: the weakest components are mostly noise
     weight = (vectors[:, order] * values[order].rsqrt().sqrt() * values[order].mean().rsqrt().sqrt()).T.float()
+    weight = _QUIET * weight[_CHANNELS.argsort()]
     bias = -(weight @ mean.float())
     weight = weight / spread
     coarse_conv, fine_conv = model.image_encoder.neck.convs[0].conv, model.image_encoder.neck.convs[1].conv
@@ -119,21 +128,63 @@ def _soften_details(model: Any, images: Tensor) -> None:
 
 
 def _point_where_clicked(model: Any) -> None:
-    """In the mask decoder a prompt looks at where it lies in the picture, and those places look back at it.
+    """The mask decoder starts by knowing what a click is: its token finds its place in the picture, takes up what is
+    there, and is found by the places nearby and, in the second layer, by those that look alike.
 
-    Both carry the same position code (random Fourier features, some 20 of 256 pixels wide), so equal projections of
-    queries and keys make them meet; 4 times as large as Linear's own, at a logit near 8 in each head.
+    With random weights the first self-attention makes all tokens equal, positions don't meet, and 250 steps didn't
+    teach a prompt's whereabouts.
     """
-    transformer = model.sam_mask_decoder.transformer
-    across = [layer.cross_attn_token_to_image for layer in transformer.layers]
-    back = [layer.cross_attn_image_to_token for layer in transformer.layers]
-    for attention in (*across, *back, transformer.final_attn_token_to_image):
-        attention.q_proj.weight *= 4
-        attention.k_proj.weight.copy_(attention.q_proj.weight)
-        attention.q_proj.bias.zero_()
-        attention.k_proj.bias.zero_()
-    for embedding in model.sam_prompt_encoder.point_embeddings:
-        embedding.weight *= 0.3  # what kind of point it is would otherwise outweigh where
+    prompts, decoder = model.sam_prompt_encoder, model.sam_mask_decoder
+    prompts.pe_layer.positional_encoding_gaussian_matrix[:, _FAST:] *= _SLOW_SCALE
+    prompts.no_mask_embed.weight *= 0.1
+    tokens = (*prompts.point_embeddings, prompts.not_a_point_embed)
+    for embedding in (*tokens, decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens):
+        embedding.weight *= 0.5
+    transformer = decoder.transformer
+    keep = transformer.layers[0].self_attn  # it replaces the tokens
+    for projection in (keep.q_proj, keep.v_proj):
+        nn.init.orthogonal_(projection.weight)
+    keep.q_proj.weight *= 2
+    keep.k_proj.weight.copy_(keep.q_proj.weight)
+    keep.out_proj.weight.copy_(keep.v_proj.weight.T)
+    looks, marks = _CHANNELS[:32], _CHANNELS[32:64]  # a token's channels: what it saw at its place, and what it says
+    for embedding in tokens:
+        embedding.weight[:, ~torch.isin(torch.arange(128), marks)] *= 0.2
+        embedding.weight[:, marks] *= 3
+    for embedding in (*tokens, decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens):
+        embedding.weight[:, looks] = 0
+    for layer in transformer.layers:
+        for norm in (layer.norm1, layer.norm2, layer.norm3):
+            norm.weight.fill_(0.4)
+        layer.norm4.weight.fill_(_QUIET)
+        _meet(layer.cross_attn_token_to_image, range(8))
+        layer.cross_attn_token_to_image.q_proj.weight *= 1.5
+        say = layer.cross_attn_image_to_token
+        _meet(say, range(8))
+        say.v_proj.weight[:, ~torch.isin(torch.arange(128), marks)] = 0
+        say.out_proj.weight[~torch.isin(torch.arange(128), marks)] = 0
+        say.v_proj.weight *= 3
+        say.out_proj.weight *= 3
+    look, alike = transformer.layers[0].cross_attn_token_to_image, transformer.layers[1].cross_attn_image_to_token
+    for weight in (look.v_proj.weight, look.out_proj.weight.T):
+        weight.zero_()
+        weight[torch.arange(32), looks] = 1.5
+    _meet(alike, range(4))
+    for projection in (alike.q_proj, alike.k_proj):
+        projection.weight[32:] = 0
+        projection.weight[torch.arange(32, 64), looks] = _ALIKE
+
+
+def _meet(attention: Any, heads: range) -> None:
+    """Queries and keys of equal position: in each head four of the fast frequencies, at a logit near 8."""
+    for projection in (attention.q_proj, attention.k_proj):
+        projection.bias.zero_()
+        for head in heads:
+            for k in range(4):
+                projection.weight[8 * head + k] = 0
+                projection.weight[8 * head + 4 + k] = 0
+                projection.weight[8 * head + k, 4 * head + k] = 2.0
+                projection.weight[8 * head + 4 + k, 64 + 4 * head + k] = 2.0
 
 
 def _match(attention: nn.Module, dim: int) -> None:
@@ -148,11 +199,11 @@ def _match(attention: nn.Module, dim: int) -> None:
         projection.weight *= 0.1
         projection.bias.zero_()
         projection.weight[slow] = 0
-        projection.weight[slow, torch.arange(_APPEARANCE)] = scale
+        projection.weight[slow, _CHANNELS[:_APPEARANCE]] = scale
         projection.bias[near] = math.sqrt(0.35 * math.sqrt(dim))
     # Of what is found there, the mask is what the features don't know yet
-    attention.v_proj.weight[:, :_APPEARANCE] *= 0.1
-    nn.init.orthogonal_(attention.v_proj.weight[:, _APPEARANCE:])
+    attention.v_proj.weight[:, _CHANNELS[:_APPEARANCE]] *= 0.1
+    attention.v_proj.weight[:, _CHANNELS[_APPEARANCE:]] = nn.init.orthogonal_(torch.empty(dim, dim - _APPEARANCE))
     attention.v_proj.bias.zero_()
-    nn.init.orthogonal_(attention.out_proj.weight)
+    nn.init.orthogonal_(attention.out_proj.weight, _QUIET)
     attention.out_proj.bias.zero_()
