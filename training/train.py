@@ -28,7 +28,6 @@ from training.network import FROZEN_BLOCKS, build, start_matching
 
 logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
-HELD_OUT = ("breakdance", "drift-chicane", "parkour")
 CLIPS, TARGETS, PICTURES, PICTURE_TARGETS = 2, 2, 5, 3  # a step, of each process
 TRUNK_RATE, WARM_UP, AVERAGE = 0.2, 50, 0.998
 SAVE_EVERY = 100
@@ -42,7 +41,7 @@ def main() -> None:
     )
     args.out.mkdir(parents=True, exist_ok=True)
     names = sorted(path.name for path in (args.data / "davis/JPEGImages/480p").iterdir())
-    names = names if args.all else [name for name in names if name not in HELD_OUT]
+    names = names if args.all else [name for name in names if name not in validate.HELD_OUT]
     device = torch.device(args.device)
     if PROCESSES > 1:
         dist.init_process_group("gloo", timeout=timedelta(hours=1))
@@ -173,7 +172,7 @@ def _follow(average: Any, model: Any, decay: float) -> None:
 
 def _judge(args: argparse.Namespace, average: Any, step: int, best: float, run: Any) -> float:
     with _precision(torch.device(args.device)):
-        scores = validate.score(average, args.data / "davis", HELD_OUT)
+        scores = validate.score(average, args.data / "davis", validate.HELD_OUT)
     logger.info("step %d: J %s", step, ", ".join(f"{key} {value:.3f}" for key, value in scores.items()))
     run.log({f"val/{key}": value for key, value in scores.items()}, step=step)
     mean = scores["mask"] + scores["box"] + scores["click"]

@@ -1,5 +1,9 @@
-"""J on whole DAVIS sequences at 480p, from each kind of prompt, and with two sequences side by side."""
+"""J on whole DAVIS sequences at 480p, from each kind of prompt, and with two sequences side by side.
 
+python -m training.validate WEIGHTS --data FOLDER [--image-size S] [SEQUENCE ...]
+"""
+
+import argparse
 from collections.abc import Sequence as Many
 from pathlib import Path
 from typing import Any
@@ -8,14 +12,32 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from training import prompts
 from training.data import Picture, Sequence, davis
-from training.network import normalise
+from training.network import CONFIG, normalise
+from vidseg.model import upstream
+
+HELD_OUT = ("breakdance", "drift-chicane", "parkour")
+
+
+def main() -> None:
+    """Prints the scores of weights in half or single precision."""
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("weights", type=Path)
+    cli.add_argument("sequences", nargs="*", default=HELD_OUT)
+    cli.add_argument("--data", type=Path, required=True, help="holds davis/")
+    cli.add_argument("--image-size", type=int)
+    args = cli.parse_args()
+    model = upstream.build(CONFIG, args.image_size, False, 0)
+    model.load_state_dict({key: value.float() for key, value in load_file(args.weights).items()})
+    for key, value in score(model, args.data / "davis", args.sequences).items():
+        print(f"{key:24s}{value:.3f}")  # noqa: T201
 
 
 def score(model: Any, root: Path, names: Many[str], kinds: Many[str] = ("mask", "box", "click")) -> dict[str, float]:
-    """J by "kind/name" and its mean by "kind", and of the first two sequences side by side from a first mask:
+    """J by "kind/name" and its mean by "kind", and of the first and the last sequence side by side from a first mask:
     "pair/own", the lower J of the two choices, and "pair/other", the mean IoU between the two runs."""
     sequences = [davis(root, name, 480) for name in names]
     was_training = model.training
@@ -26,7 +48,7 @@ def score(model: Any, root: Path, names: Many[str], kinds: Many[str] = ("mask", 
             runs = track(model, sequence.frames, sequence.masks[0], kind)
             scores[f"{kind}/{sequence.name}"] = _mean_iou(runs, sequence.masks)
         scores[kind] = float(np.mean([scores[f"{kind}/{name}"] for name in names]))
-    frames, masks = _pair(sequences[0], sequences[1])
+    frames, masks = _pair(sequences[0], sequences[-1])
     both = [track(model, frames, mask[0], "mask") for mask in masks]
     scores["pair/own"] = min(_mean_iou(run, mask) for run, mask in zip(both, masks, strict=True))
     scores["pair/other"] = _mean_iou(both[0], both[1])
@@ -77,3 +99,7 @@ def _mean_iou(a: list[Picture], b: list[Picture]) -> float:
         union = (x | y).sum()
         values.append((x & y).sum() / union if union else 1.0)
     return float(np.mean(values))
+
+
+if __name__ == "__main__":
+    main()
