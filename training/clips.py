@@ -119,7 +119,7 @@ class Clips:
         garments = [int(g) for g in np.unique(labels) if g and (labels == g).sum() > 600]
         whole = tuple(int(g) for g in np.unique(filled) if g)
         scene = _Scene(np.stack(frames), np.stack(marks), [whole])
-        if garments and rng.random() < 0.3:
+        if garments and rng.random() < 0.2:
             scene.targets.append((garments[rng.integers(len(garments))],))
         if rng.random() < 0.65:
             self._paste(rng, scene, int(rng.integers(1, 3)), None)
@@ -149,10 +149,10 @@ class Clips:
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.62:
+        if kind < 0.58:
             image, _, person = self._library.people[rng.integers(len(self._library.people))]
             return _wobbling(rng, *cut(image, person))
-        if kind < 0.84:
+        if kind < 0.87:
             return Walker(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds))
 

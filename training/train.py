@@ -28,7 +28,7 @@ from training.network import FROZEN_BLOCKS, build, start_matching
 
 logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
-CLIPS, TARGETS, PICTURES, PICTURE_TARGETS = 2, 2, 5, 3  # a step, of each process
+TARGETS, PICTURE_TARGETS = 2, 3
 TRUNK_RATE, WARM_UP, AVERAGE = 0.2, 50, 0.998
 SAVE_EVERY = 100
 EASY = 0.5  # of all steps: until then true memories, first masks and twins on plain ground become fewer
@@ -76,10 +76,12 @@ def _arguments() -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("out", type=Path)
     cli.add_argument("--data", type=Path, required=True, help="holds davis/, ccp/ and videos/")
-    cli.add_argument("--start", type=Path, help="weights to start from (.safetensors) instead of ImageNet's")
+    cli.add_argument("--weights", type=Path, help="weights to start from (.safetensors) instead of ImageNet's")
     cli.add_argument("--all", action="store_true", help="train on the three validation sequences too")
     cli.add_argument("--steps", type=int, default=6000)
     cli.add_argument("--rate", type=float, default=8e-4)
+    cli.add_argument("--clips", type=int, default=2, help="in a step, of each process")
+    cli.add_argument("--pictures", type=int, default=5, help="in a step, of each process")
     cli.add_argument("--length", type=int, default=6, help="frames a clip")
     cli.add_argument("--image-size", type=int, default=256)
     cli.add_argument("--validate-every", type=int, default=500)
@@ -90,8 +92,8 @@ def _arguments() -> argparse.Namespace:
 
 def _start(args: argparse.Namespace, names: list[str]) -> Any:
     model = build(args.image_size, args.seed)
-    if args.start is not None:
-        model.load_state_dict({key: value.float() for key, value in load_file(args.start).items()})
+    if args.weights is not None:
+        model.load_state_dict({key: value.float() for key, value in load_file(args.weights).items()})
     elif not (args.out / "state.pt").exists():
         clips = Clips(Library(args.data, names), args.image_size)
         frames = [clips.sample(np.random.default_rng([args.seed, 1, k]), 1, 1, 0.0).frames[0] for k in range(160)]
@@ -120,7 +122,7 @@ def _set_rate(optimiser: torch.optim.Optimizer, args: argparse.Namespace, step: 
 
 
 def _ease(args: argparse.Namespace, step: int) -> float:
-    return max(0.0, 1 - step / (EASY * args.steps)) if args.start is None else 0.0
+    return max(0.0, 1 - step / (EASY * args.steps)) if args.weights is None else 0.0
 
 
 def _train_step(
@@ -240,8 +242,8 @@ def _draw(batches: Any, args: argparse.Namespace, names: list[str], step: int) -
     while True:
         rng = np.random.default_rng([args.seed, 2, step, RANK])
         plain = max(0.05, 0.5 * _ease(args, step))
-        moving = [clips.sample(rng, args.length, TARGETS, plain) for _ in range(CLIPS)]
-        still = [clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(PICTURES)]
+        moving = [clips.sample(rng, args.length, TARGETS, plain) for _ in range(args.clips)]
+        still = [clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(args.pictures)]
         batches.put(
             [(np.stack([c.frames for c in some]), np.stack([c.masks for c in some])) for some in (moving, still)]
         )

@@ -1,80 +1,19 @@
 """The classical baseline on drawn motion: every kind of prompt, several objects, late prompts, objects that leave."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sources import HEIGHT, WIDTH, Discs, click, jaccard
 
 from vidseg.errors import InputError
 from vidseg.model.grabcut import GrabCut
-from vidseg.types import Frame, FrameMasks, Mask, Prompt, VideoInfo
+from vidseg.types import Frame, FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
-
-HEIGHT, WIDTH = 180, 320
-
-
-class Discs:
-    """Textured discs that slide over a textured, slowly panning floor: a source whose truth is known."""
-
-    name, audio, offset_s = "discs", None, 0.0
-    prompts: tuple[Prompt, ...] = ()
-
-    def __init__(self, num_frames: int, paths: Sequence[tuple[float, float, float, float]], radius: int = 30) -> None:
-        """``paths`` are x and y on frame 0, and their change a frame."""
-        rng = np.random.default_rng(5)
-        self.info = VideoInfo(WIDTH, HEIGHT, Fraction(25), num_frames, Fraction(1, 25))
-        self.frames: Sequence[int] = range(num_frames)
-        self._paths, self._radius = paths, radius
-        floor = rng.uniform(0, 1, (HEIGHT // 6 + 1, 2 * WIDTH // 6 + 1, 1)).repeat(6, 0).repeat(6, 1)
-        self._floor = (60 + 70 * floor * np.array([0.7, 1.0, 0.8])).astype(np.uint8)
-        self._skins = [
-            (np.array(colour) * rng.uniform(0.7, 1.0, (200, 200, 1)).repeat(1, 1)).astype(np.uint8)
-            for colour in ((230, 60, 40), (50, 80, 240), (240, 220, 60))
-        ]
-
-    def _inside(self, index: int, k: int) -> tuple[NDArray[np.bool_], int, int]:
-        x, y, dx, dy = self._paths[k]
-        cx, cy = round(x + dx * index), round(y + dy * index)
-        rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-        return (columns - cx) ** 2 + (rows - cy) ** 2 <= self._radius**2, cx, cy
-
-    def truth(self, index: int) -> NDArray[np.uint8]:
-        labels = np.zeros((HEIGHT, WIDTH), np.uint8)
-        for k in range(len(self._paths)):
-            labels[self._inside(index, k)[0]] = k + 1
-        return labels
-
-    def __getitem__(self, index: int) -> Frame:
-        if not 0 <= index < len(range(self.info.num_frames or 0)):
-            raise InputError(f"no frame {index}")
-        rgb = self._floor[:HEIGHT, index : index + WIDTH].copy()
-        for k in range(len(self._paths)):
-            inside, cx, cy = self._inside(index, k)
-            rows, columns = np.nonzero(inside)
-            rgb[rows, columns] = self._skins[k][rows - cy + 100, columns - cx + 100]
-        return Frame(index, index / 25, rgb)
-
-    def __iter__(self) -> Generator[Frame]:
-        for index in self.frames:
-            yield self[index]
-
-    def provenance(self) -> Mapping[str, str]:
-        return {}
-
-
-def click(frame: int, number: int, *points: tuple[float, float, int]) -> Prompt:
-    xy = np.array([p[:2] for p in points], np.float32)
-    return Prompt(frame, number, xy, np.array([p[2] for p in points], np.int32))
-
-
-def jaccard(a: Mask, b: Mask) -> float:
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
 
 
 def track(source: Discs, prompts: Sequence[Prompt]) -> list[FrameMasks]:
