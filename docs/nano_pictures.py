@@ -1,12 +1,12 @@
-"""The model card's picture: python docs/nano_pictures.py skateboarder.mp4 (six frames of nano's overlay, from a box)."""
+"""The model card's picture: python docs/nano_pictures.py VIDEO (six frames of nano's overlay, from a box)."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pictures import decoded, panel
+from PIL import Image
 
 import vidseg
 
