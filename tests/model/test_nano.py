@@ -13,11 +13,12 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sources import HEIGHT, WIDTH, Discs, click, jaccard
+from torch.nn import functional
 
 from vidseg import config as configuration
 from vidseg.errors import InputError
 from vidseg.model.checkpoint import load
-from vidseg.model.nano import Trunk
+from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
 from vidseg.model.upstream import build
 from vidseg.types import FrameMasks, Prompt
@@ -31,6 +32,16 @@ def test_the_trunk_has_the_strides_and_channels_that_it_names() -> None:
         taps = trunk(torch.zeros(1, 3, 64, 96))
     assert [tuple(tap.shape[1:]) for tap in taps] == [(24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3)]
     assert trunk.channel_list == [320, 112, 40, 24]
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_convolutions_pad_as_tensorflow_does(kernel: int) -> None:
+    """At stride 2: nothing before and one after (kernel 3), one before and two after (kernel 5)."""
+    conv, x = _Conv(2, 3, kernel, stride=2), torch.randn(1, 2, 12, 16)
+    before = kernel // 2 - 1
+    padded = functional.pad(x, (before, before + 1) * 2)
+    expected = functional.conv2d(padded, conv.weight, conv.bias, stride=2)
+    torch.testing.assert_close(conv(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_half_precision_weights_fit_the_wheel() -> None:
