@@ -13,7 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.data import Library, Picture, Walker, blob, cut, drawn_background
+from training.data import Library, Picture, blob, cut, drawn_background
+from training.figures import Figure
 
 MIN_AREA = 0.002  # of the picture: what a target shows at least in its first frame
 _PASTED = 100  # labels of pasted objects start here; those below are a photograph's own
@@ -62,9 +63,9 @@ class Clips:
         kind = rng.random()
         if kind < 0.32:
             return self._real(rng, length)
-        if kind < 0.57:
+        if kind < 0.54:
             return self._photo(rng, length)
-        if kind < 0.88:
+        if kind < 0.9:
             return self._composite(rng, length, plain=False)
         halves = [self._real(rng, length) if rng.random() < 0.7 else self._photo(rng, length) for _ in range(2)]
         return self._side_by_side(halves)
@@ -144,16 +145,16 @@ class Clips:
 
     def _drawing(self, rng: Generator) -> Drawing:
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.27:
             one = self._library.cutouts[rng.integers(len(self._library.cutouts))]
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.58:
+        if kind < 0.53:
             image, _, person = self._library.people[rng.integers(len(self._library.people))]
             return _wobbling(rng, *cut(image, person))
-        if kind < 0.87:
-            return Walker(rng).draw
+        if kind < 0.88:
+            return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds))
 
     def _paste(self, rng: Generator, scene: _Scene, count: int, cutouts: list | None, twins: bool = False) -> None:
@@ -161,6 +162,8 @@ class Clips:
         size, length = self._size, len(scene.frames)
         drawing = self._drawing(rng)
         height = size * rng.uniform(0.18, 0.6)
+        seen = np.argwhere(np.isin(scene.labels[0], scene.targets[0])) if scene.targets else np.empty((0, 2))
+        places: list[NDArray] = [seen.mean(0)[::-1]] if len(seen) else []
         for k in range(count):
             if cutouts:
                 still = cutouts[rng.integers(len(cutouts))]
@@ -168,8 +171,11 @@ class Clips:
             elif k and not twins:
                 drawing, height = self._drawing(rng), size * rng.uniform(0.15, 0.65)
             height *= rng.uniform(0.85, 1.15)
-            path = _Path(rng, length, 0.025, 0.06, 0.045 * size, leaves=rng.random() < 0.2)
             at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
+            # Objects that pass each other are what a memory is for
+            passes = places[rng.integers(len(places))] - at if places and rng.random() < 0.5 else None
+            path = _Path(rng, length, 0.025, 0.06, 0.045 * size, leaves=rng.random() < 0.2, passes=passes)
+            places.append(at)
             flip = rng.choice([-1.0, 1.0])
             squash = rng.choice([1.0, 9 / 16]) if rng.random() < 0.7 else rng.uniform(0.5, 1.2)
             tint = rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)
@@ -211,15 +217,21 @@ class Clips:
 
 
 class _Path:
-    """A smooth way: position, size and angle over the frames; now and then out of the picture and back."""
+    """A smooth way: position, size and angle over the frames; now and then out of the picture and back.
+
+    ``passes`` leads by way of a point (x, y) from the start, which it reaches in the midst of the clip.
+    """
 
     def __init__(
-        self, rng: Generator, length: int, scale: float, turn: float, speed: float, leaves: bool = False
-    ) -> None:
+        self, rng: Generator, length: int, scale: float, turn: float, speed: float,
+        leaves: bool = False, passes: NDArray | None = None,
+    ) -> None:  # fmt: skip
         t = np.arange(length)[:, None]
         velocity, bend = rng.normal(0, speed, 2) * rng.random(), rng.normal(0, speed * 0.1, 2)
         self._offset = velocity * t + bend * t * t / 2
-        if leaves:
+        if passes is not None:
+            self._offset += passes * t / (rng.uniform(0.35, 0.8) * length)
+        elif leaves:
             away = rng.normal(0, 1, 2)
             away *= rng.uniform(12, 22) * speed / np.linalg.norm(away)
             when = rng.uniform(0.35, 0.8) * length

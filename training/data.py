@@ -11,9 +11,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.figures import Colour, colour
+
 Picture = NDArray[np.uint8]
-SIDE = 320  # pixels: the height that pictures are kept at; clips are at most about as fine
-_CUTOUT = 190  # pixels: the longer side that cutouts are kept at
+SIDE = 400  # pixels: the height that pictures are kept at; clips are at most about as fine
+_CUTOUT = 240  # pixels: the longer side that cutouts are kept at
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def read(path: Path, side: int) -> Picture:
 
 
 def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
-    """The part of ``image`` around ``mask``, at most 190 pixels long."""
+    """The part of ``image`` around ``mask``, at most 240 pixels long."""
     x, y, w, h = cv2.boundingRect(mask)
     image, mask = image[y : y + h, x : x + w], mask[y : y + h, x : x + w]
     scale = min(1.0, _CUTOUT / max(w, h))
@@ -53,7 +55,7 @@ def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
 
 
 class Library:
-    """Everything that is read from disk, kept in memory (about 0.8 GiB).
+    """Everything that is read from disk, kept in memory (about 1.3 GiB).
 
     ``root`` holds davis/, ccp/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
     """
@@ -92,13 +94,6 @@ def _stills(path: Path, count: int) -> list[Picture]:
     return stills
 
 
-def colour(rng: Generator) -> tuple[int, int, int]:
-    """A random colour, of the muted kind that clothes and walls have."""
-    hsv = np.uint8([[[rng.integers(180), 255 * rng.random() ** 1.3, 40 + 215 * rng.random()]]])
-    r, g, b = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
-    return int(r), int(g), int(b)
-
-
 def blob(rng: Generator, backgrounds: list[Picture]) -> tuple[Picture, Picture]:
     """A polygon, an ellipse or a bar, filled with a piece of a picture or with one colour."""
     mask = np.zeros((160, 160), np.uint8)
@@ -121,65 +116,41 @@ def blob(rng: Generator, backgrounds: list[Picture]) -> tuple[Picture, Picture]:
     return np.clip(image, 0, 255).astype(np.uint8), mask
 
 
-class Walker:
-    """A figure of capsules that swings its limbs: people in flat colours, thin parts, and motion that is not rigid."""
-
-    def __init__(self, rng: Generator) -> None:
-        tone = rng.random()
-        self._skin = (int(90 + 150 * tone), int(60 + 130 * tone), int(45 + 110 * tone))
-        self._hair, self._top, self._legs, self._feet = (colour(rng) for _ in range(4))
-        self._bare = rng.random() < 0.25  # short sleeves
-        self._phase, self._rate = 2 * np.pi * rng.random(), rng.uniform(0.15, 1.1)
-        self._swing, self._lean = rng.uniform(0.2, 0.95), rng.normal() * 0.15
-        self._raise, self._bulk = rng.normal() * 0.5, rng.uniform(0.75, 1.35)
-        self._board = colour(rng) if rng.random() < 0.2 else None
-        self._shade = rng.normal(0, 12, (23, 15, 1)).astype(np.float32)
-
-    def draw(self, t: int) -> tuple[Picture, Picture]:
-        """The figure at frame ``t``: 230 x 150 pixels."""
-        image, mask = np.zeros((230, 150, 3), np.uint8), np.zeros((230, 150), np.uint8)
-        swing = self._swing * np.sin(self._phase + self._rate * t)
-        hip, neck = np.array([75.0, 120.0]), np.array([75 + 62 * np.sin(self._lean), 120 - 62 * np.cos(self._lean)])
-
-        def limb(start: NDArray, angles: tuple[float, float], length: float, width: float, colours: tuple) -> None:
-            width = max(3, round(width * self._bulk))
-            for angle, tint in zip(angles, colours, strict=True):
-                end = start + length * np.array([np.sin(angle), np.cos(angle)])
-                a, b = tuple(map(int, start)), tuple(map(int, end))
-                cv2.line(image, a, b, tint, width, cv2.LINE_AA)
-                cv2.line(mask, a, b, 1, width)
-                start, width = end, max(3, width - 3)
-            foot = tuple(map(int, start))
-            cv2.circle(image, foot, width // 2 + 2, self._feet if length > 35 else self._skin, -1, cv2.LINE_AA)
-            cv2.circle(mask, foot, width // 2 + 2, 1, -1)
-
-        sleeve = (self._top, self._skin if self._bare else self._top)
-        for side in (-1, 1):
-            arm = -side * swing + self._raise * side
-            dark = tuple(tuple(int(0.8 * c) for c in tint) if side < 0 else tint for tint in sleeve)
-            knee = side * swing - max(0.0, 0.7 * np.cos(self._phase + self._rate * t + side)) * self._swing
-            if side < 0:
-                limb(neck + (0, 8), (arm, arm + 0.5), 32, 13, dark)
-            limb(hip, (side * swing * 0.8 + self._lean, knee), 46, 18, (self._legs, self._legs))
-            if side > 0:
-                torso = (tuple(map(int, neck + (0, 6))), tuple(map(int, hip)))
-                cv2.line(image, *torso, self._top, round(30 * self._bulk), cv2.LINE_AA)
-                cv2.line(mask, *torso, 1, round(30 * self._bulk))
-                limb(neck + (0, 8), (arm, arm + 0.5), 32, 13, dark)
-        head = tuple(map(int, neck + (4 * np.sin(self._lean), -17)))
-        cv2.ellipse(image, head, (11, 14), 0, 0, 360, self._skin, -1, cv2.LINE_AA)
-        cv2.ellipse(image, (head[0], head[1] - 6), (12, 9), 0, 0, 360, self._hair, -1, cv2.LINE_AA)
-        cv2.ellipse(mask, head, (11, 15), 0, 0, 360, 1, -1)
-        if self._board is not None:
-            cv2.line(image, (30, 220), (120, 220), self._board, 8, cv2.LINE_AA)
-            cv2.line(mask, (30, 220), (120, 220), 1, 8)
-        shade = cv2.resize(self._shade, (150, 230))[..., None]
-        return np.clip(image + shade, 0, 255).astype(np.uint8), mask
+def _furnish(rng: Generator, image: NDArray[np.float32], floor: int) -> None:
+    """Houses with windows, rows of heads, boards with letters and lamps, as behind a sports ground."""
+    w = image.shape[1]
+    if rng.random() < 0.5:
+        for _ in range(rng.integers(2, 7)):
+            x, wide, high = int(w * rng.random()), int(rng.integers(40, 130)), int(rng.integers(50, 170))
+            cv2.rectangle(image, (x, floor - high), (x + wide, floor), colour(rng), -1)
+            pane = colour(rng)
+            for row in range(floor - high + 8, floor - 14, 20):
+                for column in range(x + 6, x + wide - 10, 16):
+                    cv2.rectangle(image, (column, row), (column + 8, row + 11), pane, -1)
+    if rng.random() < 0.5:
+        gain = rng.uniform(0.3, 1.0)
+        for row in range(int(rng.integers(1, 4))):
+            for x in range(int(rng.integers(12)), w, 12):
+                r, g, b = colour(rng)
+                dim: Colour = (int(gain * r), int(gain * g), int(gain * b))
+                cv2.circle(image, (x, floor - 40 + 10 * row), 5, (150 * gain, 115 * gain, 95 * gain), -1, cv2.LINE_AA)
+                cv2.rectangle(image, (x - 5, floor - 35 + 10 * row), (x + 5, floor - 20 + 10 * row), dim, -1)
+    if rng.random() < 0.5:
+        high, x = int(rng.integers(24, 60)), 0
+        while x < w:
+            wide = int(rng.integers(60, 180))
+            cv2.rectangle(image, (x, floor - high // 2), (x + wide, floor + high // 2), colour(rng), -1)
+            text = "".join(chr(k) for k in rng.integers(65, 91, 6))
+            cv2.putText(image, text, (x + 6, floor + high // 4), 0, high / 45, colour(rng), 3, cv2.LINE_AA)
+            x += wide
+    if rng.random() < 0.3:
+        for x in range(int(rng.integers(30)), w, 30):
+            cv2.circle(image, (x, int(rng.integers(10, 60))), int(rng.integers(2, 5)), (255, 240, 210), -1, cv2.LINE_AA)
 
 
 def drawn_background(rng: Generator, plain: bool) -> Picture:
-    """A gradient, and unless ``plain`` a floor, clutter of shapes, stripes and noise on it: 320 x 568 pixels."""
-    h, w = SIDE, 568
+    """A gradient, and unless ``plain`` a floor, clutter of shapes, stripes and noise on it: 400 x 710 pixels."""
+    h, w = SIDE, 710
     down = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
     image = np.float32(colour(rng)) * (1 - down) + np.float32(colour(rng)) * down
     image = np.ascontiguousarray(np.broadcast_to(image, (h, w, 3)))
@@ -197,6 +168,8 @@ def drawn_background(rng: Generator, plain: bool) -> Picture:
         for _ in range(rng.integers(0, 8)):
             ends = [(int(w * rng.random()), int(h * rng.random())) for _ in range(2)]
             cv2.line(image, *ends, colour(rng), int(1 + 5 * rng.random()), cv2.LINE_AA)
+        if rng.random() < 0.6:
+            _furnish(rng, image, floor)
         if rng.random() < 0.4:
             image = cv2.GaussianBlur(image, (0, 0), 0.5 + 3 * rng.random())
     coarse = rng.normal(0, 1, (h // 8, w // 8, 1)).astype(np.float32) * 14 * rng.random()
