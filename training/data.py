@@ -116,7 +116,7 @@ def blob(rng: Generator, backgrounds: list[Picture]) -> tuple[Picture, Picture]:
     return np.clip(image, 0, 255).astype(np.uint8), mask
 
 
-def _furnish(rng: Generator, image: NDArray[np.float32], floor: int) -> None:
+def _furnish(rng: Generator, image: Picture, floor: int) -> None:
     """Houses with windows, rows of heads, boards with letters and lamps, as behind a sports ground."""
     w = image.shape[1]
     if rng.random() < 0.5:
@@ -169,6 +169,7 @@ def drawn_background(rng: Generator, plain: bool) -> Picture:
             ends = [(int(w * rng.random()), int(h * rng.random())) for _ in range(2)]
             cv2.line(image, *ends, colour(rng), int(1 + 5 * rng.random()), cv2.LINE_AA)
         if rng.random() < 0.6:
+            image = np.clip(image, 0, 255).astype(np.uint8)  # which letters want
             _furnish(rng, image, floor)
         if rng.random() < 0.4:
             image = cv2.GaussianBlur(image, (0, 0), 0.5 + 3 * rng.random())
