@@ -61,9 +61,9 @@ class Clips:
         if rng.random() < plain:
             return self._composite(rng, length, plain=True)
         kind = rng.random()
-        if kind < 0.32:
+        if kind < 0.3:
             return self._real(rng, length)
-        if kind < 0.54:
+        if kind < 0.5:
             return self._photo(rng, length)
         if kind < 0.9:
             return self._composite(rng, length, plain=False)
@@ -120,7 +120,7 @@ class Clips:
         garments = [int(g) for g in np.unique(labels) if g and (labels == g).sum() > 600]
         whole = tuple(int(g) for g in np.unique(filled) if g)
         scene = _Scene(np.stack(frames), np.stack(marks), [whole])
-        if garments and rng.random() < 0.2:
+        if garments and rng.random() < 0.12:
             scene.targets.append((garments[rng.integers(len(garments))],))
         if rng.random() < 0.65:
             self._paste(rng, scene, int(rng.integers(1, 3)), None)
@@ -145,15 +145,15 @@ class Clips:
 
     def _drawing(self, rng: Generator) -> Drawing:
         kind = rng.random()
-        if kind < 0.27:
+        if kind < 0.22:
             one = self._library.cutouts[rng.integers(len(self._library.cutouts))]
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.53:
+        if kind < 0.42:
             image, _, person = self._library.people[rng.integers(len(self._library.people))]
             return _wobbling(rng, *cut(image, person))
-        if kind < 0.88:
+        if kind < 0.9:
             return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds))
 
@@ -161,7 +161,7 @@ class Clips:
         """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""
         size, length = self._size, len(scene.frames)
         drawing = self._drawing(rng)
-        height = size * rng.uniform(0.18, 0.6)
+        height = size * rng.uniform(0.2, 0.85)
         seen = np.argwhere(np.isin(scene.labels[0], scene.targets[0])) if scene.targets else np.empty((0, 2))
         places: list[NDArray] = [seen.mean(0)[::-1]] if len(seen) else []
         for k in range(count):
@@ -169,7 +169,7 @@ class Clips:
                 still = cutouts[rng.integers(len(cutouts))]
                 drawing = _wobbling(rng, *still)
             elif k and not twins:
-                drawing, height = self._drawing(rng), size * rng.uniform(0.15, 0.65)
+                drawing, height = self._drawing(rng), size * rng.uniform(0.2, 0.85)
             height *= rng.uniform(0.85, 1.15)
             at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
             # Objects that pass each other are what a memory is for
@@ -278,20 +278,33 @@ def _lay(
     """Lays one object over a frame, in place, with its shadow below it."""
     size = frame.shape[1::-1]
     moved = cv2.warpAffine(mask * 255, matrix, size)
-    _, y, w, h = cv2.boundingRect(moved)
+    x, y, w, h = cv2.boundingRect(moved)
     if not w:
         return
     if shadow < 1:
         flat = np.float32([[1, -slant * 0.4, slant * 0.4 * (y + h)], [0, -0.3, 1.3 * (y + h)]])
         dark = cv2.GaussianBlur(cv2.warpAffine(moved, flat, size), (5, 5), 0)
-        frame[:] = (frame * (1 - dark[..., None] * np.float32((1 - shadow) / 255))).astype(np.uint8)
-    colours = cv2.warpAffine(np.clip(image, 0, 255).astype(np.uint8), matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.GaussianBlur(moved, (3, 3), 0)
+        below = _around(cv2.boundingRect(dark), 0)
+        share = dark[below][..., None] * np.float32((1 - shadow) / 255)
+        frame[below] = (frame[below] * (1 - share)).astype(np.uint8)
+    here = _around((x, y, w, h), 2 + blur)
+    top, left = here[0].start, here[1].start
+    alpha = moved[here]
+    shifted = matrix - np.float32([[0, 0, left], [0, 0, top]])
+    solid = np.clip(image, 0, 255).astype(np.uint8)
+    colours = cv2.warpAffine(solid, shifted, alpha.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.GaussianBlur(alpha, (3, 3), 0)
     if blur:
         alpha, colours = cv2.blur(alpha, (blur, 1)), cv2.blur(colours, (blur, 1))
     share = alpha[..., None] * np.float32(1 / 255)
-    frame[:] = (frame * (1 - share) + colours * share).astype(np.uint8)
-    labels[alpha > 127] = label
+    frame[here] = (frame[here] * (1 - share) + colours * share).astype(np.uint8)
+    labels[here][alpha > 127] = label
+
+
+def _around(box: tuple[int, int, int, int], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a bounding box: most objects are a small part of the picture."""
+    x, y, w, h = box
+    return slice(max(0, y - margin), y + h + margin), slice(max(0, x - margin), x + w + margin)
 
 
 def _weathered(rng: Generator, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -118,8 +118,8 @@ def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, args: argparse.Namespace, step: int) -> None:
-    """Constant after a warm-up, then falling to a hundredth over the last third."""
-    factor = min(1.0, (step + 1) / WARM_UP, max(0.01, 3 * (args.steps - step) / args.steps))
+    """Constant after a warm-up, then falling to a hundredth over the second half."""
+    factor = min(1.0, (step + 1) / WARM_UP, max(0.01, 2 * (args.steps - step) / args.steps))
     for group in optimiser.param_groups:
         group["lr"] = args.rate * factor * group["scale"]
 
