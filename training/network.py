@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vidseg.model import nano, upstream
 
 CONFIG = str(Path(nano.__file__).with_suffix(".yaml"))
+_SOURCES = (112, 40, 24, 320)  # channels from strides 16, 8, 4 and 32 in what becomes the feature at stride 16
 FROZEN_BLOCKS = 5  # of the trunk, and its stem: edges and textures are ImageNet's, and half of the time is saved
 _APPEARANCE = 88  # of a memory's channels; the rest carries the mask
 _ALIKE = 3.0  # gain of queries and keys that compare appearance in the mask decoder
@@ -97,7 +98,7 @@ def _whiten_neck(model: Any, images: Tensor) -> None:
         fine.append(taps[2])
         coarse.append(F.interpolate(taps[3], scale_factor=2.0, mode="nearest"))
     both = torch.cat([torch.cat(fine), torch.cat(coarse)], 1)
-    spread = torch.cat([both[:, :112].std().expand(112), both[:, 112:].std().expand(320)])
+    spread = torch.cat([part.std().expand(part.shape[1]) for part in both.split(_SOURCES, 1)])
     x = (both.permute(0, 2, 3, 1).reshape(-1, both.shape[1]) / spread).double()
     mean = x.mean(0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
@@ -108,8 +109,8 @@ def _whiten_neck(model: Any, images: Tensor) -> None:
     bias = -(weight @ mean.float())
     weight = weight / spread
     coarse_conv, fine_conv = model.image_encoder.neck.convs[0].conv, model.image_encoder.neck.convs[1].conv
-    fine_conv.weight.copy_(weight[:, :112, None, None])
-    coarse_conv.weight.copy_(weight[:, 112:, None, None])
+    fine_conv.weight.copy_(weight[:, : -_SOURCES[-1], None, None])
+    coarse_conv.weight.copy_(weight[:, -_SOURCES[-1] :, None, None])
     fine_conv.bias.copy_(bias)
     coarse_conv.bias.zero_()
 
