@@ -9,11 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from training.figures import Colour, colour
+from training.figures import Colour, Picture, colour
 
-Picture = NDArray[np.uint8]
 SIDE = 400  # pixels: the height that pictures are kept at; clips are at most about as fine
 _CUTOUT = 240  # pixels: the longer side that cutouts are kept at
 

@@ -171,9 +171,9 @@ class Figure:
             middle = np.array([hip[0], hip[1] + 128])
             canvas.part(middle - nose, middle + nose, 11, 11, self._tint["gear"])
         foot = shin + np.pi / 2 if self._gear == "blades" else np.pi / 2
-        self._on_feet(canvas, ankle, foot)
         toe = ankle + 20 * _towards(foot)
         sole = 11 * _towards(foot - np.pi / 2)
+        self._on_feet(canvas, ankle, toe, sole)
         below = _tone(self._skin, gain) if self._has["bare legs"] else tint
         canvas.part(knee, ankle, 26 * self._bulk, 17 * self._bulk, below)
         canvas.part(hip, knee, 36 * self._bulk, 26 * self._bulk, tint)
@@ -183,11 +183,11 @@ class Figure:
         canvas.part(ankle, ankle - 8 * _towards(shin), 18, 18, _tone(self._tint["shoes"], gain))
         canvas.part(ankle + 0.3 * sole, toe + 0.3 * sole, 17, 12, _tone(self._tint["shoes"], gain))
 
-    def _on_feet(self, canvas: _Canvas, ankle: NDArray, foot: float) -> None:
-        toe, sole, tint = ankle + 20 * _towards(foot), 11 * _towards(foot - np.pi / 2), self._tint["gear"]
+    def _on_feet(self, canvas: _Canvas, ankle: NDArray, toe: NDArray, sole: NDArray) -> None:
+        tint, back = self._tint["gear"], (ankle - toe) / 20
         if self._gear == "blades":
-            canvas.line(np.stack([ankle + 1.6 * sole - 8 * _towards(foot), toe + 1.6 * sole]), 4, tint)
-            for at in (ankle, toe - 5 * _towards(foot)):
+            canvas.line(np.stack([ankle + 1.6 * sole + 8 * back, toe + 1.6 * sole]), 4, tint)
+            for at in (ankle, toe + 5 * back):
                 canvas.line(np.stack([at + 0.4 * sole, at + 1.5 * sole]), 3, tint)
         elif self._gear == "skis":
             canvas.line(np.stack([ankle + sole + (-55, 0), ankle + sole + (65, 0), ankle + sole + (78, -8)]), 5, tint)
