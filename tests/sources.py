@@ -39,6 +39,13 @@ class ArraySource:
         finally:
             self.closed = True
 
+    def backwards(self, position: int) -> Generator[Frame]:
+        for place in range(position, -1, -1):
+            if place == self.fails_at:
+                self.closed = True
+                raise OSError("the reader failed")
+            yield self._frame(self.frames[place])
+
     def __getitem__(self, index: int) -> Frame:
         self.sought.append(index)
         return self._frame(index)

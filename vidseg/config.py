@@ -39,6 +39,7 @@ class Config:
     video: str = "sample"
     sample: Sample = field(default_factory=Sample)
     extract: Extract = field(default_factory=Extract)
+    propagate: str = "forward"
     stride: int = 15
     preview: bool = False
     device: str = "auto"
@@ -62,6 +63,8 @@ def check(config: DictConfig) -> None:
         names = [entry.name for entry in fields(known)]
         if unknown := [str(key) for key in node if key not in names]:  # added with +, which Hydra lets pass
             raise InputError(f"{prefix}{unknown[0]}: unknown key; there are {', '.join(names)}")
+    if config.propagate not in ("forward", "both"):
+        raise InputError(f"propagate: {config.propagate} is not one of forward, both")
     if config.stride < 1:
         raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
     if config.threads is not None and config.threads < 1:

@@ -6,9 +6,11 @@ Both hold a bounded number of items, hand exceptions across, and end their threa
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class _End:
@@ -60,6 +62,31 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
     finally:
         stopped.set()
         thread.join()
+
+
+def ahead(items: Iterable[T], function: Callable[[T], R]) -> Generator[tuple[T, R]]:
+    """Yields (item, function(item)); the next item's function runs in a thread while the consumer works.
+
+    ``items`` are taken here, one ahead. What they or ``function`` raise is raised after the pairs before it.
+    """
+    iterator, end = iter(items), False
+    waiting: tuple[T, Future[R]] | None = None
+    error: Exception | None = None
+    with ThreadPoolExecutor(1, "vidseg-ahead") as pool:
+        while not end:
+            following: tuple[T, Future[R]] | None = None
+            try:
+                item = next(iterator)
+                following = item, pool.submit(function, item)
+            except StopIteration:
+                end = True
+            except Exception as raised:
+                end, error = True, raised
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+    if error is not None:
+        raise error
 
 
 class Background(Generic[T]):

@@ -89,7 +89,13 @@ class _TimedSource:
         return getattr(self._source, name)
 
     def __iter__(self) -> Generator[Frame]:
-        with closing(self._source.__iter__()) as frames:
+        return self._timed(self._source.__iter__())
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        return self._timed(self._source.backwards(position))
+
+    def _timed(self, reading: Generator[Frame]) -> Generator[Frame]:
+        with closing(reading) as frames:
             while True:
                 with self._meter.stage("extract"):
                     frame = next(frames, None)

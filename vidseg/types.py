@@ -143,6 +143,13 @@ class Source(Protocol):
         """The frames in order. Raises InputError where the data ends early, after every frame that could be read."""
         ...
 
+    def backwards(self, position: int) -> Generator[Frame]:
+        """``frames[position]``, the one before it, … to ``frames[0]``, holding a bounded number of frames.
+
+        What iteration leaves out (damaged pictures) is left out here, too.
+        """
+        ...
+
     def __getitem__(self, index: int) -> Frame:
         """The frame with the source's number ``index``. Raises InputError if it can't be decoded."""
         ...

@@ -187,4 +187,4 @@ def test_the_config_names_every_parameter_with_its_default() -> None:
     yaml = pytest.importorskip("yaml")
     conf = yaml.safe_load((Path(__file__).parents[2] / "conf/model/grabcut.yaml").read_text(encoding="utf-8"))
     assert conf.pop("_target_") == "vidseg.model.grabcut.GrabCut"
-    assert conf == {"width": 480, "iterations": 1, "band": 8.0, "memory": 0.95}
+    assert conf == {"width": 480, "iterations": 1, "band": 8.0, "memory": 0.95, "propagate": "${propagate}"}

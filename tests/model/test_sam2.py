@@ -1,61 +1,44 @@
 """SAM 2 against the package's own predictor, bit by bit, and the memory that it holds."""
 
-import functools
 import gc
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
-from PIL import Image
-from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2_video_predictor
+from hydra import compose, initialize_config_dir
+from parity import (
+    BOX_AND_POINTS,
+    CLICK,
+    CONFIGS,
+    box,
+    build,
+    check,
+    first_frames,
+    float_memories,
+    mask,
+    point,
+    propagate,
+    read,
+    segmenter,
+    upstream,
+    write_jpegs,
+)
+from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 from sources import ArraySource, moving_squares
 
 from vidseg.errors import InputError
 from vidseg.model.holes import fill_holes
 from vidseg.model.sam2 import SAM2
-from vidseg.types import FrameMasks, Prompt
+from vidseg.types import Prompt
 
-SIZE = 256
-CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
-SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
-FP32 = {"name": "fp32", "autocast": None, "tf32": False}
 CONF = Path(__file__).parents[2] / "conf"
-
-
-def build(version: str = "2.1", **changes: Any) -> SAM2:
-    chosen = {"checkpoint": "random", "device": "cpu", "precision": FP32, "image_size": SIZE, "fill_hole_area": 0}
-    return SAM2(**{"config": CONFIGS[version], "seed": SEEDS[version], **chosen, **changes})
-
-
-@functools.cache
-def segmenter(version: str = "2.1", image_size: int = SIZE) -> SAM2:
-    return build(version, image_size=image_size)
-
-
-@functools.cache
-def predictor(version: str) -> Any:
-    """The package's own predictor from its own builder, with the weights that ``segmenter`` draws."""
-    GlobalHydra.instance().clear()
-    with initialize_config_module("sam2", version_base="1.2"), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEEDS[version])
-        size = [f"++model.image_size={SIZE}"]
-        return build_sam2_video_predictor(CONFIGS[version], device="cpu", hydra_overrides_extra=size)
-
-
-def upstream(version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0) -> Any:
-    shared = predictor(version)
-    shared.fill_hole_area = fill_hole_area  # its builder lets nobody choose it
-    shared.non_overlap_masks = non_overlap_masks
-    return shared
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,86 +52,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as upstream reads it: 20 frames of three moving squares."""
-    folder = tmp_path_factory.mktemp("jpegs")
-    for index, rgb_hw3 in enumerate(moving_squares(20)):
-        Image.fromarray(rgb_hw3).save(folder / f"{index:05d}.jpg", quality=95)
-    return folder
+    return write_jpegs(tmp_path_factory.mktemp("jpegs"), 20)
 
 
-def read(folder: Path) -> np.ndarray:
-    return np.stack([np.array(Image.open(path)) for path in sorted(folder.glob("*.jpg"))])
-
-
-def point(frame: int, object_id: int, *xy_label: tuple[float, float, int]) -> Prompt:
-    values = np.array(xy_label, np.float32)
-    return Prompt(frame, object_id, points_xy=values[:, :2], labels=values[:, 2].astype(np.int32))
-
-
-def box(frame: int, object_id: int, *xyxy: float) -> Prompt:
-    return Prompt(frame, object_id, box_xyxy=np.array(xyxy, np.float32))
-
-
-def mask(frame: int, object_id: int) -> Prompt:
-    mask_hw = np.zeros((120, 200), bool)
-    mask_hw[40:80, 65:105] = True
-    return Prompt(frame, object_id, mask_hw=mask_hw)
-
-
-BOX_AND_POINTS = Prompt(
-    0,
-    1,
-    points_xy=np.array([[35, 30], [90, 90]], np.float32),
-    labels=np.array([1, 0], np.int32),
-    box_xyxy=np.array([15, 10, 55, 50], np.float32),
-)
-
-
-Expected = dict[int, dict[int, tuple[torch.Tensor, float]]]
-
-
-def propagate(predictor: Any, folder: Path, prompts: Sequence[Prompt], positions: Sequence[int]) -> Expected:
-    """Upstream, used as its notebook does: {position: {object: (logits (h, w), score)}}."""
-    state = predictor.init_state(str(folder))
-    for prompt in prompts:
-        where = {"frame_idx": positions.index(prompt.frame_index), "obj_id": prompt.object_id}
-        if prompt.mask_hw is not None:
-            predictor.add_new_mask(state, **where, mask=prompt.mask_hw)
-        else:
-            predictor.add_new_points_or_box(
-                state, **where, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
-            )
-    expected: Expected = {}
-    for position, ids, logits_n1hw in predictor.propagate_in_video(state):
-        for index, object_id in enumerate(ids):
-            outputs = state["output_dict_per_obj"][index]
-            output = {**outputs["non_cond_frame_outputs"], **outputs["cond_frame_outputs"]}[position]
-            score = torch.sigmoid(output["object_score_logits"]).item()
-            expected.setdefault(position, {})[object_id] = (logits_n1hw[index, 0], score)
-    return expected
-
-
-def check_identical(ours: Sequence[FrameMasks], theirs: Expected, prompts: Sequence[Prompt], step: int = 1) -> None:
-    ids = tuple(sorted({prompt.object_id for prompt in prompts}))
-    first = {i: min(prompt.frame_index for prompt in prompts if prompt.object_id == i) for i in ids}
-    assert [masks.frame_index for masks in ours] == [step * position for position in range(len(ours))]
-    for position, masks in enumerate(ours):
-        assert masks.object_ids == ids
-        assert masks.scores is not None
-        for object_id, logits_hw, score in zip(ids, masks.logits_nhw, masks.scores, strict=True):
-            if masks.frame_index < first[object_id]:
-                assert np.all(logits_hw == -1024)
-                assert score is None
-            else:
-                expected_hw, expected_score = theirs[position][object_id]
-                assert torch.equal(torch.from_numpy(logits_hw), expected_hw), f"frame {position}, object {object_id}"
-                assert score == expected_score
-    shown = np.concatenate([masks.logits_nhw[masks.logits_nhw > -1024] for masks in ours])
-    assert shown.std() > 0.01  # pictures were compared, not constants
-    assert 0.02 < np.mean(shown > 0) < 0.98
-
-
-CLICK = point(0, 1, (35, 30, 1))
 CASES: dict[str, tuple[str, int, list[Prompt]]] = {
     "points, past 16 frames": ("2.1", 17, [point(0, 1, (35, 30, 1), (90, 90, 0))]),
     "SAM 2": ("2", 7, [CLICK]),
@@ -164,12 +70,6 @@ CASES: dict[str, tuple[str, int, list[Prompt]]] = {
 }
 
 
-def first_frames(jpegs: Path, folder: Path, num_frames: int, step: int = 1) -> Path:
-    for path in sorted(jpegs.iterdir())[: num_frames * step : step]:
-        (folder / path.name).symlink_to(path)
-    return folder
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_logits_are_those_of_upstream(case: str, jpegs: Path, tmp_path: Path) -> None:
     version, num_frames, prompts = CASES[case]
@@ -177,7 +77,7 @@ def test_logits_are_those_of_upstream(case: str, jpegs: Path, tmp_path: Path) ->
     theirs = propagate(upstream(version), folder, prompts, range(num_frames))
     source = ArraySource(read(folder))
     ours = [masks for _, masks in segmenter(version).track(source, prompts)]
-    check_identical(ours, theirs, prompts)
+    check(ours, theirs, prompts)
     assert source.sought == list(dict.fromkeys(prompt.frame_index for prompt in prompts))
 
 
@@ -187,13 +87,10 @@ def test_object_prompted_later_is_empty_before_and_identical_from_then_on(jpegs:
     reference = upstream("2.1")
     with pytest.raises(RuntimeError, match="same dtype"):  # bfloat16 memories without an object pointer beside them
         propagate(reference, folder, prompts, range(6))
-    cast = reference.memory_attention.register_forward_pre_hook(
-        lambda _, args, kwargs: (args, {**kwargs, "memory": kwargs["memory"].float()}), with_kwargs=True
-    )
-    theirs = propagate(reference, folder, prompts, range(6))
-    cast.remove()
+    with float_memories(reference):
+        theirs = propagate(reference, folder, prompts, range(6))
     ours = [masks for _, masks in segmenter().track(ArraySource(read(folder)), prompts)]
-    check_identical(ours, theirs, prompts)
+    check(ours, theirs, prompts)
 
 
 def test_every_second_frame_is_a_clip_of_its_own(jpegs: Path, tmp_path: Path) -> None:
@@ -201,7 +98,7 @@ def test_every_second_frame_is_a_clip_of_its_own(jpegs: Path, tmp_path: Path) ->
     frames = range(0, 10, 2)
     theirs = propagate(upstream("2.1"), first_frames(jpegs, tmp_path, 5, step=2), prompts, frames)
     ours = [masks for _, masks in segmenter().track(ArraySource(read(jpegs), frames=frames), prompts)]
-    check_identical(ours, theirs, prompts, step=2)
+    check(ours, theirs, prompts, step=2)
 
 
 def test_non_overlap_gives_each_pixel_to_one_object(jpegs: Path, tmp_path: Path) -> None:
@@ -209,7 +106,7 @@ def test_non_overlap_gives_each_pixel_to_one_object(jpegs: Path, tmp_path: Path)
     folder = first_frames(jpegs, tmp_path, 3)
     theirs = propagate(upstream("2.1", non_overlap_masks=True), folder, prompts, range(3))
     ours = [masks for _, masks in build(non_overlap_masks=True).track(ArraySource(read(folder)), prompts)]
-    check_identical(ours, theirs, prompts)
+    check(ours, theirs, prompts)
     assert all(masks.masks_nhw.sum(axis=0).max() == 1 for masks in ours)
     assert ours[0].masks_nhw[:, 60, 80].tolist() == [False, False, True]
 
@@ -244,7 +141,7 @@ def test_holes_are_filled_as_upstream_with_its_extension_would(
     theirs = propagate(upstream("2.1", fill_hole_area=8), folder, [prompts[0], point(0, 2, (35, 30, 1))], range(4))
     prompts = [prompts[0], point(0, 2, (35, 30, 1))]
     ours = [masks for _, masks in build(fill_hole_area=8).track(ArraySource(read(folder)), prompts)]
-    check_identical(ours, theirs, prompts)
+    check(ours, theirs, prompts)
     unfilled = next(segmenter().track(ArraySource(read(folder)), prompts))[1]
     assert ours[0].masks_nhw[0, 62, 82]
     assert not unfilled.masks_nhw[0, 62, 82]
@@ -287,7 +184,7 @@ def test_nothing_grows_with_the_number_of_frames() -> None:
     model = warm_segmenter()
     before = held_bytes()
     tensors, rss = {}, {}
-    for pair in model.track(ArraySource(moving_squares(161, height=60, width=80)), prompts):
+    for pair in model.track(ArraySource(moving_squares(162, height=60, width=80)), prompts):
         frame = pair[0]
         if frame.index in (10, 30, 60, 160):
             tensors[frame.index], rss[frame.index] = held_bytes() - before, rss_mib()

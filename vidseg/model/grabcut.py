@@ -60,7 +60,11 @@ class GrabCut:
     an object's colours is kept from frame to frame. Raises InputError for values outside their range.
     """
 
-    def __init__(self, width: int = 480, iterations: int = 1, band: float = 8.0, memory: float = 0.95) -> None:
+    def __init__(
+        self, width: int = 480, iterations: int = 1, band: float = 8.0, memory: float = 0.95, propagate: str = "forward"
+    ) -> None:
+        if propagate != "forward":
+            raise InputError(f"propagate: {propagate}; grabcut goes forward only, the models of SAM 2 to both ends")
         for key, value, low, high in (
             ("width", width, 64, 4096),
             ("iterations", iterations, 1, 20),

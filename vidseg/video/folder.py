@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
+from vidseg.video.backwards import one_by_one
 from vidseg.video.window import Position, check_window, frame_window
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -55,6 +56,10 @@ class FolderSource:
         """The frames of ``self.frames``, read ahead in a thread."""
         with closing(prefetch(self[index] for index in self.frames)) as frames:
             yield from frames
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the first."""
+        return one_by_one(self, position)
 
     def __getitem__(self, index: int) -> Frame:
         """Any frame of the folder."""

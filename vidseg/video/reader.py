@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 import av
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
+from vidseg.video.backwards import chunks
 from vidseg.video.demux import audio_stream, open_input, video_stream
 from vidseg.video.timeline import read_timeline
 from vidseg.video.truncation import lacks_index
@@ -77,6 +78,11 @@ class FileSource:
         with closing(prefetch(self._read())) as frames:
             yield from frames
 
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead in chunks."""
+        with closing(prefetch(self._read_backwards(position))) as frames:
+            yield from frames
+
     def __getitem__(self, index: int) -> Frame:
         """Any frame of the file, the same pixels as in iteration; decodes from the key frame before it."""
         if not 0 <= index < self._timeline.announced:
@@ -117,6 +123,14 @@ class FileSource:
                     yield self._frame(number, image)
         if self._cut_short or (self._warned and last < self.frames[-1]):
             raise self._truncated(last + 1)
+
+    def _read_backwards(self, position: int) -> Generator[Frame]:
+        for wanted in chunks(self.frames, position, 3 * self._size[0] * self._size[1]):
+            with closing(self._images(wanted[0])) as images:
+                upto = takewhile(lambda numbered, last=wanted[-1]: numbered[0] <= last, images)  # type: ignore[misc]
+                found = [self._frame(number, image) for number, image in upto if number in wanted]
+            while found:  # a frame that was given out is not held
+                yield found.pop()
 
     def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers, from ``first`` on.

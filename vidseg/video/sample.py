@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
+from vidseg.video.backwards import one_by_one
 from vidseg.video.sample_canvas import RGBA, Colour
 from vidseg.video.sample_figure import Figure, Outfit
 from vidseg.video.sample_pose import Points
@@ -192,6 +193,10 @@ class SampleSource:
 
     def __iter__(self) -> Generator[Frame]:
         return prefetch(self[index] for index in self.frames)
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the first."""
+        return one_by_one(self, position)
 
     def __getitem__(self, index: int) -> Frame:
         """Draws frame ``index``. Raises InputError outside 0..179."""

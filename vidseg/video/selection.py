@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.types import Frame, Prompt, Source
+from vidseg.video.backwards import one_by_one
 
 
 class Selection:
@@ -25,6 +26,10 @@ class Selection:
         """The frames in order."""
         for index in self.frames:
             yield self._source[index]
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the first."""
+        return one_by_one(self, position)
 
     def __getitem__(self, index: int) -> Frame:
         """The frame of that number in the source."""

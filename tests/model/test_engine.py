@@ -1,0 +1,159 @@
+"""The engine as it runs by default (objects in batches, sums reordered) and in both directions, against upstream."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from parity import (
+    CLICK,
+    box,
+    build,
+    check,
+    first_frames,
+    float_memories,
+    mask,
+    point,
+    propagate,
+    read,
+    upstream,
+    write_jpegs,
+)
+from sources import ArraySource, moving_squares
+
+from vidseg.model import before, cpu
+from vidseg.types import FrameMasks, Prompt
+
+FAST = 1e-4  # of the logits' deviation
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_jpegs(tmp_path_factory.mktemp("jpegs"), 30)
+
+
+EIGHT = [point(0, n, (25 + 20 * n, 30 + 8 * n, 1)) for n in range(1, 9)]
+CASES: dict[str, tuple[str, int, list[Prompt]]] = {
+    "one object, 30 frames": ("2.1", 30, [CLICK]),
+    "SAM 2": ("2", 9, [CLICK]),
+    "three objects, three kinds": ("2.1", 9, [point(0, 9, (35, 30, 1)), box(0, 2, 65, 35, 105, 75), mask(0, 5)]),
+    "eight objects": ("2.1", 4, EIGHT),
+    "several frames": ("2.1", 8, [mask(3, 1), CLICK, box(5, 1, 20, 10, 60, 60), mask(0, 2)]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_logits_are_near_upstreams(case: str, jpegs: Path, tmp_path: Path) -> None:
+    version, num_frames, prompts = CASES[case]
+    folder = first_frames(jpegs, tmp_path, num_frames)
+    theirs = propagate(upstream(version), folder, prompts, range(num_frames))
+    ours = [masks for _, masks in build(version, exact=False).track(ArraySource(read(folder)), prompts)]
+    check(ours, theirs, prompts, tolerance=FAST)
+
+
+class Whole:
+    """Keeps masks as they are, where the product keeps RLE: so that their logits can be compared."""
+
+    def __init__(self, masks: FrameMasks) -> None:
+        self._masks = masks
+
+    of = classmethod(lambda cls, masks: cls(masks))
+
+    def masks(self, frame_index: int) -> FrameMasks:
+        assert frame_index == self._masks.frame_index
+        return self._masks
+
+
+BOTH = {
+    "one object": (20, [point(17, 1, (60, 45, 1))]),
+    "window cut by the end": (12, [mask(8, 1), box(8, 2, 65, 35, 105, 75)]),
+    "two objects, two frames": (9, [point(3, 1, (35, 30, 1)), mask(6, 2)]),
+    "from the first frame": (4, [CLICK]),
+}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("case", BOTH)
+def test_both_is_upstream_forward_then_reverse(
+    case: str, exact: bool, jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(before, "_Kept", Whole)
+    num_frames, prompts = BOTH[case]
+    folder = first_frames(jpegs, tmp_path, num_frames)
+    with float_memories(upstream("2.1")) as reference:
+        theirs = propagate(reference, folder, prompts, range(num_frames), both=True)
+    model = build(exact=exact, propagate="both")
+    ours = [masks for _, masks in model.track(ArraySource(read(folder)), prompts)]
+    check(ours, theirs, prompts, tolerance=0.0 if exact else FAST, both=True)
+
+
+def test_masks_before_the_prompt_are_kept_as_rle_and_lose_nothing_that_outputs_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prompts = [box(5, 1, 20, 20, 60, 60), box(5, 2, 40, 20, 90, 70)]
+    model = build(image_size=64, propagate="both")
+    kept = [masks for _, masks in model.track(ArraySource(moving_squares(8)), prompts)]
+    monkeypatch.setattr(before, "_Kept", Whole)
+    whole = [masks for _, masks in model.track(ArraySource(moving_squares(8)), prompts)]
+    for ours, theirs in zip(kept, whole, strict=True):
+        assert np.array_equal(ours.masks_nhw, theirs.masks_nhw)
+        assert ours.scores == theirs.scores
+        there = theirs.masks_nhw.any(0)  # where objects overlap, the same one is on top
+        assert np.array_equal(ours.logits_nhw.argmax(0)[there], theirs.logits_nhw.argmax(0)[there])
+    overlap = [masks.masks_nhw.all(0).any() for masks in whole[:5]]
+    assert any(overlap)
+
+
+def test_a_failing_reader_ends_both_directions() -> None:
+    source = ArraySource(moving_squares(8), fails_at=2)
+    with pytest.raises(OSError, match="the reader failed"):
+        list(build(image_size=64, propagate="both").track(source, [box(5, 1, 20, 20, 60, 60)]))
+    assert source.closed
+
+
+def test_attention_without_onednn_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, k, v = (
+        torch.randn(n, c, generator=torch.Generator().manual_seed(n)) for n, c in ((96, 32), (500, 32), (500, 8))
+    )
+    whole = torch.softmax(q @ k.T, -1) @ v
+    monkeypatch.setattr(cpu, "_SCORES", 500 * 64)  # two parts, the second smaller
+    assert torch.allclose(cpu._attend(q, k, v), whole, atol=1e-5)
+    monkeypatch.setattr(cpu, "_ONEDNN", False)
+    assert torch.allclose(cpu._attend(q, k, v), whole, atol=1e-5)
+
+
+def test_objects_prompted_on_the_same_frames_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = [mask(0, 1), mask(0, 2), mask(0, 3), mask(2, 3), mask(0, 4)]
+    model, sizes = build(image_size=64, exact=False), []
+    original = model._predictor._run_single_frame_inference
+    monkeypatch.setattr(
+        model._predictor,
+        "_run_single_frame_inference",
+        lambda **given: sizes.append((given["frame_idx"], given["batch_size"])) or original(**given),
+    )
+    pairs = model.track(ArraySource(moving_squares(4)), prompts)
+    conditioned = len(prompts)
+    masks = [masks for _, masks in pairs]
+    assert sizes[conditioned:] == [(1, 3), (1, 1), (2, 3), (3, 3), (3, 1)]
+    assert masks[0].object_ids == (1, 2, 3, 4)
+
+
+def test_modules_of_exact_are_upstreams_own() -> None:
+    def kinds(exact: bool) -> set[str]:
+        return {type(module).__name__ for module in build(image_size=64, exact=exact)._predictor.modules()}
+
+    assert kinds(exact=False) - kinds(exact=True) == {"_NarrowAttention", "_FusedMLP"}
+
+
+def test_the_cpus_modules_are_used_in_float32_only() -> None:
+    bf16 = build(image_size=64, exact=False, precision={"name": "bf16", "autocast": "bfloat16", "tf32": True})
+    assert "_FusedMLP" not in {type(module).__name__ for module in bf16._predictor.modules()}

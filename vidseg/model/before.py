@@ -1,0 +1,94 @@
+"""The frames before the first prompt, tracked towards the start of the video (``propagate=both``) in constant memory.
+
+sam2 propagates forward first and then, with the memories of that pass, in reverse. Its reverse pass reads no further
+than a window of frames past the start, so that this is all that has to be tracked forward before it. What it finds is
+kept as RLE until the video, played forward, comes to it.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+from torch import Tensor
+
+from vidseg.model.engine import LowRes, Pass
+from vidseg.types import RGB, FrameMasks, Source
+
+_CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where another object's was higher
+
+
+class Before:
+    """Tracks from ``start`` (a position in ``source.frames``, of the first prompt) to the beginning.
+
+    ``end`` is the first position that it has nothing for: ``pass_`` goes on there. ``prepare`` makes the model's input
+    of a frame's pixels.
+    """
+
+    def __init__(self, pass_: Pass, source: Source, start: int, prepare: Callable[[RGB], Tensor]) -> None:
+        self._pass = pass_
+        self._near: dict[int, LowRes] = {}
+        self._kept: dict[int, _Kept] = {}
+        self.end = min(start + pass_.window.pointers + 1, len(source.frames))
+        images: dict[int, Tensor] = {}
+        with closing(source.backwards(self.end - 1)) as frames:
+            for frame in frames:
+                position, image = source.frames.index(frame.index), prepare(frame.rgb_hw3)
+                if position >= start:
+                    images[position] = image
+                if position == start:
+                    self._forward(images)
+                    images.clear()
+                if position <= start:
+                    self._reverse(position, image, frame.index, start)
+        pass_.turn_back(self.end - 1)
+
+    def take(self, position: int, frame_index: int) -> FrameMasks:
+        """The masks of one frame before ``end``; each can be had once."""
+        if position in self._near:
+            return self._pass.show(position, self._near.pop(position), frame_index)
+        return self._kept.pop(position).masks(frame_index)
+
+    def _forward(self, images: dict[int, Tensor]) -> None:
+        for position in sorted(images):
+            self._near[position] = self._pass.step(position, images[position], forget=False)
+        self._pass.turn()
+
+    def _reverse(self, position: int, image: Tensor, frame_index: int, start: int) -> None:
+        low_res = self._pass.step(position, image, reverse=True)
+        if position == start:  # objects that are prompted later were tracked to here twice; sam2's second answer counts
+            self._near[position] = low_res
+        else:
+            self._kept[position] = _Kept.of(self._pass.show(position, low_res, frame_index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Masks as RLE, and of several objects which has the highest logit where they overlap."""
+
+    object_ids: tuple[int, ...]
+    scores: tuple[float | None, ...] | None
+    masks_n: list[dict[str, Any]]
+    best_n: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, masks: FrameMasks) -> "_Kept":
+        best_n: list[dict[str, Any]] = []
+        if len(masks.object_ids) > 1:
+            best_hw = masks.logits_nhw.argmax(0)
+            best_n = _encode(masks.masks_nhw & (best_hw == np.arange(len(masks.object_ids))[:, None, None]))
+        return cls(masks.object_ids, masks.scores, _encode(masks.masks_nhw), best_n)
+
+    def masks(self, frame_index: int) -> FrameMasks:
+        decoded_nhw = coco.decode(self.masks_n).astype(np.float32).transpose(2, 0, 1)
+        if self.best_n:
+            decoded_nhw = (decoded_nhw + coco.decode(self.best_n).transpose(2, 0, 1)) / 2
+        logits_nhw = np.where(decoded_nhw > 0, decoded_nhw * np.float32(_CERTAIN), np.float32(-_CERTAIN))
+        return FrameMasks(frame_index, self.object_ids, logits_nhw, self.scores)
+
+
+def _encode(masks_nhw: Any) -> list[dict[str, Any]]:
+    encoded: list[dict[str, Any]] = coco.encode(np.asfortranarray(masks_nhw.transpose(1, 2, 0), np.uint8))
+    return encoded

@@ -1,0 +1,179 @@
+"""One pass of SAM 2 over one video: prompts first, then frame by frame, its memories in a bank that doesn't grow.
+
+Each step is the package sam2's own (``SAM2VideoPredictor._run_single_frame_inference``): with one object a batch its
+arithmetic is upstream's, bit by bit. Knows nothing about files; frames come as the model takes them.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidseg.model.bank import Group, Output, Window, group
+from vidseg.model.holes import fill_holes
+from vidseg.model.upstream import NO_OBJ_SCORE, inference_state
+from vidseg.types import FrameMasks, Prompt, Source
+
+_BATCH = 16  # objects at most: at 1024 pixels each takes 29 MiB of keys in every layer of the memory attention
+
+
+@dataclass(frozen=True, slots=True)
+class LowRes:
+    """What the model says of one frame, at a quarter of its input's size: objects in the order of their prompts."""
+
+    logits_n1hw: Tensor
+    scores_n: Tensor
+
+
+class Pass:
+    """One pass over one video: prompts by ``condition``, then ``begin``, then ``step`` for each frame in order.
+
+    ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch.
+    ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside.
+    """
+
+    def __init__(
+        self, predictor: Any, source: Source, fill_hole_area: int, exact: bool, everywhere: bool,
+        computing: Callable[[], AbstractContextManager[object]],
+    ) -> None:  # fmt: skip
+        self._predictor, self._computing = predictor, computing
+        self._fill_hole_area, self._everywhere = fill_hole_area, everywhere
+        # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
+        self._batch = 1 if exact or predictor.non_overlap_masks_for_mem_enc else _BATCH
+        self.window = Window(predictor)
+        self._state = inference_state(predictor, len(source.frames), source.info.height, source.info.width)
+        self._first: dict[int, int] = {}
+        self._groups: list[Group] = []
+        self._kept: list[dict[int, Output]] = []
+
+    def condition(self, position: int, image: Tensor, prompts: Sequence[Prompt]) -> None:
+        """Takes the prompts of one frame and remembers their masks: it is a conditioning frame from now on."""
+        state, predictor = self._state, self._predictor
+        state["images"] = {position: image}
+        with self._computing():
+            for prompt in prompts:
+                at = {"frame_idx": position, "obj_id": prompt.object_id}
+                if prompt.mask_hw is not None:
+                    predictor.add_new_mask(state, **at, mask=torch.from_numpy(np.ascontiguousarray(prompt.mask_hw)))
+                else:
+                    predictor.add_new_points_or_box(
+                        state, **at, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
+                    )
+                index = state["obj_id_to_idx"][prompt.object_id]
+                self._fill(state["temp_output_dict_per_obj"][index]["cond_frame_outputs"][position])
+            predictor.propagate_in_video_preflight(state)
+        for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
+            inputs.clear()
+        self._release_frame()
+
+    def begin(self, prompted: Sequence[tuple[int, int]]) -> None:
+        """Puts objects and their conditioning frames in the order of the prompts (object id, position).
+
+        Sums depend on it in float; and of two objects that are equally sure of a pixel the one prompted first keeps it
+        (``non_overlap_masks``).
+        """
+        conditioned: dict[int, dict[int, Output]] = {}
+        for object_id in dict.fromkeys(object_id for object_id, _ in prompted):
+            outputs = self._state["output_dict_per_obj"][self._state["obj_id_to_idx"][object_id]]["cond_frame_outputs"]
+            own = dict.fromkeys(position for its_id, position in prompted if its_id == object_id)
+            conditioned[object_id] = {position: outputs[position] for position in own}
+            self._first[object_id] = min(own)
+        self._state["output_dict_per_obj"].clear()
+        with torch.inference_mode():
+            self._groups = group(conditioned, self._batch)
+
+    def turn(self) -> None:
+        """The steps to come go backwards; they read the memories of those before, which wait for ``turn_back``."""
+        self._kept = [each.recent for each in self._groups]
+        for each in self._groups:
+            each.recent = {position: dict(output) for position, output in each.recent.items()}
+
+    def turn_back(self, position: int) -> None:
+        """Goes on after ``position`` with the memories there were at ``turn``."""
+        for each, recent in zip(self._groups, self._kept, strict=True):
+            each.recent = recent
+            self.window.forget(each, position, reverse=False)
+        self._kept = []
+
+    def step(self, position: int, image: Tensor, reverse: bool = False, forget: bool = True) -> LowRes:
+        """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
+
+        Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later frames).
+        """
+        self._state["images"] = {position: image}
+        with self._computing():
+            outputs = {each.object_ids: self._output(each, position, reverse) for each in self._groups}
+            logits = _by_object({ids: output["pred_masks"] for ids, output in outputs.items()})
+            scores = _by_object({ids: output["object_score_logits"] for ids, output in outputs.items()})
+            low_res = LowRes(
+                torch.cat([logits[object_id] for object_id in self._first]),
+                torch.cat([scores[object_id].float().reshape(1) for object_id in self._first]).sigmoid(),
+            )
+        if forget:
+            for each in self._groups:
+                self.window.forget(each, position, reverse)
+        self._release_frame()
+        return low_res
+
+    def show(self, position: int, low_res: LowRes, frame_index: int) -> FrameMasks:
+        """At the video's size, by ascending id; objects before their first prompt are empty (logits -1024)."""
+        hidden = [not self._everywhere and position < first for first in self._first.values()]
+        logits_n1hw = fill_holes(low_res.logits_n1hw, self._fill_hole_area)
+        for number, hide in enumerate(hidden):
+            if hide:
+                logits_n1hw = logits_n1hw.index_fill(0, torch.tensor(number, device=logits_n1hw.device), NO_OBJ_SCORE)
+        with self._computing():
+            _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
+        logits_nhw = logits_n1hw[:, 0].float().cpu().numpy()
+        ids = sorted(self._first)
+        ascending = [list(self._first).index(object_id) for object_id in ids]
+        if ascending != list(range(len(ids))):
+            logits_nhw = logits_nhw[ascending]
+        values = low_res.scores_n.tolist()
+        return FrameMasks(
+            frame_index, tuple(ids), logits_nhw, tuple(None if hidden[n] else values[n] for n in ascending)
+        )
+
+    def empty(self, frame_index: int) -> FrameMasks:
+        """What there is before the first prompt: no mask for any object."""
+        ids = tuple(sorted(self._first))
+        shape = (len(ids), self._state["video_height"], self._state["video_width"])
+        return FrameMasks(frame_index, ids, np.full(shape, NO_OBJ_SCORE, np.float32), (None,) * len(ids))
+
+    def _output(self, each: Group, position: int, reverse: bool) -> Output:
+        """sam2's output for a group on the frame: as prompted, else predicted and put among the memories."""
+        if position in each.prompted:
+            return each.prompted[position]
+        output, _ = self._predictor._run_single_frame_inference(
+            inference_state=self._state,
+            output_dict=each.outputs,
+            frame_idx=position,
+            batch_size=len(each.object_ids),
+            is_init_cond_frame=False,
+            point_inputs=None,
+            mask_inputs=None,
+            reverse=reverse,
+            run_mem_encoder=True,
+        )
+        each.recent[position] = output
+        return dict(output)
+
+    def _fill(self, output: Output) -> None:
+        output["pred_masks"] = fill_holes(output["pred_masks"], self._fill_hole_area)
+
+    def _release_frame(self) -> None:
+        """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""
+        self._state["images"] = {}
+        self._state["cached_features"] = {}
+
+
+def _by_object(batches: dict[tuple[int, ...], Tensor]) -> dict[int, Tensor]:
+    return {
+        object_id: one
+        for ids, batch in batches.items()
+        for object_id, one in zip(ids, torch.split(batch, 1), strict=True)
+    }
