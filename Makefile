@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench format clean
+.PHONY: demo test bench bench-gpu bench-flops bench-memory format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -16,8 +16,19 @@ test: $(VENV)/.installed-dev  ## every check that CI runs
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-bench: $(VENV)/.installed  ## the article's sequential notebook and vidseg, same clip and weights
-	$(BIN)/python -m benchmarks.against_article
+bench: $(VENV)/.installed  ## vidseg, upstream's predictors and the article's pipeline: same clip, weights and precision
+	$(BIN)/python -m benchmarks.engine
+
+bench-gpu: $(VENV)/.installed  ## the same on an NVIDIA GPU: large at 1024x1024 in bfloat16
+	$(BIN)/python -m benchmarks.engine --device cuda --models large --precision bf16 --image-size 1024 \
+	    --short 32 --long 160 --contenders article,upstream,upstream_vos,ours,ours_compiled,command,command_compiled
+
+bench-flops: $(VENV)/.installed  ## our frame against upstream's arithmetic at the rate of the machine's products
+	$(BIN)/python -m benchmarks.flops
+
+bench-memory: $(VENV)/.installed  ## peak memory at 200 to 5,000 frames; draws docs/memory.png
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.memory
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

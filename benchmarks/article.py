@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 import torch
 
-from vidseg.meter import peak_rss_mib
+from benchmarks.clip import clicks, precision
+from benchmarks.segmentation import set_threads
+from vidseg.meter import peak_cuda_mib, peak_rss_mib
 
 
 def extract(video: str, folder: Path) -> float:
@@ -31,17 +33,19 @@ def extract(video: str, folder: Path) -> float:
     return float(capture.get(cv2.CAP_PROP_FPS))
 
 
-def segment(predictor, folder: Path, click: list[float]) -> dict[int, dict[int, np.ndarray]]:
-    """Masks of every frame and object, all held at once."""
+def segment(predictor, folder: Path, objects: int, finished: list[float]) -> dict[int, dict[int, np.ndarray]]:
+    """Masks of every frame and object, all held at once; ``finished`` gets the time of each."""
+    masks = {}
     with torch.inference_mode():
         state = predictor.init_state(video_path=str(folder))
-        predictor.add_new_points_or_box(
-            state, frame_idx=0, obj_id=1, points=np.array([click], np.float32), labels=np.array([1], np.int32)
-        )
-        return {
-            frame: {object_id: (logits[n] > 0).cpu().numpy() for n, object_id in enumerate(object_ids)}
-            for frame, object_ids, logits in predictor.propagate_in_video(state)
-        }
+        for prompt in clicks(objects):
+            predictor.add_new_points_or_box(
+                state, frame_idx=0, obj_id=prompt.object_id, points=prompt.points_xy, labels=prompt.labels
+            )
+        for frame, object_ids, logits in predictor.propagate_in_video(state):
+            masks[frame] = {object_id: (logits[n] > 0).cpu().numpy() for n, object_id in enumerate(object_ids)}
+            finished.append(time.perf_counter())
+    return masks
 
 
 def composite(folder: Path, masks: dict[int, dict[int, np.ndarray]], fps: float, path: Path) -> None:
@@ -63,28 +67,32 @@ def main() -> None:
     parser.add_argument("--config", default="configs/sam2.1/sam2.1_hiera_t.yaml")
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--image-size", type=int, default=1024)
-    parser.add_argument("--click", type=float, nargs=2, default=[782, 301])
+    parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--folder", type=Path, required=True)
     args = parser.parse_args()
     logging.disable(logging.WARNING)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
+    set_threads(args.threads)
     from sam2.build_sam import build_sam2_video_predictor
 
     size = [f"++model.image_size={args.image_size}"]
-    predictor = build_sam2_video_predictor(args.config, args.checkpoint, device="cpu", hydra_overrides_extra=size)
+    predictor = build_sam2_video_predictor(args.config, args.checkpoint, device=args.device, hydra_overrides_extra=size)
 
-    seconds, began = {}, time.perf_counter()
+    seconds, began, cpu_began = {}, time.perf_counter(), time.process_time()
     fps = extract(args.video, args.folder / "frames")
     seconds["extract"] = time.perf_counter() - began
-    masks = segment(predictor, args.folder / "frames", args.click)
+    finished: list[float] = []
+    with precision(args.precision, args.device).applied(torch.device(args.device)):
+        masks = segment(predictor, args.folder / "frames", args.objects, finished)
     seconds["segment"] = time.perf_counter() - began - seconds["extract"]
     composite(args.folder / "frames", masks, fps, args.folder / "output.avi")
     seconds["total"] = time.perf_counter() - began
     seconds["composite"] = seconds["total"] - seconds["extract"] - seconds["segment"]
-    figures = {"frames": len(masks), "fps": len(masks) / seconds["total"], "peak_rss_mib": peak_rss_mib()}
+    seconds |= {"first_frame": finished[0] - began, "cpu": time.process_time() - cpu_began}
+    figures = {"frames": len(masks), "fps": len(masks) / seconds["total"]}
+    figures |= {"peak_rss_mib": peak_rss_mib(), "peak_cuda_mib": peak_cuda_mib()}
     print(json.dumps({**figures, "seconds": {name: round(value, 3) for name, value in seconds.items()}}))
 
 

@@ -157,3 +157,23 @@ def test_modules_of_exact_are_upstreams_own() -> None:
 def test_the_cpus_modules_are_used_in_float32_only() -> None:
     bf16 = build(image_size=64, exact=False, precision={"name": "bf16", "autocast": "bfloat16", "tf32": True})
     assert "_FusedMLP" not in {type(module).__name__ for module in bf16._predictor.modules()}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # torch's own
+def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories() -> None:
+    try:
+        model = build(image_size=64, exact=False, compile=True)
+        plain = build(image_size=64, exact=False)
+        prompts = [
+            [point(0, 1, (35, 30, 1), (60, 60, 0), (20, 80, 0))],
+            [mask(0, n) for n in (1, 2, 3)],
+            [box(0, 1, 20, 20, 60, 60), mask(0, 2), point(3, 1, (35, 30, 0)), box(4, 4, 10, 10, 50, 50)],
+        ]
+        with torch.compiler.set_stance("fail_on_recompile"):
+            ours = [[m.logits_nhw for _, m in model.track(ArraySource(moving_squares(9)), p)] for p in prompts]
+        theirs = [[m.logits_nhw for _, m in plain.track(ArraySource(moving_squares(9)), p)] for p in prompts]
+        for a, b in zip(ours, theirs, strict=True):
+            assert np.abs(np.subtract(a, b)).max() < FAST * np.std(b)
+    finally:
+        torch.compiler.reset()

@@ -17,6 +17,7 @@ from torch import Tensor
 from vidseg.errors import InputError
 from vidseg.model import checkpoint as weights
 from vidseg.model.before import Before
+from vidseg.model.compiled import compile_modules, warm_up
 from vidseg.model.cpu import hasten
 from vidseg.model.device import resolve_device
 from vidseg.model.engine import Pass
@@ -39,6 +40,7 @@ class SAM2:
     of the square that frames are resized to (None: as in the config). Holes of up to ``fill_hole_area`` pixels of the
     mask at a quarter of that size are filled. ``non_overlap_masks`` gives each pixel to its best object only. ``exact``
     does upstream's arithmetic in upstream's order; without it objects go in batches and sums are reordered for speed.
+    ``compile`` has torch.compile make one graph of each module, which takes minutes at the start.
     ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
@@ -57,7 +59,10 @@ class SAM2:
         non_overlap_masks: bool = False,
         exact: bool = False,
         propagate: str = "forward",
+        compile: bool = False,
     ) -> None:
+        if compile and exact:
+            raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
         if fill_hole_area < 0:
             raise InputError(f"model.fill_hole_area: {fill_hole_area}; 0 (fills none) or more, in pixels")
         if propagate not in ("forward", "both"):
@@ -71,11 +76,15 @@ class SAM2:
         self._predictor = build(config, image_size, non_overlap_masks, seed)
         loaded = weights.load(self._predictor, checkpoint)
         self._predictor.to(self._device)
-        if not exact and self._device.type == "cpu" and self._precision.autocast is None:
+        if compile:
+            compile_modules(self._predictor)
+        elif not exact and self._device.type == "cpu" and self._precision.autocast is None:
             hasten(self._predictor)
         self.device = str(self._device)
         self.precision = self._precision.name
         self.provenance: Mapping[str, str] = {**loaded, "config": config, "seed": str(seed)}
+        if compile:
+            warm_up(self.track)
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for each frame of ``source.frames``, in order; every object of ``prompts`` in each, by ascending id.
