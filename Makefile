@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench bench-gpu bench-flops bench-memory format clean
+.PHONY: demo test parity bench bench-gpu bench-flops bench-memory format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -15,6 +15,9 @@ test: $(VENV)/.installed-dev  ## every check that CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that the models learnt; some hours on 2 cores
+	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream" --timeout 7200
 
 bench: $(VENV)/.installed  ## vidseg, upstream's predictors and the article's pipeline: same clip, weights and precision
 	$(BIN)/python -m benchmarks.engine

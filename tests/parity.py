@@ -1,6 +1,7 @@
 """Upstream's own predictor on the same frames and weights: what the engine is compared with."""
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from sources import moving_squares
 from vidseg.model.sam2 import SAM2
 from vidseg.types import FrameMasks, Prompt
 
-SIZE = 256
+SIZE = int(os.environ.get("VIDSEG_PARITY_SIZE", "256"))  # make parity: 1024
 CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from vidseg.prefetch import Background, prefetch
+from vidseg.prefetch import Background, ahead, prefetch
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -89,3 +90,40 @@ def test_a_consumer_that_raises_never_blocks_its_producer():
     with pytest.raises(OSError, match="No space left"):
         worker.close()
     assert ours() == []
+
+
+def test_ahead_computes_the_next_while_the_consumer_works_and_keeps_order() -> None:
+    started: list[int] = []
+
+    def double(number: int) -> int:
+        started.append(number)
+        return 2 * number
+
+    pairs = ahead(range(5), double)
+    assert next(pairs) == (0, 0)
+    deadline = time.monotonic() + 5
+    while len(started) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert started == [0, 1]  # one ahead, no more
+    assert list(pairs) == [(1, 2), (2, 4), (3, 6), (4, 8)]
+
+
+@pytest.mark.parametrize("where", ["items", "function"])
+def test_ahead_raises_after_the_pairs_before(where: str) -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        if where == "items":
+            raise OSError("no more")
+        yield 3
+
+    def function(number: int) -> int:
+        if number == 3:
+            raise OSError("no more")
+        return number
+
+    seen = []
+    with pytest.raises(OSError, match="no more"):
+        for pair in ahead(items(), function):
+            seen.append(pair)
+    assert seen == [(0, 0), (1, 1), (2, 2)]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vidseg-ahead")]

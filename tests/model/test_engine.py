@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from parity import (
     CLICK,
     box,
@@ -20,11 +21,14 @@ from parity import (
     upstream,
     write_jpegs,
 )
+from PIL import Image
 from sources import ArraySource, moving_squares
 
 from vidseg.model import before, cpu
 from vidseg.types import FrameMasks, Prompt
+from vidseg.video.sample import SampleSource
 
+NANO = str(yaml.safe_load((Path(__file__).parents[2] / "conf/model/nano.yaml").read_text())["checkpoint"])
 FAST = 1e-4  # of the logits' deviation
 
 
@@ -177,3 +181,22 @@ def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
             assert np.abs(np.subtract(a, b)).max() < FAST * np.std(b)
     finally:
         torch.compiler.reset()
+
+
+def test_trained_weights_give_the_masks_of_upstreams_predictor(tmp_path: Path) -> None:
+    clip = SampleSource(0, frames=range(0, 180, 9))
+    for position, frame in enumerate(clip):
+        Image.fromarray(frame.rgb_hw3).save(tmp_path / f"{position:05d}.jpg", quality=95)
+    x, y = map(float, clip.prompts[0].points_xy[0])
+    prompts = [point(0, 1, (x, y, 1)), box(0, 2, 100, 100, 500, 500), box(0, 3, x - 90, y - 120, x + 90, y + 250)]
+    nano = {"config": "model/nano.yaml", "checkpoint": NANO, "image_size": None}
+    reference = build(**nano)._predictor  # sam2's own class, driven as its notebook does
+    theirs = propagate(reference, tmp_path, prompts, range(20))
+    ours = [masks for _, masks in build(**nano, exact=False).track(ArraySource(read(tmp_path)), prompts)]
+    different = [
+        np.mean(masks.masks_nhw[number] != (theirs[position][object_id][0] > 0).numpy())
+        for position, masks in enumerate(ours)
+        for number, object_id in enumerate(masks.object_ids)
+    ]
+    assert np.mean(different) <= 1e-4
+    assert np.mean([masks.masks_nhw[0].mean() for masks in ours]) > 0.02
