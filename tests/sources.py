@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.types import RGB, Frame, Mask, Prompt, VideoInfo
+from vidseg.video.backwards import one_by_one
 
 
 class ArraySource:
@@ -120,6 +121,9 @@ class Discs:
     def __iter__(self) -> Generator[Frame]:
         for index in self.frames:
             yield self[index]
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        return one_by_one(self, position)
 
     def provenance(self) -> Mapping[str, str]:
         return {}

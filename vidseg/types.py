@@ -146,7 +146,8 @@ class Source(Protocol):
     def backwards(self, position: int) -> Generator[Frame]:
         """``frames[position]``, the one before it, … to ``frames[0]``, holding a bounded number of frames.
 
-        What iteration leaves out (damaged pictures) is left out here, too.
+        What iteration leaves out (damaged pictures) is left out here, too. Raises InputError where the data ends before
+        ``frames[position]``, after every frame that could be read.
         """
         ...
 

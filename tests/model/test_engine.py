@@ -24,8 +24,9 @@ from parity import (
 from PIL import Image
 from sources import ArraySource, moving_squares
 
+from vidseg.errors import InputError
 from vidseg.model import before, cpu
-from vidseg.types import FrameMasks, Prompt
+from vidseg.types import Frame, FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
 
 NANO = str(yaml.safe_load((Path(__file__).parents[2] / "conf/model/nano.yaml").read_text())["checkpoint"])
@@ -122,6 +123,27 @@ def test_a_failing_reader_ends_both_directions() -> None:
     with pytest.raises(OSError, match="the reader failed"):
         list(build(image_size=64, propagate="both").track(source, [box(5, 1, 20, 20, 60, 60)]))
     assert source.closed
+
+
+class Broken(ArraySource):
+    """A folder whose third image can't be read, say."""
+
+    def _frame(self, index: int) -> Frame:
+        if index == 2:
+            raise InputError("video: 00002.png can't be read")
+        return super()._frame(index)
+
+
+def test_both_keeps_what_comes_before_and_after_a_frame_that_cannot_be_read() -> None:
+    pairs = build(image_size=64, propagate="both").track(Broken(moving_squares(8)), [box(5, 1, 20, 20, 60, 60)])
+    seen = []
+    with pytest.raises(InputError, match=r"00002\.png"):
+        for frame, masks in pairs:
+            seen.append((frame.index, masks.masks_nhw.any()))
+    assert seen == [(0, False), (1, False)]
+    late = build(image_size=64, propagate="both").track(Broken(moving_squares(8)), [box(1, 1, 20, 20, 60, 60)])
+    with pytest.raises(InputError, match=r"00002\.png"):
+        next(late)
 
 
 def test_attention_without_onednn_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,23 @@
 """Frames from a position back to the first, the same pixels as forward."""
 
 import threading
+import time
+import weakref
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sources import ArraySource, moving_squares
 from video.clips import make_clip, picture
-from video.test_reader import KINDS
+from video.test_reader import CUT, GOP, KINDS, plain
 
+from vidseg.errors import InputError
+from vidseg.meter import Meter
+from vidseg.runner import _TimedSource
 from vidseg.video import backwards, open_source
+from vidseg.video.reader import FileSource
 from vidseg.video.sample import SampleSource
 from vidseg.video.selection import Selection
 
@@ -20,16 +29,36 @@ def same(ours, theirs):
         assert np.array_equal(a.rgb_hw3, b.rgb_hw3)
 
 
-@pytest.mark.parametrize("kind", ["open_gop.mp4", "irregular.mkv", "xvid.avi", "ts", "vp8.webm"])
-@pytest.mark.parametrize(("start", "step"), [(None, 1), (7, 3)])
-def test_a_file_backwards_in_chunks(tmp_path, monkeypatch, kind, start, step):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", 11 * 160 * 120 * 3)
-    path = make_clip(tmp_path / (kind if "." in kind else f"clip.{kind}"), frames=60, **KINDS[kind])
-    source = open_source(str(path), start, None, step, None, 0)
-    forward = list(source)
-    last = len(source.frames) - 1
+LONG_GOP = {"options": {"x264-params": "keyint=250:scenecut=0:bframes=3:b-adapt=0"}}  # one key frame, the first
+SMALL = 11 * 160 * 120 * 3  # a chunk of 11 frames of these clips
+
+
+@pytest.mark.parametrize(
+    "kind", ["long.mp4", "mp4", "open_gop.mp4", "irregular.mkv", "xvid.avi", "raw.h264", "ts", "vp8.webm", "hevc.mp4"]
+)
+@pytest.mark.parametrize(("start", "stop", "step"), [(None, None, 1), (7, 51, 3)])
+def test_a_file_backwards_in_chunks(tmp_path, monkeypatch, kind, start, stop, step):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    path = make_clip(tmp_path / (kind if "." in kind else f"clip.{kind}"), frames=60, **KINDS.get(kind, LONG_GOP))
+    source = open_source(str(path), start, stop, step)
+    forward, last = list(source), len(source.frames) - 1
+    assert len(forward) == last + 1 > 11
     for position in (last, last - 5, 0):
         same(list(source.backwards(position)), forward[position::-1])
+    same([source[index] for index in reversed(source.frames[last - 3 :])], forward[: last - 4 : -1])
+
+
+def test_a_turned_file_backwards(tmp_path, monkeypatch):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    path = make_clip(tmp_path / "clip.mp4", frames=30, options=GOP)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40  # a quarter turn in the display matrix, as in test_reader.py
+    content[at : at + 16] = np.array([0, 65536, 0, -65536], ">i4").tobytes()
+    content[at + 16 : at + 20] = bytes(4)
+    path.write_bytes(content)
+    source = open_source(str(path))
+    assert (source.info.width, source.info.height) == (120, 160)
+    same(list(source.backwards(29)), list(source)[::-1])
 
 
 def test_a_chunk_has_a_least_number_of_frames_and_none_is_left_out():
@@ -38,34 +67,114 @@ def test_a_chunk_has_a_least_number_of_frames_and_none_is_left_out():
     assert [index for part in reversed(parts) for index in part] == list(range(100, 142, 2))
 
 
-def test_damaged_frames_are_left_out_as_in_iteration(tmp_path, monkeypatch):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", 1)
-    path = make_clip(tmp_path / "clip.ts", frames=60, **KINDS["ts"])
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
-    path.write_bytes(data)
-    source = open_source(str(path), None, None, 1, None, 0)
-    forward = list(source)
-    back = list(source.backwards(len(source.frames) - 1))
-    assert 20 < len(forward) < 60
-    assert {frame.index for frame in back} <= set(range(60))
-    assert [frame.index for frame in back] == sorted({frame.index for frame in back}, reverse=True)
+def damaged(path, begin, end):
+    content = bytearray(path.read_bytes())
+    begin, end = int(begin * len(content)), int(end * len(content))
+    content[begin:end] = np.random.default_rng(0).bytes(end - begin)
+    path.write_bytes(content)
+    return path
 
 
-def test_closing_early_ends_the_thread(tmp_path):
-    path = make_clip(tmp_path / "clip.mp4", frames=60, **KINDS["mp4"])
-    source = open_source(str(path), None, None, 1, None, 0)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+def test_damaged_frames_are_left_out_as_in_iteration(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    kind = KINDS["xvid.avi"] if name == "a.avi" else {"options": GOP, "muxer": "mpegts" if name == "a.ts" else None}
+    path = make_clip(tmp_path / name, frames=72, **kind)
+    whole = plain(path)
+    source = open_source(str(damaged(path, 0.33, 0.36)))
+    forward, last = list(source), len(source.frames) - 1
+    back = list(source.backwards(last))
+    assert [frame.index for frame in back] == [frame.index for frame in reversed(forward)]
+    if name == "a.mp4":  # its index is intact, so that each frame is known by its number, also after the damage
+        assert 24 < len(forward) < 72
+        for frame in [*forward, *back]:
+            if not 24 <= frame.index < 36:  # the group that was hit
+                assert np.array_equal(frame.rgb_hw3, whole[frame.index]), frame.index
+
+
+def test_a_position_beyond_the_last_frame_that_decodes(tmp_path, monkeypatch):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    path = make_clip(tmp_path / "a.mp4", frames=72, **CUT["faststart.mp4"])
+    source, forward, back = open_source(str(damaged(path, 0.6, 1))), [], []
+    with pytest.raises(InputError, match=r"a\.mp4 is truncated or damaged: it ends after \d+ of 72 frames") as ahead:
+        forward.extend(source)
+    with pytest.raises(InputError) as behind:
+        back.extend(source.backwards(71))
+    assert str(behind.value) == str(ahead.value)
+    assert 24 < len(forward) < 60
+    same(back, forward[::-1])
+    same(list(source.backwards(20)), forward[20::-1])  # asks for no more than there is
+
+
+def test_a_cut_file_backwards_from_its_last_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    path = make_clip(tmp_path / "a.mp4", frames=60, **CUT["faststart.mp4"])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    source, forward = open_source(str(path)), []
+    with pytest.raises(InputError, match="truncated"):
+        forward.extend(source)
+    same(list(source.backwards(len(source.frames) - 1)), forward[::-1])
+
+
+@pytest.fixture
+def alive(monkeypatch):
+    """The addresses of the pictures of all frames that a file's source has made and that are still held."""
+    made = FileSource._frame
+    held = set()
+
+    def make(self, number, image):
+        frame = made(self, number, image)
+        held.add(key := id(frame.rgb_hw3))
+        weakref.finalize(frame.rgb_hw3, held.discard, key)
+        return frame
+
+    monkeypatch.setattr(FileSource, "_frame", make)
+    return held
+
+
+def test_a_chunk_of_frames_is_held_and_no_more(tmp_path, monkeypatch, alive):
+    monkeypatch.setattr(backwards, "CHUNK_BYTES", 20 * 160 * 120 * 3)
+    source = open_source(str(make_clip(tmp_path / "clip.mp4", frames=150, options=GOP)))
+    most = 0
+    with closing(source.backwards(149)) as frames:
+        for _ in frames:
+            most = max(most, len(alive))
+            time.sleep(0.002)  # the thread gets as far ahead as it can
+    queued, handed_over = 4, 2
+    assert 20 - handed_over <= most <= 20 + queued + handed_over
+    del _
+    assert not alive
+
+
+def test_closing_early_ends_the_thread_and_frees_everything(tmp_path, alive):
+    source = open_source(str(make_clip(tmp_path / "clip.mp4", frames=60, options=GOP)))
     frames = source.backwards(50)
     assert next(frames).index == 50
     frames.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "vidseg-prefetch"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vidseg")]
+    assert not alive
+    open_files = [str(p.readlink()) for p in Path("/proc/self/fd").iterdir() if p.is_symlink()]
+    assert not [name for name in open_files if name.endswith(".mp4")]
 
 
 def test_folders_samples_and_selections(tmp_path):
     for number in range(5):
         Image.fromarray(picture(number)).save(tmp_path / f"{number:05d}.png")
-    folder = open_source(str(tmp_path), None, None, 2, None, 0)
+    folder = open_source(str(tmp_path), step=2)
     same(list(folder.backwards(2)), [*folder][::-1])
     sample = SampleSource(0, frames=range(0, 9, 4))
     same(list(sample.backwards(1)), [*sample][1::-1])
     same(list(Selection(sample, [0, 8]).backwards(1)), [sample[8], sample[0]])
+
+
+def test_waiting_for_frames_counts_as_extract():
+    class Slow(ArraySource):
+        def _frame(self, index):
+            time.sleep(0.01)
+            return super()._frame(index)
+
+    meter, source = Meter(), Slow(moving_squares(5))
+    with meter.stage("segment"):
+        same(list(_TimedSource(source, meter).backwards(4)), list(source)[::-1])
+    assert 0.05 <= meter.seconds["extract"] < meter.total() - 0.05  # iterating plainly is the segmenter's own time
+    assert meter.seconds["segment"] >= 0.05

@@ -5,7 +5,7 @@ than a window of frames past the start, so that this is all that has to be track
 kept as RLE until the video, played forward, comes to it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 from pycocotools import mask as coco
 from torch import Tensor
 
+from vidseg.errors import InputError
 from vidseg.model.engine import LowRes, Pass
-from vidseg.types import RGB, FrameMasks, Source
+from vidseg.types import RGB, Frame, FrameMasks, Source
 
 _CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where another object's was higher
 
@@ -32,24 +33,36 @@ class Before:
         self._near: dict[int, LowRes] = {}
         self._kept: dict[int, _Kept] = {}
         self.end = min(start + pass_.window.pointers + 1, len(source.frames))
-        images: dict[int, Tensor] = {}
-        with closing(source.backwards(self.end - 1)) as frames:
-            for frame in frames:
-                position, image = source.frames.index(frame.index), prepare(frame.rgb_hw3)
-                if position >= start:
-                    images[position] = image
-                if position == start:
-                    self._forward(images)
-                    images.clear()
-                if position <= start:
-                    self._reverse(position, image, frame.index, start)
+        try:
+            with closing(source.backwards(self.end - 1)) as frames:
+                self._read(frames, source.frames, start, prepare)
+        except InputError:
+            if start not in self._near:
+                raise
+            # Played forward the video ends with it too, after all that comes before
         pass_.turn_back(self.end - 1)
 
     def take(self, position: int, frame_index: int) -> FrameMasks:
-        """The masks of one frame before ``end``; each can be had once."""
+        """The masks of one frame before ``end``, each once; empty before a frame that could not be read."""
         if position in self._near:
             return self._pass.show(position, self._near.pop(position), frame_index)
-        return self._kept.pop(position).masks(frame_index)
+        if position in self._kept:
+            return self._kept.pop(position).masks(frame_index)
+        return self._pass.empty(frame_index)
+
+    def _read(
+        self, frames: Iterable[Frame], numbers: Sequence[int], start: int, prepare: Callable[[RGB], Tensor]
+    ) -> None:
+        images: dict[int, Tensor] = {}
+        for frame in frames:
+            position, image = numbers.index(frame.index), prepare(frame.rgb_hw3)
+            if position >= start:
+                images[position] = image
+            if position == start:
+                self._forward(images)
+                images.clear()
+            if position <= start:
+                self._reverse(position, image, frame.index, start)
 
     def _forward(self, images: dict[int, Tensor]) -> None:
         for position in sorted(images):

@@ -7,7 +7,8 @@ from vidseg.types import Frame
 
 CHUNK_BYTES = 64 * 2**20
 """Of RGB, decoded forward and given out in reverse: 24 frames of 720p. Each chunk costs a seek to a key frame and all
-frames from there, so that larger ones decode less often; two are held at a time (one is read while one is used)."""
+frames from there, so that larger ones decode less often. One is held at a time, and the few frames of the chunk after
+it (later in the video) that wait in the queue of ``prefetch``."""
 CHUNK_FRAMES = 8
 """At least, however large the frames: a chunk of one would decode a whole group of pictures for each frame."""
 

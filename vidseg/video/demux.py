@@ -14,12 +14,32 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
 from vidseg.errors import InputError
+from vidseg.video.truncation import lacks_index
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and thumbnails are video streams to FFmpeg, but nobody wants them segmented."""
 
 CLOCKS_WITHOUT_ZERO = {"mpegts", "mpeg", "rtp", "rtsp", "hls"}
 """Formats made for broadcast: their first time stamp is whatever the clock said, hours perhaps."""
+
+
+def check_file(path: Path) -> None:
+    """Raises InputError for what isn't a file with something in it (opening a pipe would wait for ever)."""
+    try:
+        if not path.exists():
+            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
+        if not path.is_file():
+            raise InputError(f"video: {path} is neither a file nor a folder")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"video: {path} is empty")
+    except PermissionError as error:
+        raise InputError(f"video: {path} can't be read: permission denied") from error
+    if lacks_index(path):
+        raise InputError(
+            f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
+            "Copy it again, or repair it with a tool such as untrunc."
+        )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -16,9 +16,8 @@ from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
 from vidseg.video.backwards import chunks
-from vidseg.video.demux import audio_stream, open_input, video_stream
+from vidseg.video.demux import audio_stream, check_file, open_input, video_stream
 from vidseg.video.timeline import read_timeline
-from vidseg.video.truncation import lacks_index
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class FileSource:
 
     def __init__(self, path: Path, start: Position = None, stop: Position = None, step: int = 1) -> None:
         check_window(start, stop, step)
-        _check_file(path)
+        check_file(path)
         self.path, self.name = path, path.name
         self._warned = False
         with open_input(path) as container:
@@ -79,7 +78,10 @@ class FileSource:
             yield from frames
 
     def backwards(self, position: int) -> Generator[Frame]:
-        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead in chunks."""
+        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead in chunks.
+
+        Leaves out and raises what iteration does, so InputError at the end where the file ends before ``position``.
+        """
         with closing(prefetch(self._read_backwards(position))) as frames:
             yield from frames
 
@@ -125,12 +127,20 @@ class FileSource:
             raise self._truncated(last + 1)
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
+        last = -1
         for wanted in chunks(self.frames, position, 3 * self._size[0] * self._size[1]):
+            found: list[Frame] = []
             with closing(self._images(wanted[0])) as images:
-                upto = takewhile(lambda numbered, last=wanted[-1]: numbered[0] <= last, images)  # type: ignore[misc]
-                found = [self._frame(number, image) for number, image in upto if number in wanted]
+                for number, image in images:
+                    last = max(last, number)
+                    if number > wanted[-1]:
+                        break
+                    if number in wanted:
+                        found.append(self._frame(number, image))
             while found:  # a frame that was given out is not held
                 yield found.pop()
+        if (self._cut_short or self._warned) and last < self.frames[position]:
+            raise self._truncated(last + 1)
 
     def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers, from ``first`` on.
@@ -151,7 +161,7 @@ class FileSource:
 
     def _numbered(self, key: tuple[int, int] | None) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers from the packet ``key`` (pts, dts) on; none if the seek misses it."""
-        number = -1
+        last = -1
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
             # Frame threads report a broken last packet so late that PyAV drops the frames they still hold.
@@ -162,10 +172,11 @@ class FileSource:
             except av.error.FFmpegError:
                 return
             for image in self._decode(container, stream, key):
-                number = self._timeline.number(image.pts, number)
+                number = self._timeline.number(image.pts, last)
                 if number >= len(self._timeline):
                     return
-                yield number, image
+                if number > last:  # after damage, decoders give out late what should have come before
+                    yield (last := number), image
 
     def _decode(
         self, container: InputContainer, stream: av.VideoStream, key: tuple[int, int] | None = None
@@ -209,25 +220,6 @@ class FileSource:
         return InputError(
             f"video: {self.path.name} is truncated or damaged: it ends after {frames} of {self._timeline.announced} "
             "frames; what was decoded is kept"
-        )
-
-
-def _check_file(path: Path) -> None:
-    """Raises InputError for what isn't a file with something in it (opening a pipe would wait for ever)."""
-    try:
-        if not path.exists():
-            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
-        if not path.is_file():
-            raise InputError(f"video: {path} is neither a file nor a folder")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise InputError(f"video: {path} is empty")
-    except PermissionError as error:
-        raise InputError(f"video: {path} can't be read: permission denied") from error
-    if lacks_index(path):
-        raise InputError(
-            f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
-            "Copy it again, or repair it with a tool such as untrunc."
         )
 
 

@@ -60,10 +60,14 @@ class Timeline:
         return np.concatenate([times_s, times_s[-1] + missing])
 
     def number(self, pts: int | None, previous: int) -> int:
-        """The number of a decoded frame, given the number of the frame before it (-1 if there is none)."""
+        """The number of a decoded frame, given the number of the frame before it (-1 if there is none).
+
+        A lower number than that is a frame that comes too late.
+        """
         if self.counted or pts is None:
             return previous + 1
-        return max(previous + 1, int(np.searchsorted(self.pts, pts)))
+        number = int(np.searchsorted(self.pts, pts))
+        return previous + 1 if number == previous else number  # two frames of one time stamp
 
     def key_before(self, number: int) -> tuple[int, int] | None:
         """(pts, dts) of the last packet to start decoding at for frame ``number``; None for the start of the file.
