@@ -4,18 +4,21 @@ Attention to memories: sam2's values are a linear map of the memories, v = W m +
 rotary code. The rows of a softmax add up to one, so that softmax(q k) (W m + b) = W (softmax(q k) m) + b: 64 channels
 are added up instead of 256. With seven memories at 1024 pixels this is 300 instead of 480 GFLOP a frame.
 
-Hiera's MLPs: oneDNN applies the GELU while a block of the product is in the cache.
+Linear layers: oneDNN's product is 1.1 to 1.6 times as fast as MKL's on an AMD EPYC (Zen 4), and applies the GELU of
+Hiera's MLPs while a block is in the cache. Hiera's windows: only what is in the picture is projected; at 256 pixels the
+windows of 14 hold three times as much.
 
 Sums come in another order than upstream's: logits differ by some 1e-6 of their deviation.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseg.model.upstream import MLP, RoPEAttention
+from vidseg.model.upstream import MLP, MultiScaleBlock, RoPEAttention, do_pool
 
 _SCORES = (
     4 << 20
@@ -31,8 +34,13 @@ def hasten(predictor: Any) -> None:
         if cross.num_heads == 1 and cross.kv_in_dim < cross.internal_dim and cross.rope_k_repeat:
             cross.__class__ = _NarrowAttention
     for module in predictor.image_encoder.modules():
-        if _ONEDNN and type(module) is MLP and module.num_layers == 2 and type(module.act) is nn.GELU:
+        if type(module) is MultiScaleBlock:
+            module.__class__ = _Block
+        elif _ONEDNN and type(module) is MLP and module.num_layers == 2 and type(module.act) is nn.GELU:
             module.__class__ = _FusedMLP
+    for module in predictor.modules():
+        if _ONEDNN and type(module) is nn.Linear:
+            module.__class__ = _Linear
 
 
 class _NarrowAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no types
@@ -52,6 +60,46 @@ class _NarrowAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no type
         seen = torch.stack([_attend(*each) for each in zip(queries, keys, v, strict=True)])
         result: Tensor = self.out_proj(self.v_proj(seen))
         return result
+
+
+class _Block(MultiScaleBlock):  # type: ignore[misc]
+    """Hiera's ``MultiScaleBlock`` (sam2/modeling/backbones/hieradet.py), whose windows are padded after the projection.
+
+    What stands in the padding is known: upstream projects zeros to the bias, and drops what becomes of them.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, H, W, C) to (B, H', W', D)."""
+        shortcut, x = x, self.norm1(x)
+        if self.dim != self.dim_out:
+            shortcut = do_pool(self.proj(x), self.pool)
+        x = shortcut + self.attn.proj(self._attend(self.attn.qkv(x), shortcut.shape[1:3]))
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+    def _attend(self, qkv: Tensor, out_hw: Sequence[int]) -> Tensor:
+        """Projections (B, H, W, 3 D) to what is attended to, (B, ``*out_hw``, D)."""
+        b, h, w, _ = qkv.shape
+        size = self.window_size or h
+        rows, columns = -(-h // size), -(-w // size)
+        if (rows * size, columns * size) != (h, w):
+            padded = self.attn.qkv.bias.expand(b, rows * size, columns * size, -1).clone()
+            padded[:, :h, :w] = qkv
+            qkv = padded
+        windows = qkv.view(b, rows, size, columns, size, 3, self.attn.num_heads, -1)
+        q, k, v = windows.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(
+            3, -1, self.attn.num_heads, size * size, windows.shape[-1]
+        )
+        if self.pool:
+            q, size = self.pool(q.transpose(2, 3).flatten(0, 1).unflatten(2, (size, size))), size // self.q_stride[0]
+            q = q.flatten(2).unflatten(0, (-1, self.attn.num_heads)).transpose(2, 3)
+        seen = F.scaled_dot_product_attention(q, k, v).view(b, rows, columns, self.attn.num_heads, size, size, -1)
+        seen = seen.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, rows * size, columns * size, -1)
+        return seen[:, : out_hw[0], : out_hw[1]]
+
+
+class _Linear(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return _product(input, self.weight, self.bias)
 
 
 class _FusedMLP(MLP):  # type: ignore[misc]
