@@ -344,7 +344,7 @@ def run(script: str, folder: Path, *arguments: str) -> str:
 
 
 def test_builds_inside_hydra_jobs_of_a_sweep(tmp_path: Path) -> None:
-    text = "defaults: [{model: tiny}, {precision: auto}, _self_]\ndevice: cpu\nseed: 0\n"
+    text = "defaults: [{model: tiny}, {precision: auto}, _self_]\ndevice: cpu\nseed: 0\npropagate: forward\n"
     (tmp_path / "job.yaml").write_text(text + f"hydra: {{searchpath: ['file://{CONF}']}}\n")
     options = ["model.checkpoint=random", "model.image_size=64", "precision=bf16"]
     printed = run(JOB, tmp_path, "-m", "model=tiny,sam2_small", *options)
