@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from parity import (
     BOX_AND_POINTS,
     CLICK,
@@ -356,6 +357,7 @@ def test_a_notebook_can_still_use_hydra(tmp_path: Path) -> None:
 
 
 def test_every_size_has_its_config_and_checkpoint() -> None:
+    GlobalHydra.instance().clear()  # importing sam2.build_sam, as tests do, initialises it
     sizes = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
     for size, letter in sizes.items():
         for prefix, version in (("", "2.1"), ("sam2_", "2")):
