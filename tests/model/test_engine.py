@@ -1,7 +1,6 @@
 """The engine as it runs by default (objects in batches, sums reordered) and in both directions, against upstream."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from parity import (
     propagate,
     read,
     upstream,
-    write_jpegs,
 )
 from PIL import Image
 from sources import ArraySource, moving_squares
@@ -34,18 +32,7 @@ NANO = str(yaml.safe_load((Path(__file__).parents[2] / "conf/model/nano.yaml").r
 FAST = 1e-4  # of the logits' deviation
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_jpegs(tmp_path_factory.mktemp("jpegs"), 30)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 EIGHT = [point(0, n, (25 + 20 * n, 30 + 8 * n, 1)) for n in range(1, 9)]
 CASES: dict[str, tuple[str, int, list[Prompt]]] = {

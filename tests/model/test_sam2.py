@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from parity import (
     read,
     segmenter,
     upstream,
-    write_jpegs,
 )
 from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
 from sources import ArraySource, moving_squares
@@ -42,19 +40,7 @@ from vidseg.types import Prompt
 CONF = Path(__file__).parents[2] / "conf"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Sums depend on the number of threads; and several on a busy machine spend their time waiting for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def jpegs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_jpegs(tmp_path_factory.mktemp("jpegs"), 20)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CASES: dict[str, tuple[str, int, list[Prompt]]] = {
     "points, past 16 frames": ("2.1", 17, [point(0, 1, (35, 30, 1), (90, 90, 0))]),

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 
 from vidseg.model.upstream import MLP, MultiScaleBlock, RoPEAttention, do_pool
 
-_SCORES = (
-    4 << 20
-)  # held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
+# Scores held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
+_SCORES = 4 << 20
 _ROWS = 64  # of queries at least: below, the products get slow
 
 
