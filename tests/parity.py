@@ -85,10 +85,26 @@ Expected = dict[int, dict[int, tuple[torch.Tensor, float]]]
 
 
 def propagate(
-    predictor: Any, folder: Path, prompts: Sequence[Prompt], positions: Sequence[int], both: bool = False
-) -> Expected:
-    """Upstream, used as its notebook does: {position: {object: (logits (h, w), score)}}; of two answers the second."""
+    predictor: Any, folder: Path, prompts: Sequence[Prompt], positions: Sequence[int], both: bool = False,
+    corrections: Sequence[Prompt] = (),
+) -> Expected:  # fmt: skip
+    """Upstream, used as its notebook does: {position: {object: (logits (h, w), score)}}; of two answers the second.
+
+    ``corrections`` are added when everything has been tracked forward once, and it is tracked once more.
+    """
     state = predictor.init_state(str(folder))
+    expected = _round(predictor, state, prompts, positions, both and not corrections)
+    if corrections:
+        predictor.add_all_frames_to_correct_as_cond = True
+        before, expected = expected, _round(predictor, state, corrections, positions, both)
+        predictor.add_all_frames_to_correct_as_cond = False
+        last = max(expected)
+        for object_id in {prompt.object_id for prompt in corrections}:  # or nothing would be shown
+            assert not torch.equal(before[last][object_id][0], expected[last][object_id][0])
+    return expected
+
+
+def _round(predictor: Any, state: Any, prompts: Sequence[Prompt], positions: Sequence[int], both: bool) -> Expected:
     for prompt in prompts:
         where = {"frame_idx": positions.index(prompt.frame_index), "obj_id": prompt.object_id}
         if prompt.mask_hw is not None:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from vidseg.interrupt import interruptible
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
+from vidseg.progress import progress
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
 
@@ -49,7 +48,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
             stack.callback(_finish, output, meter)
             output.open(folder, parts.source)
         pairs = stack.enter_context(closing(_segmented(parts, segmenter, meter)))
-        bar = stack.enter_context(_progress(len(parts.source.frames)))
+        bar = stack.enter_context(progress(len(parts.source.frames)))
         for position, (frame, masks) in enumerate(pairs):
             with meter.stage("composite"):
                 for output in parts.outputs.values():
@@ -138,8 +137,3 @@ def _finish(output: Output, meter: Meter) -> None:
         except BaseException:
             output.abort()
             raise
-
-
-def _progress(total: int) -> "tqdm[Any]":
-    """One bar, on a terminal only."""
-    return tqdm(total=total, unit="frame", disable=None, dynamic_ncols=True, leave=False)

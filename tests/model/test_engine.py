@@ -74,6 +74,49 @@ BOTH = {
 }
 
 
+CORRECTED: dict[str, tuple[bool, bool, int, list[Prompt], list[Prompt]]] = {
+    "past the window": (True, False, 19, [CLICK], [point(17, 1, (60, 60, 1), (100, 100, 0))]),
+    "one of a batch": (False, False, 6, [mask(0, 3), CLICK, box(0, 2, 65, 35, 105, 75)], [point(3, 2, (90, 60, 0))]),
+    "two frames, two objects, both ways": (
+        *(True, True, 7),
+        [point(1, 1, (35, 30, 1)), mask(2, 2), box(2, 1, 15, 10, 60, 60)],
+        [point(5, 2, (60, 60, 1)), point(3, 1, (45, 40, 1), (120, 90, 0)), point(5, 1, (30, 20, 0))],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CORRECTED)
+def test_points_on_a_tracked_object_correct_it_as_upstreams_second_round_does(
+    case: str, jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(before, "_Kept", Whole)
+    exact, both, num_frames, prompts, corrections = CORRECTED[case]
+    folder = first_frames(jpegs, tmp_path, num_frames)
+    with float_memories(upstream("2.1")) as reference:
+        theirs = propagate(reference, folder, prompts, range(num_frames), both, corrections)
+    model = build(exact=exact, propagate="both" if both else "forward")
+    ours = [masks for _, masks in model.track(ArraySource(read(folder)), [*corrections, *prompts])]
+    check(ours, theirs, prompts, tolerance=0.0 if exact else FAST, both=both)
+
+
+def test_points_beside_a_box_or_a_mask_are_no_correction(jpegs: Path, tmp_path: Path) -> None:
+    prompts = [CLICK, mask(3, 1), point(3, 1, (60, 60, 0))]
+    folder = first_frames(jpegs, tmp_path, 6)
+    theirs = propagate(upstream("2.1"), folder, prompts, range(6))
+    ours = [masks for _, masks in build().track(ArraySource(read(folder)), prompts)]
+    check(ours, theirs, prompts)
+
+
+def test_a_correction_on_a_frame_that_cannot_be_read_says_so() -> None:
+    class Torn(ArraySource):
+        def __iter__(self):
+            return (frame for frame in super().__iter__() if frame.index != 4)
+
+    prompts = [CLICK, point(4, 1, (60, 60, 0))]
+    with pytest.raises(InputError, match=r"prompt\.frame: 4 can't be read"):
+        next(build(image_size=64).track(Torn(moving_squares(8)), prompts))
+
+
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("case", BOTH)
 def test_both_is_upstream_forward_then_reverse(

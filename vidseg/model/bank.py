@@ -12,6 +12,8 @@ import torch
 Output = dict[str, Any]
 """What sam2's ``_run_single_frame_inference`` returns of one frame: features (N, C, H, W), pointers (N, C), …"""
 
+_TENSORS = ("maskmem_features", "pred_masks", "obj_ptr", "object_score_logits")  # one row an object
+
 
 @dataclass
 class Group:
@@ -29,6 +31,13 @@ class Group:
     def outputs(self) -> dict[str, dict[int, Output]]:
         """As sam2's tracking step takes them."""
         return {"cond_frame_outputs": self.prompted, "non_cond_frame_outputs": self.recent}
+
+    def outputs_of(self, number: int) -> dict[str, dict[int, Output]]:
+        """The same of one object alone."""
+        return {
+            key: {position: _one(output, number) for position, output in outputs.items()}
+            for key, outputs in self.outputs.items()
+        }
 
 
 class Window:
@@ -63,9 +72,14 @@ def group(prompted: dict[int, dict[int, Output]], most: int) -> list[Group]:
     return groups
 
 
+def _one(output: Output, number: int) -> Output:
+    one = slice(number, number + 1)
+    tensors = {name: None if output[name] is None else output[name][one] for name in _TENSORS}
+    return tensors | {"maskmem_pos_enc": [codes[one] for codes in output["maskmem_pos_enc"]]}
+
+
 def _stack(outputs: Sequence[Output]) -> Output:
     if len(outputs) == 1:
         return outputs[0]
     codes = [torch.cat(codes) for codes in zip(*(o["maskmem_pos_enc"] for o in outputs), strict=True)]
-    tensors = ("maskmem_features", "pred_masks", "obj_ptr", "object_score_logits")
-    return {name: torch.cat([o[name] for o in outputs]) for name in tensors} | {"maskmem_pos_enc": codes}
+    return {name: torch.cat([o[name] for o in outputs]) for name in _TENSORS} | {"maskmem_pos_enc": codes}

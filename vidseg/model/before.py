@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vidseg.errors import InputError
 from vidseg.model.engine import LowRes, Pass
+from vidseg.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Source
 
 _CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where another object's was higher
@@ -38,8 +39,8 @@ class Before:
         self._kept = _Shelf()
         self.end = min(start + pass_.window.pointers + 1, len(source.frames))
         try:
-            with closing(source.backwards(self.end - 1)) as frames:
-                self._read(frames, source.frames, start, prepare)
+            with closing(source.backwards(self.end - 1)) as frames, progress(start + 1, "backwards") as bar:
+                self._read(frames, source.frames, start, prepare, bar.update)
         except InputError:
             if start not in self._near:
                 raise
@@ -55,8 +56,9 @@ class Before:
         return self._pass.empty(frame_index)
 
     def _read(
-        self, frames: Iterable[Frame], numbers: Sequence[int], start: int, prepare: Callable[[RGB], Tensor]
-    ) -> None:
+        self, frames: Iterable[Frame], numbers: Sequence[int], start: int, prepare: Callable[[RGB], Tensor],
+        done: Callable[[], object],
+    ) -> None:  # fmt: skip
         images: dict[int, Tensor] = {}
         for frame in frames:
             position, image = numbers.index(frame.index), prepare(frame.rgb_hw3)
@@ -67,6 +69,7 @@ class Before:
                 images.clear()
             if position <= start:
                 self._reverse(position, image, frame.index, start)
+                done()
 
     def _forward(self, images: dict[int, Tensor]) -> None:
         for position in sorted(images):

@@ -46,6 +46,7 @@ class Pass:
         self._batch = 1 if exact or predictor.non_overlap_masks_for_mem_enc else _BATCH
         self.window = Window(predictor)
         self._state = inference_state(predictor, len(source.frames), source.info.height, source.info.width)
+        self._conditioned: dict[int, dict[int, Output]] = {}
         self._first: dict[int, int] = {}
         self._groups: list[Group] = []
         self._kept: list[dict[int, Output]] = []
@@ -66,21 +67,42 @@ class Pass:
                 index = state["obj_id_to_idx"][prompt.object_id]
                 self._fill(state["temp_output_dict_per_obj"][index]["cond_frame_outputs"][position])
             predictor.propagate_in_video_preflight(state)
+        for prompt in prompts:
+            outputs = state["output_dict_per_obj"][state["obj_id_to_idx"][prompt.object_id]]["cond_frame_outputs"]
+            self._conditioned.setdefault(prompt.object_id, {})[position] = outputs[position]
         for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
             inputs.clear()
         self._release_frame()
 
-    def begin(self, prompted: Sequence[tuple[int, int]]) -> None:
-        """Puts objects and their conditioning frames in the order of the prompts (object id, position).
+    def correct(self, position: int, image: Tensor, prompts: Sequence[Prompt]) -> None:
+        """Takes points on objects that are tracked to here; they are given what was tracked, and the memories of it.
+
+        sam2's second round (``add_all_frames_to_correct_as_cond``): ``begin`` again, and the frame is a conditioning
+        frame, too. The step to ``position`` is made here.
+        """
+        self.step(position, image, forget=False)
+        for each in self._groups:
+            for number, object_id in enumerate(each.object_ids):
+                index = self._state["obj_id_to_idx"][object_id]
+                outputs = self._state["output_dict_per_obj"][index] = each.outputs_of(number)
+                if (tracked := outputs["non_cond_frame_outputs"].get(position)) is not None:
+                    self._fill(tracked)
+                    self._state["frames_tracked_per_obj"][index][position] = {"reverse": False}
+        self.condition(position, image, prompts)
+        self._state["output_dict_per_obj"].clear()
+        for each in self._groups:
+            self.window.forget(each, position, reverse=False)
+
+    def begin(self, prompted: Sequence[tuple[int, Prompt]]) -> None:
+        """Puts objects and their conditioning frames in the order of the prompts (each with its position).
 
         Sums depend on it in float; and of two objects that are equally sure of a pixel the one prompted first keeps it
         (``non_overlap_masks``).
         """
         conditioned: dict[int, dict[int, Output]] = {}
-        for object_id in dict.fromkeys(object_id for object_id, _ in prompted):
-            outputs = self._state["output_dict_per_obj"][self._state["obj_id_to_idx"][object_id]]["cond_frame_outputs"]
-            own = dict.fromkeys(position for its_id, position in prompted if its_id == object_id)
-            conditioned[object_id] = {position: outputs[position] for position in own}
+        for object_id in dict.fromkeys(prompt.object_id for _, prompt in prompted):
+            own = dict.fromkeys(position for position, prompt in prompted if prompt.object_id == object_id)
+            conditioned[object_id] = {position: self._conditioned[object_id][position] for position in own}
             self._first[object_id] = min(own)
         self._state["output_dict_per_obj"].clear()
         with torch.inference_mode():

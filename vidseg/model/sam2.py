@@ -24,12 +24,16 @@ from vidseg.model.engine import Pass
 from vidseg.model.precision import Precision
 from vidseg.model.upstream import build
 from vidseg.prefetch import ahead
+from vidseg.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
 _MEAN_C = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in sam2/utils/misc.py
 _STD_C = np.array([0.229, 0.224, 0.225], np.float32)
 # What becomes of a byte, in each channel: sam2's arithmetic (x / 255 in float64, the rest in float32), done once
 _NORMALIZED_CV = ((np.arange(256) / 255.0).astype(np.float32) - _MEAN_C[:, None]) / _STD_C[:, None]
+
+Placed = tuple[int, Prompt]
+"""A prompt and its position in ``source.frames``."""
 
 
 class SAM2:
@@ -91,20 +95,16 @@ class SAM2:
 
         The prompted frames are read and encoded first, since SAM 2 attends to all of them from everywhere. Forward, an
         object's mask is empty before its first prompt (logits -1024, score None). Several prompts for one object on one
-        frame act as in sam2: the later replaces the earlier, guided by its mask. Raises InputError if there is no
-        prompt, or one on a frame that ``source`` doesn't have.
+        frame act as in sam2: the later replaces the earlier, guided by its mask. Points on an object that was prompted
+        on an earlier frame correct what is tracked to there: the video is tracked to the last of them first, and then
+        from the start with the corrected frames as conditioning frames. Raises InputError if there is no prompt, or one
+        on a frame that ``source`` doesn't have.
         """
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
-        positions = [_position(source, prompt.frame_index) for prompt in prompts]
         both = self._propagate == "both"
         pass_ = Pass(self._predictor, source, self._fill_hole_area, self._exact, both, self._computing)
-        for position in dict.fromkeys(positions):  # each prompted frame is read and encoded once
-            prompted = self._image(source[source.frames[position]].rgb_hw3)
-            here = [prompt for prompt, its in zip(prompts, positions, strict=True) if its == position]
-            pass_.condition(position, prompted, here)
-        pass_.begin([(prompt.object_id, position) for prompt, position in zip(prompts, positions, strict=True)])
-        start = min(positions)
+        start = self._prompt(pass_, source, prompts)
         before = Before(pass_, source, start, self._image) if both and start > 0 else None
         first = start if before is None else before.end
 
@@ -122,6 +122,41 @@ class SAM2:
                     masks = pass_.empty(frame.index)
                 yield frame, masks
 
+    def _prompt(self, pass_: Pass, source: Source, prompts: Sequence[Prompt]) -> int:
+        """Gives ``pass_`` all prompts; the position of the first."""
+        initial, corrections = _rounds([(_position(source, prompt.frame_index), prompt) for prompt in prompts])
+        for position, here in _by_position(initial).items():  # each prompted frame is read and encoded once
+            pass_.condition(position, self._image(source[source.frames[position]].rgb_hw3), here)
+        pass_.begin(initial)
+        start = min(position for position, _ in initial)
+        if corrections:
+            self._correct(pass_, source, start, _by_position(corrections))
+            pass_.begin([*initial, *corrections])
+        return start
+
+    def _correct(self, pass_: Pass, source: Source, start: int, corrections: dict[int, list[Prompt]]) -> None:
+        """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""
+        waiting = dict(corrections)
+        steps = max(waiting) - start + 1
+        with (
+            closing(source.__iter__()) as frames,
+            closing(ahead(frames, lambda frame: self._image(frame.rgb_hw3))) as images,
+            progress(steps, "to the corrections") as bar,
+        ):
+            for frame, image in images:
+                position = source.frames.index(frame.index)
+                if position < start:
+                    continue
+                if position in waiting:
+                    pass_.correct(position, image, waiting.pop(position))
+                else:
+                    pass_.step(position, image)
+                bar.update()
+                if not waiting:
+                    return
+        number = source.frames[min(waiting)]
+        raise InputError(f"prompt.frame: {number} can't be read (a damaged picture), so nothing can be corrected there")
+
     @contextmanager
     def _computing(self) -> Iterator[None]:
         with torch.inference_mode(), self._precision.applied(self._device):
@@ -135,6 +170,28 @@ class SAM2:
         for channel, table in enumerate(_NORMALIZED_CV):
             np.take(table, resized_hw3[:, :, channel], out=image_chw[channel])
         return torch.from_numpy(image_chw)
+
+
+def _rounds(prompts: list[Placed]) -> tuple[list[Placed], list[Placed]]:
+    """The prompts that say where objects are, and the points that correct where one has been tracked to."""
+    first: dict[int, int] = {}
+    anew = set()  # places where a box or a mask says where the object is, whatever was tracked
+    for position, prompt in prompts:
+        first[prompt.object_id] = min(position, first.get(prompt.object_id, position))
+        if prompt.box_xyxy is not None or prompt.mask_hw is not None:
+            anew.add((position, prompt.object_id))
+    corrects = [
+        position > first[each.object_id] and (position, each.object_id) not in anew for position, each in prompts
+    ]
+    initial = [each for each, does in zip(prompts, corrects, strict=True) if not does]
+    return initial, [each for each, does in zip(prompts, corrects, strict=True) if does]
+
+
+def _by_position(prompts: list[Placed]) -> dict[int, list[Prompt]]:
+    places: dict[int, list[Prompt]] = {}
+    for position, prompt in prompts:
+        places.setdefault(position, []).append(prompt)
+    return places
 
 
 def _position(source: Source, frame_index: int) -> int:

@@ -46,7 +46,8 @@ with _hydra_untouched():
 __all__ = ["MLP", "NO_OBJ_SCORE", "MultiScaleBlock", "RoPEAttention", "build", "do_pool", "inference_state"]
 
 # sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
-# Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack.
+# Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack. Corrected frames are
+# conditioning frames, as in sam2's training and demo: its predictor's default is to track over them (719, 731 there).
 _PREDICTOR = {
     "_target_": f"{sam2.sam2_video_predictor.__name__}.SAM2VideoPredictor",
     "sam_mask_decoder_extra_args": {
@@ -56,6 +57,7 @@ _PREDICTOR = {
     },
     "binarize_mask_from_pts_for_mem_enc": True,
     "fill_hole_area": 0,
+    "add_all_frames_to_correct_as_cond": True,
 }
 
 
