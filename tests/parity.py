@@ -37,17 +37,17 @@ def segmenter(version: str = "2.1", image_size: int = SIZE) -> SAM2:
 
 
 @functools.cache
-def predictor(version: str) -> Any:
+def predictor(version: str, image_size: int = SIZE) -> Any:
     """The package's own predictor from its own builder, with the weights that ``segmenter`` draws."""
     GlobalHydra.instance().clear()
     with initialize_config_module("sam2", version_base="1.2"), torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEEDS[version])
-        size = [f"++model.image_size={SIZE}"]
+        size = [f"++model.image_size={image_size}"]
         return build_sam2_video_predictor(CONFIGS[version], device="cpu", hydra_overrides_extra=size)
 
 
-def upstream(version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0) -> Any:
-    shared = predictor(version)
+def upstream(version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0, image_size: int = SIZE) -> Any:
+    shared = predictor(version, image_size)
     shared.fill_hole_area = fill_hole_area  # its builder lets nobody choose it
     shared.non_overlap_masks = non_overlap_masks
     return shared

@@ -53,6 +53,16 @@ def test_logits_are_near_upstreams(case: str, jpegs: Path, tmp_path: Path) -> No
     check(ours, theirs, prompts, tolerance=FAST)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_input_of_512_pixels(exact: bool, jpegs: Path, tmp_path: Path) -> None:
+    prompts = [CLICK, mask(0, 2), box(1, 3, 20, 10, 60, 60)]
+    folder = first_frames(jpegs, tmp_path, 3)
+    with float_memories(upstream("2.1", image_size=512)) as reference:
+        theirs = propagate(reference, folder, prompts, range(3))
+    ours = [masks for _, masks in build(exact=exact, image_size=512).track(ArraySource(read(folder)), prompts)]
+    check(ours, theirs, prompts, tolerance=0.0 if exact else FAST)
+
+
 class Whole:
     """Keeps masks as they are, where the product keeps RLE: so that their logits can be compared."""
 
