@@ -66,6 +66,22 @@ def test_closing_early_closes_the_iterator_in_its_thread():
     assert ours() == []
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_functions_run_ahead_in_order_and_no_further(depth):
+    taken = []
+
+    def items():
+        for number in range(10):
+            taken.append(number)
+            yield number
+
+    pairs = ahead(items(), lambda number: number * number, depth)
+    assert next(pairs) == (0, 0)
+    assert taken == list(range(depth + 1))
+    assert list(pairs) == [(number, number * number) for number in range(1, 10)]
+    assert ours() == []
+
+
 def test_background_consumes_in_order():
     seen = []
     worker = Background(seen.append, depth=2)

@@ -211,8 +211,8 @@ def _number(key: str, value: object, low: float, high: float) -> float:
 
 
 def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
-    if masks.logits_nhw.shape[1:] != frame.rgb_hw3.shape[:2]:
-        raise ValueError(f"masks of {masks.logits_nhw.shape[1:]} don't fit a frame of {frame.rgb_hw3.shape[:2]}")
+    if masks.masks_nhw.shape[1:] != frame.rgb_hw3.shape[:2]:
+        raise ValueError(f"masks of {masks.masks_nhw.shape[1:]} don't fit a frame of {frame.rgb_hw3.shape[:2]}")
 
 
 def _label_map(masks: FrameMasks, windows: Sequence[Window | None]) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -220,7 +220,10 @@ def _label_map(masks: FrameMasks, windows: Sequence[Window | None]) -> NDArray[n
         if not 1 <= object_id <= 65535:
             raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
     small = max(masks.object_ids, default=0) < 255
-    labels_hw: NDArray[Any] = np.zeros(masks.logits_nhw.shape[1:], np.uint8 if small else np.uint16)
+    labels_hw: NDArray[Any] = np.zeros(masks.masks_nhw.shape[1:], np.uint8 if small else np.uint16)
+    if masks.best_hw is not None:
+        np.copyto(labels_hw, np.array(masks.object_ids, labels_hw.dtype)[masks.best_hw], where=masks.masks_nhw.any(0))
+        return labels_hw
     best_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
     for object_id, window, logits_hw in zip(masks.object_ids, windows, masks.logits_nhw, strict=True):
         if window:

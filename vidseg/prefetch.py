@@ -5,6 +5,7 @@ Both hold a bounded number of items, hand exceptions across, and end their threa
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -64,27 +65,28 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
         thread.join()
 
 
-def ahead(items: Iterable[T], function: Callable[[T], R]) -> Generator[tuple[T, R]]:
-    """Yields (item, function(item)); the next item's function runs in a thread while the consumer works.
+def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Generator[tuple[T, R]]:
+    """Yields (item, function(item)); those of the next ``depth`` items run in as many threads meanwhile.
 
-    ``items`` are taken here, one ahead. What they or ``function`` raise is raised after the pairs before it.
+    ``items`` are taken here. What they or ``function`` raise is raised after the pairs before it.
     """
-    iterator, end = iter(items), False
-    waiting: tuple[T, Future[R]] | None = None
+    iterator = iter(items)
+    waiting: deque[tuple[T, Future[R]]] = deque()
     error: Exception | None = None
-    with ThreadPoolExecutor(1, "vidseg-ahead") as pool:
-        while not end:
-            following: tuple[T, Future[R]] | None = None
+    with ThreadPoolExecutor(depth, "vidseg-ahead") as pool:
+        end = False
+        while waiting or not end:
             try:
-                item = next(iterator)
-                following = item, pool.submit(function, item)
+                while not end and len(waiting) <= depth:
+                    item = next(iterator)
+                    waiting.append((item, pool.submit(function, item)))
             except StopIteration:
                 end = True
             except Exception as raised:
                 end, error = True, raised
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = following
+            if waiting:
+                item, future = waiting.popleft()
+                yield item, future.result()
     if error is not None:
         raise error
 

@@ -60,6 +60,7 @@ class FrameMasks:
 
     ``logits_nhw`` is float32 of (objects, height, width) and ``masks_nhw`` is ``logits_nhw > 0``, computed once.
     ``scores`` are the model's object scores in 0..1 (how sure it is that the object is in the picture), or None.
+    ``best_hw`` is the row of the highest logit at each pixel (of the first among equals) where that is known already.
     """
 
     frame_index: int
@@ -67,6 +68,7 @@ class FrameMasks:
     logits_nhw: Logits
     scores: tuple[float | None, ...] | None = None
     masks_nhw: NDArray[np.bool_] = field(init=False, repr=False)
+    best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.logits_nhw.ndim != 3 or len(self.logits_nhw) != len(self.object_ids):

@@ -73,11 +73,11 @@ class Before:
 
     def _forward(self, images: dict[int, Tensor]) -> None:
         for position in sorted(images):
-            self._near[position] = self._pass.step(position, images[position], forget=False)
+            self._near[position] = self._pass.step(position, self._pass.encode([images[position]])[0], forget=False)
         self._pass.turn()
 
     def _reverse(self, position: int, image: Tensor, frame_index: int, start: int) -> None:
-        low_res = self._pass.step(position, image, reverse=True)
+        low_res = self._pass.step(position, self._pass.encode([image])[0], reverse=True)
         if position == start:  # objects that are prompted later were tracked to here twice; sam2's second answer counts
             self._near[position] = low_res
         else:

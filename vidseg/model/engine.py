@@ -15,10 +15,15 @@ from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
 from vidseg.model.holes import fill_holes
+from vidseg.model.shown import shown
 from vidseg.model.upstream import NO_OBJ_SCORE, inference_state
 from vidseg.types import FrameMasks, Prompt, Source
 
 _BATCH = 16  # objects at most: at 1024 pixels each takes 29 MiB of keys in every layer of the memory attention
+
+
+Features = tuple[Tensor, dict[str, list[Tensor]]]
+"""A frame as the model takes it (1, 3, H, W), and what the image encoder says of it, as sam2 keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Pass:
     """One pass over one video: prompts by ``condition``, then ``begin``, then ``step`` for each frame in order.
 
     ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch.
-    ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside.
+    ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside;
+    ``encode`` makes of frames what the other methods take.
     """
 
     def __init__(
@@ -51,10 +57,25 @@ class Pass:
         self._groups: list[Group] = []
         self._kept: list[dict[int, Output]] = []
 
-    def condition(self, position: int, image: Tensor, prompts: Sequence[Prompt]) -> None:
+    def encode(self, images: Sequence[Tensor], at_once: int = 1) -> list[Features]:
+        """Each image (3, H, W) of float32 through the image encoder, all as one batch.
+
+        More than one are made up to ``at_once`` first, so that no third size of batch is tuned or compiled for.
+        """
+        if not images:
+            return []
+        padding = [images[-1]] * (at_once - len(images) if len(images) > 1 else 0)
+        batch_n3hw = torch.stack([*images, *padding]).to(self._predictor.device, non_blocking=True)
+        with self._computing():
+            encoded = self._predictor.forward_image(batch_n3hw)
+        keys = ("backbone_fpn", "vision_pos_enc")
+        ones = [slice(number, number + 1) for number in range(len(images))]
+        return [(batch_n3hw[one], {key: [level[one] for level in encoded[key]] for key in keys}) for one in ones]
+
+    def condition(self, position: int, features: Features, prompts: Sequence[Prompt]) -> None:
         """Takes the prompts of one frame and remembers their masks: it is a conditioning frame from now on."""
         state, predictor = self._state, self._predictor
-        state["images"] = {position: image}
+        state["cached_features"] = {position: features}
         with self._computing():
             for prompt in prompts:
                 at = {"frame_idx": position, "obj_id": prompt.object_id}
@@ -74,13 +95,13 @@ class Pass:
             inputs.clear()
         self._release_frame()
 
-    def correct(self, position: int, image: Tensor, prompts: Sequence[Prompt]) -> None:
+    def correct(self, position: int, features: Features, prompts: Sequence[Prompt]) -> None:
         """Takes points on objects that are tracked to here; they are given what was tracked, and the memories of it.
 
         sam2's second round (``add_all_frames_to_correct_as_cond``): ``begin`` again, and the frame is a conditioning
         frame, too. The step to ``position`` is made here.
         """
-        self.step(position, image, forget=False)
+        self.step(position, features, forget=False)
         for each in self._groups:
             for number, object_id in enumerate(each.object_ids):
                 index = self._state["obj_id_to_idx"][object_id]
@@ -88,7 +109,7 @@ class Pass:
                 if (tracked := outputs["non_cond_frame_outputs"].get(position)) is not None:
                     self._fill(tracked)
                     self._state["frames_tracked_per_obj"][index][position] = {"reverse": False}
-        self.condition(position, image, prompts)
+        self.condition(position, features, prompts)
         self._state["output_dict_per_obj"].clear()
         for each in self._groups:
             self.window.forget(each, position, reverse=False)
@@ -121,12 +142,12 @@ class Pass:
             self.window.forget(each, position, reverse=False)
         self._kept = []
 
-    def step(self, position: int, image: Tensor, reverse: bool = False, forget: bool = True) -> LowRes:
+    def step(self, position: int, features: Features, reverse: bool = False, forget: bool = True) -> LowRes:
         """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
 
         Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later frames).
         """
-        self._state["images"] = {position: image}
+        self._state["cached_features"] = {position: features}
         with self._computing():
             outputs = {each.object_ids: self._output(each, position, reverse) for each in self._groups}
             logits = _by_object({ids: output["pred_masks"] for ids, output in outputs.items()})
@@ -150,15 +171,13 @@ class Pass:
                 logits_n1hw = logits_n1hw.index_fill(0, torch.tensor(number, device=logits_n1hw.device), NO_OBJ_SCORE)
         with self._computing():
             _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
-        logits_nhw = logits_n1hw[:, 0].float().cpu().numpy()
+        logits_nhw = logits_n1hw[:, 0]
         ids = sorted(self._first)
         ascending = [list(self._first).index(object_id) for object_id in ids]
         if ascending != list(range(len(ids))):
             logits_nhw = logits_nhw[ascending]
         values = low_res.scores_n.tolist()
-        return FrameMasks(
-            frame_index, tuple(ids), logits_nhw, tuple(None if hidden[n] else values[n] for n in ascending)
-        )
+        return shown(frame_index, ids, logits_nhw, [None if hidden[n] else values[n] for n in ascending])
 
     def empty(self, frame_index: int) -> FrameMasks:
         """What there is before the first prompt: no mask for any object."""
@@ -189,7 +208,6 @@ class Pass:
 
     def _release_frame(self) -> None:
         """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""
-        self._state["images"] = {}
         self._state["cached_features"] = {}
 
 

@@ -5,8 +5,9 @@ bit by bit with ``exact``, else but for the order of sums. What differs is what 
 that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs or Hydra.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from vidseg.model.cpu import hasten
 from vidseg.model.device import resolve_device
 from vidseg.model.engine import Pass
 from vidseg.model.precision import Precision
+from vidseg.model.stream import chunks, one_behind
 from vidseg.model.upstream import build
 from vidseg.prefetch import ahead
 from vidseg.progress import progress
@@ -44,7 +46,8 @@ class SAM2:
     of the square that frames are resized to (None: as in the config). Holes of up to ``fill_hole_area`` pixels of the
     mask at a quarter of that size are filled. ``non_overlap_masks`` gives each pixel to its best object only. ``exact``
     does upstream's arithmetic in upstream's order; without it objects go in batches and sums are reordered for speed.
-    ``compile`` has torch.compile make one graph of each module, which takes minutes at the start.
+    ``compile`` has torch.compile make one graph of each module, which takes minutes at the start. ``encoder_batch``
+    frames go through the image encoder at once (None: 4 on CUDA, else 1).
     ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
@@ -64,9 +67,13 @@ class SAM2:
         exact: bool = False,
         propagate: str = "forward",
         compile: bool = False,
+        encoder_batch: int | None = None,
     ) -> None:
         if compile and exact:
             raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
+        if encoder_batch is not None and (encoder_batch < 1 or (exact and encoder_batch > 1)):
+            allowed = "1 with model.exact (a batch reorders sums)" if exact else "1 or more frames"
+            raise InputError(f"model.encoder_batch: {encoder_batch}; {allowed}, or null")
         if fill_hole_area < 0:
             raise InputError(f"model.fill_hole_area: {fill_hole_area}; 0 (fills none) or more, in pixels")
         if propagate not in ("forward", "both"):
@@ -75,6 +82,8 @@ class SAM2:
         self._device = resolve_device(device)
         self._precision = Precision(**precision).resolve(self._device)
         self._fill_hole_area = fill_hole_area
+        self._gpu = self._device.type == "cuda"
+        self._at_once = encoder_batch or (4 if self._gpu and not exact else 1)
         if checkpoint != weights.RANDOM:
             weights.locate(checkpoint)  # a mistake is told, and a download done, before seconds go into the model
         self._predictor = build(config, image_size, non_overlap_masks, seed)
@@ -111,22 +120,32 @@ class SAM2:
         def image_of(frame: Frame) -> Tensor | None:
             return self._image(frame.rgb_hw3) if source.frames.index(frame.index) >= first else None
 
-        with closing(source.__iter__()) as frames, closing(ahead(frames, image_of)) as images:
-            for frame, image in images:
+        with closing(source.__iter__()) as frames, closing(ahead(frames, image_of, self._at_once)) as images:
+            steps = self._steps(pass_, source, images, before)
+            yield from one_behind(steps) if self._gpu else ((frame, show()) for frame, show in steps)
+
+    def _steps(
+        self, pass_: Pass, source: Source, images: Iterable[tuple[Frame, Tensor | None]], before: Before | None
+    ) -> Iterator[tuple[Frame, Callable[[], FrameMasks]]]:
+        """Every frame when its step has been begun, and what waits for its masks."""
+        for chunk in chunks(images, self._at_once):
+            features = pass_.encode([image for _, image in chunk if image is not None], self._at_once)
+            for frame, image in chunk:
                 position = source.frames.index(frame.index)  # damaged frames are left out, and leave a gap
                 if image is not None:
-                    masks = pass_.show(position, pass_.step(position, image), frame.index)
+                    low_res = pass_.step(position, features.pop(0))
+                    yield frame, partial(pass_.show, position, low_res, frame.index)
                 elif before is not None:
-                    masks = before.take(position, frame.index)
+                    yield frame, partial(before.take, position, frame.index)
                 else:
-                    masks = pass_.empty(frame.index)
-                yield frame, masks
+                    yield frame, partial(pass_.empty, frame.index)
 
     def _prompt(self, pass_: Pass, source: Source, prompts: Sequence[Prompt]) -> int:
         """Gives ``pass_`` all prompts; the position of the first."""
         initial, corrections = _rounds([(_position(source, prompt.frame_index), prompt) for prompt in prompts])
         for position, here in _by_position(initial).items():  # each prompted frame is read and encoded once
-            pass_.condition(position, self._image(source[source.frames[position]].rgb_hw3), here)
+            image = self._image(source[source.frames[position]].rgb_hw3)
+            pass_.condition(position, pass_.encode([image])[0], here)
         pass_.begin(initial)
         start = min(position for position, _ in initial)
         if corrections:
@@ -148,9 +167,9 @@ class SAM2:
                 if position < start:
                     continue
                 if position in waiting:
-                    pass_.correct(position, image, waiting.pop(position))
+                    pass_.correct(position, pass_.encode([image])[0], waiting.pop(position))
                 else:
-                    pass_.step(position, image)
+                    pass_.step(position, pass_.encode([image])[0])
                 bar.update()
                 if not waiting:
                     return
@@ -169,7 +188,8 @@ class SAM2:
         image_chw = np.empty((3, side, side), np.float32)
         for channel, table in enumerate(_NORMALIZED_CV):
             np.take(table, resized_hw3[:, :, channel], out=image_chw[channel])
-        return torch.from_numpy(image_chw)
+        image = torch.from_numpy(image_chw)
+        return image.pin_memory() if self._gpu else image  # copied to the GPU while it works
 
 
 def _rounds(prompts: list[Placed]) -> tuple[list[Placed], list[Placed]]:
