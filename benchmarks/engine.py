@@ -10,8 +10,8 @@ median over the rounds of ours / theirs, with the lowest and the highest.
     article        the notebook vidseg grew out of, told as one script (benchmarks/article.py), end to end
     upstream       SAM2VideoPredictor alone on a state that is loaded already (benchmarks/segmentation.py)
     upstream_vos   the same with vos_optimized: every module compiled with max-autotune; CUDA only
-    ours           SAM2.track alone, frames in memory; ours_exact and ours_compiled are its options
-    command        python -m vidseg output=[cutout_avi] tracker=none, end to end; command_compiled, command_exact
+    ours           SAM2.track alone, frames in memory; ours_exact, ours_compiled and ours_int8 are its options
+    command        python -m vidseg output=[cutout_avi] tracker=none, end to end; command_compiled, _exact and _int8
 
 Rates are taken between two lengths, so that start-up cancels and every frame that counts has all its memories. The
 first frame's latency of `article` holds the extraction of the short clip, since nothing overlaps there. `busy` is the
@@ -101,6 +101,7 @@ CONTENDERS: dict[str, Callable[[Setting, Path], Figures]] = {
     "ours_compiled": partial(segmentation, "ours_compiled"),
     "command": command,
     "command_exact": lambda setting, folder: command(setting, folder, "model.exact=true"),
+    "command_int8": lambda setting, folder: command(setting, folder, "model.quantize=int8"),
     "command_compiled": lambda setting, folder: command(setting, folder, "model.compile=true"),
 }
 

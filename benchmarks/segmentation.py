@@ -137,6 +137,7 @@ CONTENDERS: dict[str, Callable[[Setting, Indexed], Passes]] = {
     "ours": ours,
     "ours_exact": partial(ours, exact=True),
     "ours_compiled": partial(ours, compile=True),
+    "ours_int8": partial(ours, quantize="int8"),
 }
 
 

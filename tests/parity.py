@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
@@ -22,6 +23,7 @@ from vidseg.types import FrameMasks, Prompt
 SIZE = int(os.environ.get("VIDSEG_PARITY_SIZE", "256"))  # make parity: 1024
 CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
+NANO = str(yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read_text())["checkpoint"])
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from parity import (
     CLICK,
+    NANO,
     box,
     build,
     check,
@@ -28,7 +28,6 @@ from vidseg.model import before, cpu
 from vidseg.types import Frame, FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
 
-NANO = str(yaml.safe_load((Path(__file__).parents[2] / "conf/model/nano.yaml").read_text())["checkpoint"])
 FAST = 1e-4  # of the logits' deviation
 
 

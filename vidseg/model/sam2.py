@@ -23,6 +23,7 @@ from vidseg.model.cpu import hasten
 from vidseg.model.device import resolve_device
 from vidseg.model.engine import Pass
 from vidseg.model.precision import Precision
+from vidseg.model.quantized import quantize as int8
 from vidseg.model.stream import chunks, one_behind
 from vidseg.model.upstream import build
 from vidseg.prefetch import ahead
@@ -47,7 +48,8 @@ class SAM2:
     mask at a quarter of that size are filled. ``non_overlap_masks`` gives each pixel to its best object only. ``exact``
     does upstream's arithmetic in upstream's order; without it objects go in batches and sums are reordered for speed.
     ``compile`` has torch.compile make one graph of each module, which takes minutes at the start. ``encoder_batch``
-    frames go through the image encoder at once (None: 4 on CUDA, else 1).
+    frames go through the image encoder at once (None: 4 on CUDA, else 1). ``quantize`` "int8" rounds weights and inputs
+    of linear layers, on a CPU only.
     ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
@@ -68,12 +70,17 @@ class SAM2:
         propagate: str = "forward",
         compile: bool = False,
         encoder_batch: int | None = None,
+        quantize: str | None = None,
     ) -> None:
         if compile and exact:
             raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
         if encoder_batch is not None and (encoder_batch < 1 or (exact and encoder_batch > 1)):
             allowed = "1 with model.exact (a batch reorders sums)" if exact else "1 or more frames"
             raise InputError(f"model.encoder_batch: {encoder_batch}; {allowed}, or null")
+        if quantize not in (None, "int8"):
+            raise InputError(f"model.quantize: {quantize} is not one of null, int8")
+        if quantize and (exact or compile):
+            raise InputError(f"model.quantize: {quantize}; not together with model.{'exact' if exact else 'compile'}")
         if fill_hole_area < 0:
             raise InputError(f"model.fill_hole_area: {fill_hole_area}; 0 (fills none) or more, in pixels")
         if propagate not in ("forward", "both"):
@@ -81,6 +88,9 @@ class SAM2:
         self._exact, self._propagate = exact, propagate
         self._device = resolve_device(device)
         self._precision = Precision(**precision).resolve(self._device)
+        on_cpu_in_fp32 = self._device.type == "cpu" and self._precision.autocast is None
+        if quantize and not on_cpu_in_fp32:
+            raise InputError(f"model.quantize: {quantize}; it needs device=cpu precision=fp32, and is for them")
         self._fill_hole_area = fill_hole_area
         self._gpu = self._device.type == "cuda"
         self._at_once = encoder_batch or (4 if self._gpu and not exact else 1)
@@ -91,10 +101,12 @@ class SAM2:
         self._predictor.to(self._device)
         if compile:
             compile_modules(self._predictor)
-        elif not exact and self._device.type == "cpu" and self._precision.autocast is None:
+        elif not exact and on_cpu_in_fp32:
             hasten(self._predictor)
+        if quantize:
+            int8(self._predictor)
         self.device = str(self._device)
-        self.precision = self._precision.name
+        self.precision = quantize or self._precision.name
         self.provenance: Mapping[str, str] = {**loaded, "config": config, "seed": str(seed)}
         if compile:
             warm_up(self.track)

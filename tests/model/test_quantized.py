@@ -1,0 +1,65 @@
+"""int8: near the masks of float32, and never where it can't be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from parity import CLICK, NANO, build
+from sources import ArraySource, moving_squares
+
+from vidseg.errors import InputError
+from vidseg.model import quantized
+from vidseg.types import FrameMasks, Prompt, Source
+from vidseg.video.sample import SampleSource
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def both(source: Source, prompts: Sequence[Prompt], **model: Any) -> list[list[FrameMasks]]:
+    return [
+        [masks for _, masks in build(exact=False, quantize=quantize, **model).track(source, prompts)]
+        for quantize in (None, "int8")
+    ]
+
+
+def test_masks_of_trained_weights_are_nearly_the_same() -> None:
+    clip = SampleSource(0, frames=range(0, 90, 10))
+    plain, rounded = both(clip, clip.prompts, config="model/nano.yaml", checkpoint=NANO, image_size=None)
+    pairs = [(a.masks_nhw, b.masks_nhw) for a, b in zip(plain, rounded, strict=True)]
+    assert np.mean([np.count_nonzero(a & b) / np.count_nonzero(a | b) for a, b in pairs]) > 0.97  # 0.994 on 30 frames
+    assert any(not np.array_equal(a.logits_nhw, b.logits_nhw) for a, b in zip(plain, rounded, strict=True))
+
+
+def test_hiera_in_int8_is_near_float32() -> None:
+    plain, rounded = both(ArraySource(moving_squares(5)), [CLICK], image_size=128)
+    a, b = (np.stack([masks.logits_nhw for masks in each]) for each in (plain, rounded))
+    assert 0 < np.abs(a - b).max() < 0.2 * a.std()
+    assert np.mean((a > 0) != (b > 0)) < 0.02
+
+
+def test_the_run_says_what_it_computed_in() -> None:
+    assert build(image_size=64, exact=False, quantize="int8").precision == "int8"
+
+
+BF16 = {"name": "bf16", "autocast": "bfloat16", "tf32": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantize": "int4"}, "int4 is not one of null, int8"),
+        ({"quantize": "int8", "exact": True}, r"not together with model\.exact"),
+        ({"quantize": "int8", "compile": True}, r"not together with model\.compile"),
+        ({"quantize": "int8", "precision": BF16}, "it needs device=cpu precision=fp32"),
+    ],
+)
+def test_where_it_cannot_be_it_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build(**{"image_size": 64, "exact": False, **options})
+
+
+def test_a_torch_without_onednn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantized, "_AVAILABLE", False)
+    with pytest.raises(InputError, match=r"model\.quantize: int8 needs a torch with oneDNN"):
+        build(image_size=64, exact=False, quantize="int8")
