@@ -17,7 +17,7 @@ COLOURS = (
 """Told apart on white and on near black, in this order also by most colour-blind eyes."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
-ROW = 30  # pixels of a bar with its gap
+ROW, SQUARE = 30, 380  # pixels: of a bar with its gap; the height of charts that stand side by side
 
 
 def colour_of(series: int) -> str:
@@ -33,7 +33,8 @@ def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quali
     for row in sorted(rows, key=lambda row: (-fps[row], -scores[row])):
         if not front or scores[row] > scores[front[-1]]:
             front.append(row)
-    figure = _figure("frames per second", title(quality.name), height=380)
+    figure = _figure("frames per second", title(quality.name), height=SQUARE)
+    figure.update_xaxes(rangemode="tozero")
     if len(front) > 1:
         line = {"color": "rgba(128,128,128,0.6)", "dash": "dot", "width": 1.5}
         x, y = [fps[row] for row in front], [scores[row] for row in front]
@@ -69,7 +70,7 @@ def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> g
     kinds = {"host": "peak_rss_mib"}
     if any(run.summary.get("peak_cuda_mib") for run in table.runs):
         kinds["GPU"] = "peak_cuda_mib"
-    figure = _figure("peak memory in MiB", None, height=_height(len(rows) * len(kinds)))
+    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(rows) * len(kinds))))
     for kind, name in kinds.items():
         for row in rows:
             if (mib := table.runs[row].summary.get(name)) is None:
@@ -77,7 +78,8 @@ def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> g
             figure.add_bar(
                 y=[labels[row]], x=[mib], orientation="h", name=labels[row], meta=series[row], offsetgroup=kind,
                 marker={"color": colour_of(series[row]), "pattern": {"shape": "/" if kind == "GPU" else ""}},
-                text=f"{kind} {mib:,.0f}" if len(kinds) > 1 else f"{mib:,.0f}", hoverinfo="skip",
+                text=f"{kind} {mib:,.0f}" if len(kinds) > 1 else f"{mib:,.0f}", textposition="outside",
+                cliponaxis=False, hoverinfo="skip",
             )  # fmt: skip
     return figure.update_layout(barmode="group")
 
@@ -93,7 +95,7 @@ def draw_frames(
         x, y = _thinned(points)
         figure.add_scatter(
             x=x, y=y, mode="lines", name=labels[run], meta=series[run],
-            line={"width": 2 + 2.5 * beneath, "color": colour_of(series[run])},
+            line={"width": 2 + 1.75 * beneath, "color": colour_of(series[run])},
             hovertemplate="%{y:.4f}",
         )  # fmt: skip
     return figure.update_layout(hovermode="x unified" if len(values) <= 12 else "closest")
@@ -112,9 +114,12 @@ def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
         font={"family": "system-ui, sans-serif", "size": 13}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", bargap=0.3, hoverlabel={"namelength": -1}, dragmode="zoom",
     )  # fmt: skip
-    figure.update_xaxes(title={"text": x_title, "standoff": 8}, zeroline=False, automargin=True)
-    figure.update_yaxes(title={"text": y_title, "standoff": 8}, zeroline=False, automargin=True)
-    if y_title is None:  # bars: the first run on top
+    figure.update_xaxes(title={"text": x_title, "standoff": 8, "font_size": 13}, zeroline=False, automargin=True)
+    figure.update_yaxes(zeroline=False, automargin=True)
+    if y_title is not None:  # above its axis, where it is read without turning the head
+        place = {"x": 0, "xref": "paper", "xanchor": "right", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 6}
+        figure.add_annotation(text=y_title, showarrow=False, **place)
+    else:  # bars: the first run on top
         figure.update_yaxes(autorange="reversed", showgrid=False)
         figure.update_xaxes(rangemode="tozero")
     return figure

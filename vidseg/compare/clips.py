@@ -34,7 +34,7 @@ def shrink_video(path: Path, budget_bytes: int) -> bytes | None:
 def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
     """One pass of x264: constant quality, under a ceiling on the rate that keeps the budget."""
     small = io.BytesIO()
-    with av.open(str(path)) as source, av.open(small, "w", format="mp4", options={"movflags": "faststart"}) as made:
+    with av.open(str(path)) as source, av.open(small, "w", format="mp4") as made:
         pictures = source.streams.video[0]
         pictures.thread_type = "AUTO"
         count = pictures.frames or sum(packet.size > 0 for packet in source.demux(pictures))
@@ -43,7 +43,9 @@ def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
         kbps = max(1, int(budget_bytes * 8 / length_s / 1000))
         stream = made.add_stream("libx264", rate=pictures.average_rate or 30)
         scale = min(1.0, width / pictures.width)
-        stream.width, stream.height = (max(2, round(side * scale / 2) * 2) for side in (pictures.width, pictures.height))
+        stream.width, stream.height = (
+            max(2, round(side * scale / 2) * 2) for side in (pictures.width, pictures.height)
+        )
         stream.pix_fmt, stream.time_base = "yuv420p", pictures.time_base
         stream.options = {
             "preset": "faster", "crf": str(CRF), "g": "15", "bf": "0",
@@ -57,13 +59,10 @@ def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
     return small.getvalue()
 
 
-def _thinned(
-    source: av.container.InputContainer, pictures: av.VideoStream, step: int
-) -> Iterator[av.VideoFrame]:
+def _thinned(source: av.container.InputContainer, pictures: av.VideoStream, step: int) -> Iterator[av.VideoFrame]:
     if step > 1:
         pictures.codec_context.skip_frame = "NONREF"  # decodes about half of the frames, and twice as fast
-    count = 0
-    for frame in source.decode(pictures):
-        if count % step == 0 or step == 1:
+        step = max(1, step // 2)
+    for place, frame in enumerate(source.decode(pictures)):
+        if place % step == 0:
             yield frame
-        count += 1

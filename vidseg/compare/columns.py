@@ -162,14 +162,14 @@ def _column(name: str, values: Sequence[Scalar]) -> Column:
 
 def _settings(run: Run) -> dict[str, Scalar]:
     """A run's choices and its configuration."""
-    return {"model": run.summary.get("model")} | run.config | run.choices
+    return {"model": run.summary.get("model"), **run.config, **run.choices}
 
 
 def _config_columns(runs: Sequence[Run]) -> Iterator[Column]:
     """What differs between the configurations.
 
     What follows from a choice that differs, as all of ``model.*`` but what somebody named does from the model, is
-    extra: the choice says it. So is what a prompt or a metric holds for each video.
+    extra: the choice says it. So is what prompt, metric and extract hold for each video.
     """
     known = [run for run in runs if run.config]
     settings = [_settings(run) for run in known]
@@ -181,7 +181,7 @@ def _config_columns(runs: Sequence[Run]) -> Iterator[Column]:
             continue
         group = name.partition(".")[0]
         causes = [group] if name != group and name not in named else []
-        causes += ["video", "sample.seed"] if group in ("prompt", "metric") else []
+        causes += ["video", "sample.seed"] if group in ("prompt", "metric", "extract") else []
         follows = any(cause in values and _follows(values[name], values[cause]) for cause in causes)
         yield Column(name, "config", extra=follows)
 

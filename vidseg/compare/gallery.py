@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from vidseg.compare.agreement import Agreement, measure_agreement, read_masks
 from vidseg.compare.clips import shrink_video
@@ -100,7 +101,7 @@ def _read_scores(run: Run) -> dict[int, float]:
     return scores
 
 
-def _read_frames(run: Run) -> Iterator[dict[str, float]]:
+def _read_frames(run: Run) -> Iterator[dict[str, Any]]:
     """The lines of frames.jsonl, {"frame", "time_s", "metric/j_1", …}; none in runs that left no such file."""
     path = run.folder / "frames.jsonl"
     if not path.is_file():

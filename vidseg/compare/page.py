@@ -113,7 +113,7 @@ def _plain(figure: go.Figure) -> dict[str, Any]:
 def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
     """What template and script need of a gallery."""
     frames = list(gallery.times_s)
-    scores = gallery.iou or gallery.j
+    scores = gallery.j or gallery.iou
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],
@@ -121,7 +121,7 @@ def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
         "script": {
             "frames": frames,
             "times_s": [round(gallery.times_s[frame], 4) for frame in frames],
-            "score": "IoU" if gallery.iou else "J",
+            "score": "J" if gallery.j else "IoU",
             "clips": [
                 {
                     "start_s": round(gallery.starts_s[run], 4),
@@ -146,5 +146,3 @@ def _notes(table: Table, shown: Table, galleries: Sequence[Gallery]) -> Iterator
     drawn = sum(len(gallery.strip.pictures) for gallery in galleries)
     if drawn < drawable:
         yield f"Pictures show {drawn} of {drawable} runs (--pictures says how many at most)."
-
-

@@ -115,7 +115,8 @@ def draw_difference(rgb_hw3: RGB, reference_hw: Mask, run_hw: Mask) -> RGB:
         (run_hw & ~reference_hw, ADDED, 0.75),
     ):
         grey[inside_hw] = (1 - strength) * grey[inside_hw] + strength * np.array(colour, np.float32)
-    return grey.astype(np.uint8)[_around(reference_hw | run_hw)]
+    picture: RGB = grey.astype(np.uint8)
+    return picture[_around(reference_hw | run_hw)]
 
 
 def _around(mask_hw: Mask) -> tuple[slice, slice]:
@@ -141,20 +142,17 @@ class _Frames:
 
     def read(self, frame: int, shape: tuple[int, ...]) -> RGB:
         """The picture (h, w, 3) of ``shape`` (h, w)."""
+        found = self._overlay.get(frame)
         if self._source is not None:
             try:
-                picture: RGB = self._source[frame].rgb_hw3
+                found = self._source[frame].rgb_hw3
             except Exception as error:  # any fault of the file: there are other pictures
                 log.warning("frame %d of %s can't be read (%s)", frame, self._run.video, error)
-            else:
-                if picture.shape[:2] == shape:
-                    return picture
-        found = self._overlay.get(frame)
         if found is None and frame in (samples := self._run.samples):
             found = _read(samples[frame])
-        if found is not None and all(0 <= have - want <= 1 for have, want in zip(found.shape, shape, strict=False)):
-            return found[: shape[0], : shape[1]]  # an encoder adds a row or column where a side is odd
-        return np.full((*shape, 3), 90, np.uint8)
+        if found is None or not all(0 <= have - want <= 1 for have, want in zip(found.shape, shape, strict=False)):
+            return np.full((*shape, 3), 90, np.uint8)
+        return found[: shape[0], : shape[1]]  # an encoder adds a row or column where a side is odd
 
 
 def _open_source(run: Run) -> Any:

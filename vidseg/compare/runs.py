@@ -75,7 +75,7 @@ class Run:
 
 
 def same_video(one: Run, other: Run) -> bool:
-    """Whether two runs segmented the same video, one of them perhaps named from another folder (a/clip.mp4, clip.mp4)."""
+    """Whether two runs segmented the same video, perhaps named from different folders: a/clip.mp4, clip.mp4."""
     if "sample" in (one.config.get("video"), other.config.get("video")):
         return one.video == other.video
     shorter, longer = sorted((Path(one.video).parts, Path(other.video).parts), key=len)

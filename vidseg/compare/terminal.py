@@ -44,7 +44,8 @@ def _column_cells(table: Table, column: Column, colour: bool) -> list[str]:
     texts = []
     for row, cells in enumerate(table.rows):
         text = column.show(cells[column.name])
-        text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+        if len(text) > LONGEST:  # of a path the end tells more
+            text = f"…{text[1 - LONGEST :]}" if "/" in text else f"{text[: LONGEST - 1]}…"
         texts.append(text + ("*" if row in best else " " if best else ""))
     return texts
 
@@ -58,13 +59,13 @@ def _painted(text: str, paint: str, colour: bool) -> str:
 
 
 def _fitting(table: Table, widths: dict[str, int], width: int) -> list[Column]:
-    """The columns that fit: run, status, the quality and fps always; the last of the least interesting goes first."""
+    """The columns that fit: run, status, fps, the quality and iou always; the last of the least interesting goes first."""
     shown = [column for column in table.columns if not column.extra]
 
     def interest(column: Column) -> int:
-        if column.name in ("run", "status", "fps") or column == table.quality:
+        if column.name in ("run", "status", "fps", "iou") or column == table.quality:
             return 3
-        return {"config": 2, "cost": 1, "run": 0, "quality": 0}[column.about] + (column.name in ("j", "f", "iou"))
+        return {"config": 2, "cost": 1, "run": 0, "quality": 0}[column.about] + (column.name in ("j", "f"))
 
     while sum(widths[column.name] + 2 for column in shown) - 2 > width:
         least = min(map(interest, shown))

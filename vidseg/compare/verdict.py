@@ -68,11 +68,10 @@ def summarise(table: Table) -> list[str]:
     quality = table.quality
     ranked = [contender for contender in contenders if quality and quality.name in contender.figures]
     fastest = max(contenders, key=lambda contender: contender.figures["fps"], default=None)
-    best = max(ranked, key=lambda contender: contender.figures[quality.name], default=None) if quality else None
     if fastest and len(contenders) > 1:
         sentences.append(f"{fastest.label} is the fastest at {fastest.figures['fps']:.3g} fps.")
-    if fastest and best and quality and len(ranked) > 1:
-        sentences += _weigh(fastest, best, quality)
+    if fastest and quality and len(ranked) > 1:
+        sentences += _weigh(fastest, ranked, quality)
     sentences += _smallest(contenders)
     videos = len({run.video for run in table.runs})
     if videos > 1 and sentences:
@@ -82,17 +81,20 @@ def summarise(table: Table) -> list[str]:
     return sentences
 
 
-def _weigh(fastest: _Contender, best: _Contender, quality: Column) -> list[str]:
-    """What the best is, and what speed costs."""
-    name, top = title(quality.name), best.figures[quality.name]
-    if best is fastest:
-        return [f"It also has the best {name}: {quality.show(top)}."]
+def _weigh(fastest: _Contender, ranked: Sequence[_Contender], quality: Column) -> list[str]:
+    """Which is the best (the fastest of those that are), and what speed costs."""
+    name, top = title(quality.name), max(contender.figures[quality.name] for contender in ranked)
+    winners = [contender for contender in ranked if quality.show(contender.figures[quality.name]) == quality.show(top)]
+    if len(winners) == len(ranked):
+        return [f"All have the same {name}: {quality.show(top)}."]
+    if fastest in winners:
+        others = f", as {'have' if len(winners) > 2 else 'has'} {len(winners) - 1} more" if len(winners) > 1 else ""
+        return [f"It also has the best {name}, {quality.show(top)}{others}."]
+    best = max(winners, key=lambda contender: contender.figures["fps"])
     said = f"{best.label} has the best {name}, {quality.show(top)}, at {best.figures['fps']:.3g} fps"
     if quality.name not in fastest.figures:
         return [f"{said}."]
     lost, faster = top - fastest.figures[quality.name], fastest.figures["fps"] / max(best.figures["fps"], 1e-9)
-    if quality.show(lost) == quality.show(0.0):
-        return [f"{said}: no better than the fastest."]
     return [f"{said}: {quality.show(lost)} more than the fastest, which is {faster:.2g} times as fast."]
 
 
@@ -105,7 +107,9 @@ def _smallest(contenders: Sequence[_Contender]) -> list[str]:
     if most.figures[name] < 1.05 * least.figures[name]:
         return [f"All need about {most.figures[name]:,.0f} MiB of {'GPU ' * ('cuda' in name)}memory."]
     where = "GPU memory" if "cuda" in name else "memory"
-    return [f"{least.label} needs the least {where}: {least.figures[name]:,.0f} MiB, up to {most.figures[name]:,.0f}."]
+    return [
+        f"{least.label} needs the least {where}: {least.figures[name]:,.0f} MiB; the most is {most.figures[name]:,.0f}."
+    ]
 
 
 def _contenders(table: Table) -> list[_Contender]:
