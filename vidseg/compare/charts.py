@@ -17,7 +17,7 @@ COLOURS = (
 """Told apart on white and on near black, in this order also by most colour-blind eyes."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
-ROW, SQUARE = 30, 380  # pixels: of a bar with its gap; the height of charts that stand side by side
+ROW, SLIM, SQUARE = 30, 18, 380  # pixels: a bar with its gap, of few and of many; charts that stand side by side
 
 
 def colour_of(series: int) -> str:
@@ -66,7 +66,7 @@ def draw_stages(table: Table, labels: Sequence[str]) -> go.Figure:
 
 def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> go.Figure:
     """Peak memory, host and GPU, a bar each."""
-    rows = [row for row, run in enumerate(table.runs) if run.summary.get("peak_rss_mib")]
+    rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames")]
     kinds = {"host": "peak_rss_mib"}
     if any(run.summary.get("peak_cuda_mib") for run in table.runs):
         kinds["GPU"] = "peak_cuda_mib"
@@ -77,10 +77,12 @@ def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> g
                 continue
             figure.add_bar(
                 y=[labels[row]], x=[mib], orientation="h", name=labels[row], meta=series[row], offsetgroup=kind,
-                marker={"color": colour_of(series[row]), "pattern": {"shape": "/" if kind == "GPU" else ""}},
+                marker={"color": colour_of(series[row]), "opacity": 0.45 if kind == "host" and len(kinds) > 1 else 1},
                 text=f"{kind} {mib:,.0f}" if len(kinds) > 1 else f"{mib:,.0f}", textposition="outside",
                 cliponaxis=False, hoverinfo="skip",
             )  # fmt: skip
+    most = max((run.summary.get(name) or 0 for run in table.runs for name in kinds.values()), default=0)
+    figure.update_xaxes(range=[0, 1.2 * most])  # room for the numbers
     return figure.update_layout(barmode="group")
 
 
@@ -126,4 +128,4 @@ def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
 
 
 def _height(bars: int) -> int:
-    return 100 + ROW * max(bars, 2)
+    return 100 + max(2, bars) * (ROW if bars <= 16 else SLIM)

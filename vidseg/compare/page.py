@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,13 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class _Names:
-    """What runs are called and which colour they have: runs of one configuration on several videos share it."""
+    """What runs are called and which colour they have: runs of one configuration on several videos share it.
+
+    ``labels`` are unique; ``short`` says what ran, where it is clear on which video.
+    """
 
     labels: Mapping[Run, str]
+    short: Mapping[Run, str]
     series: Mapping[Run, int]
     legend: Sequence[str]
 
@@ -73,7 +78,12 @@ def _name(table: Table) -> _Names:
     kinds = label_runs(table, video=False) if several else list(labels.values())
     legend = list(dict.fromkeys(kind for run, kind in zip(table.runs, kinds, strict=True) if run.summary.get("frames")))
     series = {run: legend.index(kind) for run, kind in zip(table.runs, kinds, strict=True) if kind in legend}
-    return _Names(labels, series, [kind or "every run" for kind in legend])
+    twins = Counter((run.video, kind) for run, kind in zip(table.runs, kinds, strict=True))
+    short = {
+        run: kind if twins[run.video, kind] == 1 and kind else labels[run]
+        for run, kind in zip(table.runs, kinds, strict=True)
+    }
+    return _Names(labels, short, series, [kind or "every run" for kind in legend])
 
 
 def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[Gallery]:
@@ -100,9 +110,9 @@ def _charts(table: Table, galleries: Sequence[Gallery], names: _Names) -> Iterat
     yield "memory", _plain(draw_memory(table, labels, series))
     for n, gallery in enumerate(galleries):
         if gallery.j:
-            yield f"j-{n}", _plain(draw_frames(gallery.j, names.labels, names.series, "J"))
+            yield f"j-{n}", _plain(draw_frames(gallery.j, names.short, names.series, "J"))
         if gallery.iou:
-            yield f"iou-{n}", _plain(draw_frames(gallery.iou, names.labels, names.series, "IoU"))
+            yield f"iou-{n}", _plain(draw_frames(gallery.iou, names.short, names.series, "IoU"))
 
 
 def _plain(figure: go.Figure) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],
-        "reference": None if gallery.reference is None else names.labels.get(gallery.reference, "the reference"),
+        "reference": None if gallery.reference is None else names.short.get(gallery.reference, "the reference"),
         "script": {
             "frames": frames,
             "times_s": [round(gallery.times_s[frame], 4) for frame in frames],

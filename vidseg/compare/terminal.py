@@ -59,7 +59,7 @@ def _painted(text: str, paint: str, colour: bool) -> str:
 
 
 def _fitting(table: Table, widths: dict[str, int], width: int) -> list[Column]:
-    """The columns that fit: run, status, fps, the quality and iou always; the last of the least interesting goes first."""
+    """The columns that fit: run, status, fps and quality stay; of the least interesting the last goes first."""
     shown = [column for column in table.columns if not column.extra]
 
     def interest(column: Column) -> int:

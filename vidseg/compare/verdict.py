@@ -76,6 +76,10 @@ def summarise(table: Table) -> list[str]:
     videos = len({run.video for run in table.runs})
     if videos > 1 and sentences:
         sentences.append(f"Figures are means over {videos} videos.")
+    if videos > 1 and not contenders:
+        sentences.append(
+            f"{len(table.runs)} runs of {videos} videos, and no configuration that finished on all of them."
+        )
     if unfinished := sum(not run.finished for run in table.runs):
         sentences.append(f"{unfinished} of {len(table.runs)} runs did not finish.")
     return sentences
