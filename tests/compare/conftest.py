@@ -27,7 +27,7 @@ CONFIG = {
 
 @pytest.fixture(scope="session")
 def sweep(clip, tmp_path_factory):
-    """Two models with two strides each on the small clip, and one run that fails on frame 15: the command's own work."""
+    """Two models with two strides each on the small clip, and one run that fails on frame 15: all really run."""
     folder = tmp_path_factory.mktemp("sweep")
     said = [f"video={clip}", "prompt=click", "prompt.points=[[20,30]]", "output=[overlay,rle]", "tracker=none"]
     for arguments in (
@@ -58,7 +58,9 @@ def make_run(tmp_path):
         (hydra / "config.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
         choices = {"model": model, "precision": precision, "prompt": "click", "hydra/help": "default"}
         text = "".join(f"      {key}: {value}\n" for key, value in choices.items())
-        (hydra / "hydra.yaml").write_text(f"hydra:\n  runtime:\n    version: 1.3.8\n    choices:\n{text}  verbose: false\n")
+        (hydra / "hydra.yaml").write_text(
+            f"hydra:\n  runtime:\n    version: 1.3.8\n    choices:\n{text}  verbose: false\n"
+        )
         (hydra / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
         seconds = {"build": 1.0, "extract": 0.1, "segment": 0.5, "composite": 0.1, "log": 0.1, "total": 2.0}
         outcome = {

@@ -27,9 +27,9 @@ def blobs(seed, frames=range(6), objects=(1, 2), shape=(40, 50)):
 def test_it_is_the_mean_iou_of_the_objects(agreement):
     ours, theirs = blobs(1), blobs(2)
     expected = {
-        frame: np.mean([(ours[frame][k] & theirs[frame][k]).sum() / (ours[frame][k] | theirs[frame][k]).sum() for k in (1, 2)])
-        for frame in ours
-    }  # fmt: skip
+        frame: np.mean([(a[k] & b[k]).sum() / (a[k] | b[k]).sum() for k in (1, 2)])
+        for frame, a, b in zip(ours, ours.values(), theirs.values(), strict=True)
+    }
     found = agreement(ours, theirs)
     assert found.iou == pytest.approx(expected, abs=1e-12)
     assert found.mean == pytest.approx(np.mean(list(expected.values())), abs=1e-12)

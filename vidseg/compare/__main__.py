@@ -116,7 +116,10 @@ def _write_page(table: Table, reference: Run | None, path: Path, pictures: int) 
     try:
         from vidseg.compare.page import write_page
     except ImportError as error:
-        log.warning("no comparison.html without %s: pip install 'vidseg[compare]'", error.name)
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("plotly", "jinja2"):
+            raise
+        log.warning("no comparison.html without %s: pip install 'vidseg[compare]'", missing)
         return
     write_page(table, reference, path, pictures)
     log.info("%s (%.1f MB)", path, path.stat().st_size / 1e6)

@@ -13,30 +13,29 @@ async function loadPlotly() {
   document.head.append(script);
 }
 
-// The colours of the page, light or dark, in a chart.
-function painted(layout) {
+// The colours of the page, light or dark, as a change to a chart.
+function colours() {
   const style = getComputedStyle(document.documentElement);
-  const [ink, soft, card, grid] = ["--ink", "--soft", "--card", "--grid"].map((name) => style.getPropertyValue(name));
-  const axis = (own) => ({ ...own, gridcolor: grid, linecolor: grid, tickcolor: grid });
-  return {
-    ...layout,
-    font: { ...layout.font, color: soft },
-    hoverlabel: { ...layout.hoverlabel, bgcolor: card, bordercolor: grid, font: { color: ink } },
-    xaxis: axis(layout.xaxis),
-    yaxis: axis(layout.yaxis),
+  const [ink, soft, card, grid] = ["--ink", "--soft", "--card", "--grid"].map((name) => style.getPropertyValue(name).trim());
+  const change = {
+    "font.color": soft, "hoverlabel.bgcolor": card, "hoverlabel.bordercolor": grid, "hoverlabel.font.color": ink,
   };
+  for (const axis of ["xaxis", "yaxis"]) change[`${axis}.gridcolor`] = change[`${axis}.linecolor`] = grid;
+  return change;
 }
 
 async function drawCharts() {
   await loadPlotly();
   const charts = read("charts");
   const nodes = all("[data-chart]");
+  const paint = () => Promise.all(nodes.map((node) => Plotly.relayout(node, colours())));
   for (const node of nodes) {
     const { data, layout } = charts[node.dataset.chart];
-    await Plotly.newPlot(node, data, painted(layout), { displayModeBar: false, responsive: true });
+    node.style.height = `${layout.height}px`;
+    await Plotly.newPlot(node, data, layout, { displayModeBar: false, responsive: true });
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-    nodes.forEach((node) => Plotly.relayout(node, painted(node.layout))));
+  await paint();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   for (const player of players) player.join(all(".chart.frames", player.section));
   document.documentElement.dataset.ready = "true";
 }

@@ -30,12 +30,18 @@ def render_table(table: Table, width: int, colour: bool) -> str:
     left_out = [column.name for column in table.columns if column not in shown and not column.extra]
     if left_out:
         lines += ["", f"too wide for {width} characters, in comparison.csv: {', '.join(left_out)}"]
-    errors = [
-        f"{run.name} {run.summary['status']}: {' '.join(str(run.summary.get('error') or 'no error').split())}"
-        for run in table.runs
-        if not run.finished
-    ]
+    errors = _errors(table)
     return "\n".join([*lines, *([""] if errors else []), *errors])
+
+
+def _errors(table: Table) -> list[str]:
+    """How runs ended that didn't finish, one line an error with all that had it."""
+    ends: dict[str, list[str]] = {}
+    for run in table.runs:
+        if not run.finished:
+            error = " ".join(str(run.summary.get("error") or "").split())
+            ends.setdefault(run.summary["status"] + (f": {error}" if error else ""), []).append(run.name)
+    return [f"{', '.join(names)} {end}" for end, names in ends.items()]
 
 
 def _column_cells(table: Table, column: Column, colour: bool) -> list[str]:
