@@ -17,6 +17,7 @@ COLOURS = (
 """Told apart on white and on near black, in this order also by most colour-blind eyes."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
+DASH = 14  # pixels
 ROW, SLIM, SQUARE = 30, 18, 380  # pixels: a bar with its gap, of few and of many; charts that stand side by side
 
 
@@ -89,15 +90,16 @@ def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> g
 def draw_frames(
     values: Mapping[Run, Mapping[int, float]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
 ) -> go.Figure:
-    """A line a run over the frames. Lines that coincide are drawn as bands in each other, so that all are seen."""
+    """A line a run over the frames. Of lines that coincide each is seen on its own share of the dashes."""
     figure = _figure("frame", name, height=320)
-    shapes = [tuple(points.values()) for points in values.values()]
+    shapes = [tuple(points.items()) for points in values.values()]
     for n, (run, points) in enumerate(values.items()):
-        beneath = min(shapes[n + 1 :].count(shapes[n]), 4)
+        twins, below = shapes.count(shapes[n]), shapes[:n].count(shapes[n])
+        dash = f"{(twins - below) * DASH}px,{below * DASH}px" if below else "solid"
         x, y = _thinned(points)
         figure.add_scatter(
             x=x, y=y, mode="lines", name=labels[run], meta=series[run],
-            line={"width": 2 + 1.75 * beneath, "color": colour_of(series[run])},
+            line={"width": 2.5, "color": colour_of(series[run]), "dash": dash},
             hovertemplate="%{y:.4f}",
         )  # fmt: skip
     return figure.update_layout(hovermode="x unified" if len(values) <= 12 else "closest")

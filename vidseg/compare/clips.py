@@ -23,7 +23,7 @@ def shrink_video(path: Path, budget_bytes: int) -> bytes | None:
     try:
         for width in WIDTHS:
             small = _encode(path, width, budget_bytes)
-            if len(small) <= 1.2 * budget_bytes:
+            if len(small) <= 1.1 * budget_bytes:
                 return small
         log.warning("%s doesn't fit into the page", path)
     except (av.error.FFmpegError, OSError, StopIteration) as error:

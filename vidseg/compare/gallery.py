@@ -35,9 +35,10 @@ class Gallery:
 
 
 def make_gallery(runs: Sequence[Run], drawn: Sequence[Run], reference: Run | None, clip_bytes: int) -> Gallery:
-    """The gallery of ``runs``, which all have the same video; pictures and overlays of ``drawn`` only.
+    """The gallery of ``runs``, which all have the same video; samples and overlays are of ``drawn`` only.
 
     Where ``reference`` is None, or of another video, it is the first of the runs that has masks.
+    Where ``drawn`` is empty there are no pictures at all.
     """
     with_masks = [run for run in runs if run.masks is not None]
     measured = {} if reference is None else _measure(with_masks, reference)
@@ -61,7 +62,7 @@ def make_gallery(runs: Sequence[Run], drawn: Sequence[Run], reference: Run | Non
         clips=clips,
         starts_s=starts_s,
         strip=make_strip(drawn),
-        disagreements=[] if reference is None else find_disagreements(reference, agreements),
+        disagreements=find_disagreements(reference, agreements) if reference is not None and drawn else [],
     )
 
 

@@ -94,7 +94,8 @@ class Player {
     this.slider.setAttribute("aria-valuetext", text);
     all(".clips .score", this.section).forEach((output, n) => {
       const score = this.clips[n].scores[place];
-      output.textContent = score == null ? "" : `${this.score} ${score.toFixed(3)}`;
+      const alone = this.clips[n].reference ? "reference" : "";
+      output.textContent = score == null ? alone : `${this.score} ${score.toFixed(3)}`;
     });
     for (const chart of this.charts) {
       Plotly.relayout(chart, { "shapes[0].x0": this.frames[place], "shapes[0].x1": this.frames[place] });

@@ -23,7 +23,7 @@ from vidseg.compare.verdict import label_runs, summarise, title
 
 log = logging.getLogger(__name__)
 
-CLIP_BYTES = 6_000_000  # of all overlays together: 8 MB in base64, of a page that stays below 15
+CLIP_BYTES = 5_500_000  # of all overlays together: 7.3 MB in base64, of a page that stays below 15
 LARGEST_CLIP = 1_000_000
 MOST_RUNS = 50  # in the charts
 HERE = Path(__file__).parent
@@ -106,8 +106,9 @@ def _charts(table: Table, galleries: Sequence[Gallery], names: _Names) -> Iterat
     series = [names.series.get(run, 0) for run in table.runs]
     if table.quality is not None and len(table.numbers(table.quality)) > 1:
         yield "speed", _plain(draw_speed(table, labels, series, table.quality))
-    yield "stages", _plain(draw_stages(table, labels))
-    yield "memory", _plain(draw_memory(table, labels, series))
+    if galleries:
+        yield "stages", _plain(draw_stages(table, labels))
+        yield "memory", _plain(draw_memory(table, labels, series))
     for n, gallery in enumerate(galleries):
         if gallery.j:
             yield f"j-{n}", _plain(draw_frames(gallery.j, names.short, names.series, "J"))
@@ -135,6 +136,7 @@ def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
             "clips": [
                 {
                     "start_s": round(gallery.starts_s[run], 4),
+                    "reference": run is gallery.reference and not gallery.j,
                     "scores": [_rounded(scores.get(run, {}).get(frame)) for frame in frames],
                     "mp4": base64.b64encode(clip).decode("ascii"),
                 }
