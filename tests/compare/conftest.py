@@ -34,14 +34,16 @@ def sweep(clip, tmp_path_factory):
         ["-m", "model=square,grabcut", "stride=5,10", "hydra.sweep.dir=."],
         ["model=square", "stride=5", "model.fail_at=15", "hydra.run.dir='4_model=square,model.fail_at=15'"],
     ):
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments, *said],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
             capture_output=True,
             timeout=120,
+            text=True,
             check=False,
         )
+        assert done.returncode == (0 if arguments[0] == "-m" else 1), done.stderr
     assert len(list(folder.glob("*/summary.json"))) == 5
     return folder
 

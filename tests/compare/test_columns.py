@@ -1,5 +1,7 @@
 """Which columns there are, what is best in them, and how they are sorted."""
 
+import json
+
 import pytest
 
 from vidseg.compare.columns import tabulate
@@ -41,6 +43,18 @@ def test_each_videos_prompt_and_truth_go_without_saying(make_run, tmp_path):
         config = {"video": video, "prompt": {"points": [[n, n]]}, "metric": {"davis_jf": {"truth": f"{n}"}}}
         make_run(str(n), config=config, overrides=["prompt.points=[[1,1]]"])
     assert shown(tabulate(find_runs([tmp_path]))) == ["video"]
+
+
+def test_what_fell_back_is_said(make_run, tmp_path):
+    make_run("0", precision="bf16", device="cpu")
+    make_run("1", precision="auto", device="cpu")
+    assert "precision_resolved" not in shown(tabulate(find_runs([tmp_path])), "run")
+    run = make_run("2", precision="fp16", device="cuda:0")
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"precision": "fp32"}))
+    table = tabulate(find_runs([tmp_path]))
+    assert shown(table, "run") == ["run", "precision_resolved", "device_resolved", "status"]
+    assert table.rows[2]["precision_resolved"] == "fp32"
 
 
 def test_a_run_without_a_configuration_makes_nothing_differ(make_run, tmp_path):

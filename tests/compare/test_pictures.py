@@ -134,7 +134,7 @@ def test_a_clip_that_is_none_is_told(tmp_path, caplog):
 def test_a_gallery_takes_j_from_frames_jsonl_and_the_first_run_as_reference(runs):
     lines = ["", '{"frame": 0, "time_s": 0.0, "metric/j_1": 0.5, "metric/j_2": 0.7}', '{"frame": 1, "time_s": 0.1}']
     (runs[0].folder / "frames.jsonl").write_text("\n".join(lines[1:]) + "\n" + '{"frame": 2, "ti')
-    made = make_gallery(runs[:4], runs[:1], None, 100_000)
+    made = make_gallery(runs[:4], runs[:1], None, dict.fromkeys(runs, b"mp4"))
     assert made.j == {runs[0]: {0: pytest.approx(0.6)}}
     assert made.reference is runs[0]
     assert set(made.iou) == {runs[1], runs[2], runs[3]}
@@ -152,5 +152,5 @@ def test_overlays_of_runs_that_start_late_are_placed_in_the_videos_time(make_run
 
 
 def test_a_gallery_of_one_run_has_nothing_to_compare(runs):
-    made = make_gallery(runs[:1], runs[:1], None, 100_000)
+    made = make_gallery(runs[:1], runs[:1], None, {})
     assert (made.reference, made.iou, made.disagreements) == (None, {}, [])

@@ -123,7 +123,8 @@ def tabulate(runs: Sequence[Run], agreements: Mapping[Run, Agreement] | None = N
             agreement = agreements[run]
             row["iou"] = agreement.note if agreement.mean is None else agreement.mean
         rows.append(row)
-    known = {column.name: column for column in (Column("run", "run"), *config, Column("status", "run"))}
+    found = [Column("run", "run"), *config, *_fallbacks(runs), Column("status", "run")]
+    known = {column.name: column for column in found}
     for name in dict.fromkeys(name for row in rows for name in row):
         if name not in known:
             known[name] = _column(name, [row.get(name) for row in rows])
@@ -184,6 +185,20 @@ def _config_columns(runs: Sequence[Run]) -> Iterator[Column]:
         causes += ["video", "sample.seed"] if group in ("prompt", "metric", "extract") else []
         follows = any(cause in values and _follows(values[name], values[cause]) for cause in causes)
         yield Column(name, "config", extra=follows)
+
+
+def _fallbacks(runs: Sequence[Run]) -> Iterator[Column]:
+    """Precision and device as they came out, where they aren't what was asked for: bf16 that ran as fp32, say."""
+    for name in ("precision", "device"):
+        outcomes = {
+            (str(_settings(run).get(name, "auto")), str(got))
+            for run in runs
+            if (got := run.summary.get(name)) is not None
+        }
+        unlike = any(asked != "auto" and not got.startswith(asked) for asked, got in outcomes)
+        split = len({got for _, got in outcomes}) > 1 and len({asked for asked, _ in outcomes}) < len(outcomes)
+        if unlike or split:
+            yield Column(f"{name}_resolved", "run")
 
 
 def _follows(values: Sequence[str], causes: Sequence[str]) -> bool:

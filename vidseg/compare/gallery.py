@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 from vidseg.compare.agreement import Agreement, measure_agreement, read_masks
-from vidseg.compare.clips import shrink_video
 from vidseg.compare.pictures import Disagreement, Strip, find_disagreements, make_strip
 from vidseg.compare.runs import Run
 
@@ -34,8 +33,10 @@ class Gallery:
     disagreements: Sequence[Disagreement]
 
 
-def make_gallery(runs: Sequence[Run], drawn: Sequence[Run], reference: Run | None, clip_bytes: int) -> Gallery:
-    """The gallery of ``runs``, which all have the same video; samples and overlays are of ``drawn`` only.
+def make_gallery(
+    runs: Sequence[Run], drawn: Sequence[Run], reference: Run | None, clips: Mapping[Run, bytes]
+) -> Gallery:
+    """The gallery of ``runs``, which all have the same video; samples and ``clips`` are of ``drawn`` only.
 
     Where ``reference`` is None, or of another video, it is the first of the runs that has masks.
     Where ``drawn`` is empty there are no pictures at all.
@@ -46,11 +47,7 @@ def make_gallery(runs: Sequence[Run], drawn: Sequence[Run], reference: Run | Non
         reference = with_masks[0] if len(with_masks) > 1 else None
         measured = {} if reference is None else _measure(with_masks, reference)
     agreements = {run: agreement for run, agreement in measured.items() if agreement.iou}
-    clips: dict[Run, bytes] = {}
-    for run in drawn:
-        overlay = run.output("overlay", "overlay.mp4")
-        if overlay is not None and (small := shrink_video(overlay, clip_bytes)) is not None:
-            clips[run] = small
+    clips = {run: clips[run] for run in drawn if run in clips}
     times_s, starts_s = _time(list(clips) or with_masks[:1])
     return Gallery(
         video=runs[0].video,

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 
 from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_speed, draw_stages
+from vidseg.compare.clips import shrink_video
 from vidseg.compare.columns import Table
 from vidseg.compare.gallery import Gallery, make_gallery
 from vidseg.compare.runs import Run
@@ -92,13 +93,21 @@ def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[G
     for run in table.runs:
         if run.summary.get("frames"):
             groups.setdefault(run.video, []).append(run)
-    total = min(pictures, sum(map(len, groups.values())))
-    clip_bytes = min(LARGEST_CLIP, CLIP_BYTES // max(total, 1))
-    left = pictures
+    drawn = [run for runs in groups.values() for run in runs][:pictures]
+    clips = _shrink_overlays(drawn)
     for runs in tqdm(groups.values(), "pictures", disable=None, leave=False, unit="video"):
-        drawn = runs[:left]
-        left -= len(drawn)
-        yield make_gallery(runs, drawn, reference, clip_bytes)
+        yield make_gallery(runs, [run for run in drawn if run in runs], reference, clips)
+
+
+def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
+    """Small MP4s of the overlays that there are; together they keep the page's budget."""
+    budget = min(LARGEST_CLIP, CLIP_BYTES // max(len(runs), 1))
+    clips = {}
+    for run in tqdm(runs, "overlays", disable=None, leave=False, unit="run"):
+        overlay = run.output("overlay", "overlay.mp4")
+        if overlay is not None and (small := shrink_video(overlay, budget)) is not None:
+            clips[run] = small
+    return clips
 
 
 def _charts(table: Table, galleries: Sequence[Gallery], names: _Names) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -128,7 +137,7 @@ def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],
-        "reference": None if gallery.reference is None else names.short.get(gallery.reference, "the reference"),
+        "reference": None if gallery.reference is None else names.short.get(gallery.reference, gallery.reference.name),
         "script": {
             "frames": frames,
             "times_s": [round(gallery.times_s[frame], 4) for frame in frames],
