@@ -5,8 +5,10 @@ import json
 import pytest
 
 from vidseg.compare.columns import tabulate
+from vidseg.compare.labels import label_runs
+from vidseg.compare.means import average
 from vidseg.compare.runs import find_runs
-from vidseg.compare.verdict import label_runs, summarise
+from vidseg.compare.verdict import summarise
 from vidseg.errors import InputError
 
 
@@ -153,6 +155,18 @@ def test_the_verdict_averages_over_videos(make_run, tmp_path):
         "large has the best J, 0.900, at 5 fps: 0.200 more than the fastest, which is 3 times as fast.",
     ]
     assert "Figures are means over 2 videos." in said
+    means = average(tabulate(find_runs([tmp_path])))
+    assert [column.name for column in means.columns] == ["model", "fps", "peak_rss_mib", "j"]
+    assert means.rows[0] == {"model": "large", "fps": 5.0, "peak_rss_mib": 500.0, "j": pytest.approx(0.9)}
+    assert means.best(means.column("fps")) == {1}
+
+
+def test_only_configurations_that_finished_on_every_video_have_means(make_run, tmp_path):
+    for n, (kind, video) in enumerate((("tiny", "a"), ("tiny", "b"), ("large", "a"))):
+        make_run(str(n), model=kind, config={"video": video})
+    make_run("3", model="large", config={"video": "b"}, status="failed", error="no")
+    assert [row["model"] for row in average(tabulate(find_runs([tmp_path]))).rows] == ["tiny"]
+    assert average(tabulate(find_runs([tmp_path / "0", tmp_path / "2"]))) is None
 
 
 def test_the_verdict_names_ties(make_run, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vidseg.compare.agreement import Agreement, measure_agreement
 from vidseg.compare.columns import Table, tabulate
+from vidseg.compare.means import average
 from vidseg.compare.runs import Run, find_runs
 from vidseg.compare.sheet import write_csv
 from vidseg.compare.terminal import render_table
@@ -78,7 +79,11 @@ def compare(options: argparse.Namespace) -> None:
     table = tabulate(runs, agreements).sorted(options.sort)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
-    sys.stdout.write("\n".join([render_table(table, width, colour), "", *summarise(table), ""]))
+    parts = [render_table(table, width, colour), "\n".join(summarise(table))]
+    if (means := average(table)) is not None:
+        videos = len({run.video for run in runs})
+        parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
+    sys.stdout.write("\n\n".join(filter(None, parts)) + "\n")
     sys.stdout.flush()
     folder = options.out or _default_folder(options.paths)
     folder.mkdir(parents=True, exist_ok=True)

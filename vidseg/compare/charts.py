@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from vidseg.compare.columns import Column, Table
+from vidseg.compare.labels import title
 from vidseg.compare.runs import Run
-from vidseg.compare.verdict import title
 
 COLOURS = (
     "#3b82f6", "#f97316", "#10b981", "#e11d48", "#8b5cf6", "#d99a00", "#06a6c4", "#ec4899", "#6a9f1b", "#8a7f78",

@@ -66,6 +66,11 @@ class Table:
         values = {row: self.rows[row][column.name] for row, run in enumerate(self.runs) if run.finished}
         return {row: float(value) for row, value in values.items() if is_number(value)}
 
+    @cached_property
+    def marked(self) -> Mapping[str, set[int]]:
+        """The rows with the best value, by column."""
+        return {column.name: self.best(column) for column in self.columns}
+
     def best(self, column: Column) -> set[int]:
         """The rows with the best value, for each video on its own; none where there is no choice."""
         if not column.better:

@@ -19,8 +19,10 @@ from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_spee
 from vidseg.compare.clips import shrink_video
 from vidseg.compare.columns import Table
 from vidseg.compare.gallery import Gallery, make_gallery
+from vidseg.compare.labels import label_runs, shorten
+from vidseg.compare.means import average
 from vidseg.compare.runs import Run
-from vidseg.compare.verdict import label_runs, summarise, title
+from vidseg.compare.verdict import summarise
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
     """Writes the page, whole or not at all. Charts show the table's first MOST_RUNS runs, pictures ``pictures``."""
     shown = Table(table.runs[:MOST_RUNS], table.columns, table.rows[:MOST_RUNS])
     names = _name(shown)
+    means = average(table)
     galleries = list(_galleries(shown, reference, pictures))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -54,13 +57,13 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
     )  # fmt: skip
     page = environment.get_template("page.html").render(
         table=table,
-        columns=[column for column in table.columns if not column.extra],
-        best={column.name: table.best(column) for column in table.columns if not column.extra},
-        title=title,
+        means=means,
+        shorten=shorten,
+        videos=len({run.video for run in table.runs}),
         verdict=summarise(table),
         names=names,
         colour_of=colour_of,
-        charts=dict(_charts(shown, galleries, names)),
+        charts=dict(_charts(shown, means, galleries, names)),
         galleries=[_describe(gallery, names) for gallery in galleries],
         notes=list(_notes(table, shown, galleries)),
         reference=reference,
@@ -110,11 +113,15 @@ def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
     return clips
 
 
-def _charts(table: Table, galleries: Sequence[Gallery], names: _Names) -> Iterator[tuple[str, dict[str, Any]]]:
+def _charts(
+    table: Table, means: Table | None, galleries: Sequence[Gallery], names: _Names
+) -> Iterator[tuple[str, dict[str, Any]]]:
     labels = [names.labels[run] for run in table.runs]
     series = [names.series.get(run, 0) for run in table.runs]
-    if table.quality is not None and len(table.numbers(table.quality)) > 1:
-        yield "speed", _plain(draw_speed(table, labels, series, table.quality))
+    dots = table if means is None else means  # over several videos a dot is a configuration
+    if dots.quality is not None and len(dots.numbers(dots.quality)) > 1:
+        colours = [names.series.get(run, 0) for run in dots.runs]
+        yield "speed", _plain(draw_speed(dots, [names.legend[n] for n in colours], colours, dots.quality))
     if galleries:
         yield "stages", _plain(draw_stages(table, labels))
         yield "memory", _plain(draw_memory(table, labels, series))

@@ -1,8 +1,8 @@
 """The table as text: as wide as the terminal, the best value of each column marked, errors below."""
 
 from vidseg.compare.columns import Column, Table
+from vidseg.compare.labels import shorten
 
-LONGEST = 28  # characters of a cell
 BEST, DIM, PLAIN = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 
 
@@ -49,9 +49,7 @@ def _column_cells(table: Table, column: Column, colour: bool) -> list[str]:
     best = table.best(column) if not colour else set()
     texts = []
     for row, cells in enumerate(table.rows):
-        text = column.show(cells[column.name])
-        if len(text) > LONGEST:  # of a path the end tells more
-            text = f"…{text[1 - LONGEST :]}" if "/" in text else f"{text[: LONGEST - 1]}…"
+        text = shorten(column.show(cells[column.name]))
         texts.append(text + ("*" if row in best else " " if best else ""))
     return texts
 
@@ -71,6 +69,8 @@ def _fitting(table: Table, widths: dict[str, int], width: int) -> list[Column]:
     def interest(column: Column) -> int:
         if column.name in ("run", "status", "fps", "iou") or column == table.quality:
             return 3
+        if column.name == "frames":
+            return 0
         return {"config": 2, "cost": 1, "run": 0, "quality": 0}[column.about] + (column.name in ("j", "f"))
 
     while sum(widths[column.name] + 2 for column in shown) - 2 > width:

@@ -1,61 +1,16 @@
-"""The answer in words: what each run is called, and which is the fastest, the best, the smallest."""
+"""The answer in words: which run is the fastest, which the best and what that costs, which the smallest."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from vidseg.compare.columns import Column, Table
-
-TITLES = {
-    "j_and_f": "J&F",
-    "j": "J",
-    "f": "F",
-    "iou": "IoU with the reference",
-    "agreement": "agreement",
-    "fps": "frames per second",
-    "peak_rss_mib": "peak memory (MiB)",
-    "peak_cuda_mib": "peak GPU memory (MiB)",
-}
-
-
-def title(name: str) -> str:
-    """A column's name for people."""
-    return TITLES.get(name, name)
-
-
-def label_runs(table: Table, video: bool = True) -> list[str]:
-    """What tells each run from the others, such as "nano · fp32 · stride 5"; its name where nothing does.
-
-    Without ``video`` the label says what ran and not on what, so that runs on several videos share one.
-    """
-    columns = [column for column in table.columns if column.about == "config" and not column.extra]
-    columns = [column for column in columns if video or column.name not in ("video", "sample.seed")]
-    labels = []
-    for cells in table.rows:
-        parts = [_part(column, cells[column.name]) for column in columns if cells[column.name] is not None]
-        labels.append(" · ".join(parts))
-    if not video:
-        return labels
-    twins = {label for label in labels if not label or labels.count(label) > 1}
-    return [
-        " · ".join(filter(None, (run.name, label))) if label in twins else label
-        for run, label in zip(table.runs, labels, strict=True)
-    ]
-
-
-def _part(column: Column, value: object) -> str:
-    """A word speaks for itself; a number needs its key."""
-    text = column.show(value if isinstance(value, str | int | float | bool) else str(value))
-    words = isinstance(value, str) and not text[:1].isdigit()
-    if column.name == "video":
-        text = text.rstrip("/").rpartition("/")[2]
-    return text if words or column.name == "video" else f"{column.name.rpartition('.')[2]} {text}"
+from vidseg.compare.labels import label_runs, title
+from vidseg.compare.means import average
 
 
 @dataclass(frozen=True)
 class _Contender:
-    """One configuration, its figures averaged over its runs."""
+    """A run, or one configuration's runs on several videos."""
 
     label: str
     figures: dict[str, float]
@@ -63,7 +18,9 @@ class _Contender:
 
 def summarise(table: Table) -> list[str]:
     """Sentences that answer: what is fastest, what is best and what does that cost, what is smallest, what failed."""
-    contenders = _contenders(table)
+    means = average(table)
+    videos = len({run.video for run in table.runs})
+    contenders = _contenders(means or table) if means or videos < 2 else []
     sentences = []
     quality = table.quality
     ranked = [contender for contender in contenders if quality and quality.name in contender.figures]
@@ -73,8 +30,7 @@ def summarise(table: Table) -> list[str]:
     if fastest and quality and len(ranked) > 1:
         sentences += _weigh(fastest, ranked, quality)
     sentences += _smallest(contenders)
-    videos = len({run.video for run in table.runs})
-    if videos > 1 and sentences:
+    if means and sentences:
         sentences.append(f"Figures are means over {videos} videos.")
     if videos > 1 and not contenders:
         sentences.append(
@@ -117,22 +73,11 @@ def _smallest(contenders: Sequence[_Contender]) -> list[str]:
 
 
 def _contenders(table: Table) -> list[_Contender]:
-    """The finished runs; over several videos the configurations that finished on all of them, averaged."""
-    videos = {run.video for run in table.runs if run.finished}
-    labels = label_runs(table, video=len(videos) < 2)
-    groups: defaultdict[str, list[int]] = defaultdict(list)
-    for row, run in enumerate(table.runs):
-        if run.finished:
-            groups[labels[row]].append(row)
-    wanted = ["fps", "peak_rss_mib", "peak_cuda_mib", *([table.quality.name] if table.quality else [])]
-    numbers = {name: table.numbers(table.column(name)) for name in wanted if any(c.name == name for c in table.columns)}
-    contenders = []
-    for label, rows in groups.items():
-        if {table.runs[row].video for row in rows} == videos:
-            figures = {
-                name: fmean(values[row] for row in rows)
-                for name, values in numbers.items()
-                if all(row in values for row in rows)
-            }
-            contenders.append(_Contender(label or "the one configuration", figures))
+    """The runs that finished, with their figures."""
+    names = ["fps", "peak_rss_mib", "peak_cuda_mib", *([table.quality.name] if table.quality else [])]
+    numbers = {column.name: table.numbers(column) for column in table.columns if column.name in names}
+    contenders = [
+        _Contender(label, {name: numbers[name][row] for name in numbers if row in numbers[name]})
+        for row, label in enumerate(label_runs(table))
+    ]
     return [contender for contender in contenders if "fps" in contender.figures]
