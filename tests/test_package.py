@@ -25,6 +25,12 @@ def test_every_config_and_the_type_marker_are_in_the_wheel(installed):
     inside = {path.relative_to(installed / "vidseg" / "conf") for path in installed.glob("vidseg/conf/**/*.yaml")}
     assert inside == {path.relative_to(ROOT / "conf") for path in (ROOT / "conf").glob("**/*.yaml")}
     assert (installed / "vidseg" / "py.typed").exists()
+    assert {path.name for path in installed.glob("vidseg/compare/page.*")} == {
+        "page.html",
+        "page.css",
+        "page.js",
+        "page.py",
+    }
     assert not (installed / "tests").exists()
 
 

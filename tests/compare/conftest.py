@@ -1,0 +1,89 @@
+"""Run folders to compare: some that the command really left, and any number made up."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from vidseg.output.rle import encode
+
+CONFIG = {
+    "video": "clip.mp4",
+    "sample": {"seed": 0},
+    "extract": {"start": None, "stop": None},
+    "stride": 15,
+    "model": {"_target_": "vidseg.model.Nano", "image_size": None},
+    "precision": {"name": "fp32"},
+    "prompt": {"_target_": "vidseg.prompt.click", "points": [[1, 2]]},
+    "output": {"rle": {"path": "masks.jsonl"}},
+    "tracker": {"name": None, "group": None},
+}
+
+
+@pytest.fixture(scope="session")
+def sweep(clip, tmp_path_factory):
+    """Two models with two strides each on the small clip, and one run that fails on frame 15: all really run."""
+    folder = tmp_path_factory.mktemp("sweep")
+    said = [f"video={clip}", "prompt=click", "prompt.points=[[20,30]]", "output=[overlay,rle]", "tracker=none"]
+    for arguments in (
+        ["-m", "model=square,grabcut", "stride=5,10", "hydra.sweep.dir=."],
+        ["model=square", "stride=5", "model.fail_at=15", "hydra.run.dir='4_model=square,model.fail_at=15'"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments, *said],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            capture_output=True,
+            timeout=120,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == (0 if arguments[0] == "-m" else 1), done.stderr
+    assert len(list(folder.glob("*/summary.json"))) == 5
+    return folder
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Makes one run folder: make_run("0_model=nano", model="nano", stride=5, metrics={"j": 0.9}, fps=3.0, …)."""
+
+    def make(name, *, model="nano", precision="fp32", overrides=(), config=None, masks=None, **summary):
+        folder = tmp_path / name
+        hydra = folder / ".hydra"
+        hydra.mkdir(parents=True)
+        whole = {**CONFIG, "precision": {"name": precision}, **(config or {})}
+        (hydra / "config.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
+        choices = {"model": model, "precision": precision, "prompt": "click", "hydra/help": "default"}
+        text = "".join(f"      {key}: {value}\n" for key, value in choices.items())
+        (hydra / "hydra.yaml").write_text(
+            f"hydra:\n  runtime:\n    version: 1.3.8\n    choices:\n{text}  verbose: false\n"
+        )
+        (hydra / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+        seconds = {"build": 1.0, "extract": 0.1, "segment": 0.5, "composite": 0.1, "log": 0.1, "total": 2.0}
+        outcome = {
+            "model": model, "precision": precision, "status": "finished", "error": None, "frames": 10,
+            "seconds": seconds, "fps": 10.0, "peak_rss_mib": 500.0, "peak_cuda_mib": None, "device": "cpu",
+            "objects": [1], "metrics": {}, "outputs": {}, "wandb": None, "versions": {"python": "3.11"},
+        }  # fmt: skip
+        (folder / "summary.json").write_text(json.dumps(outcome | summary))
+        if masks is not None:
+            write_masks(folder / "masks.jsonl", masks)
+        return folder
+
+    return make
+
+
+def write_masks(path, masks):
+    """``masks`` is {frame: {object id: (h, w) array}}."""
+    with path.open("w") as file:
+        for frame, objects in masks.items():
+            things = [
+                {"id": k, "rle": encode(np.asarray(m, bool)), "area": int(np.sum(m)), "score": None}
+                for k, m in objects.items()
+            ]
+            file.write(json.dumps({"frame": frame, "time_s": frame / 10, "objects": things}) + "\n")

@@ -1,0 +1,175 @@
+"""Which columns there are, what is best in them, and how they are sorted."""
+
+import json
+
+import pytest
+
+from vidseg.compare.columns import tabulate
+from vidseg.compare.labels import label_runs
+from vidseg.compare.means import average
+from vidseg.compare.runs import find_runs
+from vidseg.compare.verdict import summarise
+from vidseg.errors import InputError
+
+
+def shown(table, about="config"):
+    return [column.name for column in table.columns if column.about == about and not column.extra]
+
+
+def names(table):
+    return [run.name for run in table.runs]
+
+
+def model(width, size=None):
+    return {"_target_": f"models.{width}", "width": width, "image_size": size}
+
+
+def test_only_what_differs_is_a_column_and_what_follows_from_the_model_is_not(make_run, tmp_path):
+    make_run("0", model="nano", config={"model": model(1)})
+    make_run("1", model="tiny", config={"model": model(2)})
+    make_run("2", model="tiny", precision="bf16", config={"model": model(2), "tracker": {"name": "x"}})
+    table = tabulate(find_runs([tmp_path]))
+    assert shown(table) == ["model", "precision"]
+    assert [row["model.width"] for row in table.rows] == [1, 2, 2]
+    assert not any(column.name.startswith("tracker") for column in table.columns)
+
+
+def test_a_key_that_somebody_named_is_shown_even_if_it_goes_with_the_model(make_run, tmp_path):
+    make_run("0", model="nano", config={"model": model(1)})
+    make_run("1", model="tiny", config={"model": model(2, 256)}, overrides=["model=tiny", "model.image_size=256"])
+    assert shown(tabulate(find_runs([tmp_path]))) == ["model", "model.image_size"]
+
+
+def test_each_videos_prompt_and_truth_go_without_saying(make_run, tmp_path):
+    for n, video in enumerate(("a.mp4", "b.mp4")):
+        config = {"video": video, "prompt": {"points": [[n, n]]}, "metric": {"davis_jf": {"truth": f"{n}"}}}
+        make_run(str(n), config=config, overrides=["prompt.points=[[1,1]]"])
+    assert shown(tabulate(find_runs([tmp_path]))) == ["video"]
+
+
+def test_what_fell_back_is_said(make_run, tmp_path):
+    make_run("0", precision="bf16", device="cpu")
+    make_run("1", precision="auto", device="cpu")
+    assert "precision_resolved" not in shown(tabulate(find_runs([tmp_path])), "run")
+    run = make_run("2", precision="fp16", device="cuda:0")
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"precision": "fp32"}))
+    table = tabulate(find_runs([tmp_path]))
+    assert shown(table, "run") == ["run", "precision_resolved", "device_resolved", "status"]
+    assert table.rows[2]["precision_resolved"] == "fp32"
+
+
+def test_a_run_without_a_configuration_makes_nothing_differ(make_run, tmp_path):
+    make_run("0")
+    (make_run("1") / ".hydra" / "config.yaml").unlink()
+    assert shown(tabulate(find_runs([tmp_path]))) == []
+
+
+def test_the_best_is_the_highest_or_the_lowest_of_those_that_finished(make_run, tmp_path):
+    make_run("0", fps=3.0, peak_rss_mib=600.0, metrics={"j": 0.8, "flicker": 0.1, "parts": 1.0})
+    make_run("1", fps=2.0, peak_rss_mib=500.0, metrics={"j": 0.9, "flicker": 0.3, "parts": 2.0})
+    make_run("2", fps=99.0, peak_rss_mib=1.0, status="failed", error="no")
+    table = tabulate(find_runs([tmp_path]))
+    best = {column.name: table.best(column) for column in table.columns if table.best(column)}
+    assert best == {"fps": {0}, "peak_rss_mib": {1}, "j": {1}, "flicker": {0}}
+
+
+def test_equals_are_best_together_but_not_where_all_are_equal(make_run, tmp_path):
+    for n, j in enumerate((0.9, 0.90001, 0.5)):
+        make_run(str(n), metrics={"j": j, "f": 0.7})
+    table = tabulate(find_runs([tmp_path]))
+    assert table.best(table.column("j")) == {0, 1}
+    assert table.best(table.column("f")) == set()
+
+
+def test_each_video_has_its_best(make_run, tmp_path):
+    for n, (video, j) in enumerate((("a", 0.9), ("a", 0.8), ("b", 0.3), ("b", 0.4))):
+        make_run(str(n), config={"video": video}, metrics={"j": j})
+    table = tabulate(find_runs([tmp_path]))
+    assert table.best(table.column("j")) == {0, 3}
+
+
+def test_it_is_sorted_by_quality_then_speed_and_failures_come_last(make_run, tmp_path):
+    make_run("0", fps=1.0, metrics={"j": 0.5})
+    make_run("1", fps=2.0, metrics={"j": 0.5})
+    make_run("2", fps=1.0, metrics={"j": 0.9})
+    make_run("3", fps=9.0, metrics={})
+    make_run("4", fps=9.0, metrics={"j": 0.99}, status="failed", error="no")
+    assert names(tabulate(find_runs([tmp_path])).sorted()) == ["2", "1", "0", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("by", "order"),
+    [
+        ("fps", ["1", "2", "0"]),
+        ("-fps", ["0", "2", "1"]),
+        ("peak_rss_mib", ["2", "0", "1"]),
+        ("model", ["0", "2", "1"]),
+        ("-model", ["1", "2", "0"]),
+        ("j", ["2", "1", "0"]),
+        ("-j", ["1", "2", "0"]),
+        ("j_1", ["1", "0", "2"]),
+        ("seconds.total", ["0", "1", "2"]),
+    ],
+)
+def test_any_column_sorts_best_first_and_a_minus_turns_it_round(make_run, tmp_path, by, order):
+    make_run("0", model="large", fps=1.0, peak_rss_mib=6.0, metrics={"j": float("nan")})
+    make_run("1", model="tiny", fps=3.0, peak_rss_mib=7.0, metrics={"j": 0.1, "j_1": 0.3})
+    make_run("2", model="small", fps=2.0, peak_rss_mib=5.0, metrics={"j": 0.2})
+    assert names(tabulate(find_runs([tmp_path])).sorted(by)) == order
+
+
+def test_an_unknown_column_is_told_which_there_are(make_run, tmp_path):
+    make_run("0", metrics={"j": 0.5})
+    with pytest.raises(InputError, match=r"--sort: no column 'speed'; there are run, status, .*fps.* j, .*folder$"):
+        tabulate(find_runs([tmp_path])).sorted("speed")
+
+
+def test_labels_say_what_differs_and_are_unique(make_run, tmp_path):
+    for n, (kind, stride) in enumerate((("nano", 5), ("nano", 15), ("tiny", 5), ("tiny", 5))):
+        make_run(str(n), model=kind, config={"stride": stride})
+    table = tabulate(find_runs([tmp_path]))
+    assert label_runs(table) == ["nano · stride 5", "nano · stride 15", "2 · tiny · stride 5", "3 · tiny · stride 5"]
+
+
+def test_the_verdict_weighs_speed_against_quality(make_run, tmp_path):
+    make_run("0", model="tiny", fps=20.0, peak_rss_mib=500.0, metrics={"j_and_f": 0.8})
+    make_run("1", model="large", fps=5.0, peak_rss_mib=900.0, metrics={"j_and_f": 0.9})
+    make_run("2", model="base", status="failed", error="no")
+    assert summarise(tabulate(find_runs([tmp_path]))) == [
+        "tiny is the fastest at 20 fps.",
+        "large has the best J&F, 0.900, at 5 fps: 0.100 more than the fastest, which is 4 times as fast.",
+        "tiny needs the least memory: 500 MiB; the most is 900.",
+        "1 of 3 runs did not finish.",
+    ]
+
+
+def test_the_verdict_averages_over_videos(make_run, tmp_path):
+    for n, (kind, video, fps, j) in enumerate(
+        (("tiny", "a", 10.0, 0.8), ("tiny", "b", 20.0, 0.6), ("large", "a", 4.0, 0.9), ("large", "b", 6.0, 0.9))
+    ):
+        make_run(str(n), model=kind, config={"video": video}, fps=fps, metrics={"j": j})
+    said = summarise(tabulate(find_runs([tmp_path])))
+    assert said[:2] == [
+        "tiny is the fastest at 15 fps.",
+        "large has the best J, 0.900, at 5 fps: 0.200 more than the fastest, which is 3 times as fast.",
+    ]
+    assert "Figures are means over 2 videos." in said
+    means = average(tabulate(find_runs([tmp_path])))
+    assert [column.name for column in means.columns] == ["model", "fps", "peak_rss_mib", "j"]
+    assert means.rows[0] == {"model": "large", "fps": 5.0, "peak_rss_mib": 500.0, "j": pytest.approx(0.9)}
+    assert means.best(means.column("fps")) == {1}
+
+
+def test_only_configurations_that_finished_on_every_video_have_means(make_run, tmp_path):
+    for n, (kind, video) in enumerate((("tiny", "a"), ("tiny", "b"), ("large", "a"))):
+        make_run(str(n), model=kind, config={"video": video})
+    make_run("3", model="large", config={"video": "b"}, status="failed", error="no")
+    assert [row["model"] for row in average(tabulate(find_runs([tmp_path]))).rows] == ["tiny"]
+    assert average(tabulate(find_runs([tmp_path / "0", tmp_path / "2"]))) is None
+
+
+def test_the_verdict_names_ties(make_run, tmp_path):
+    for n, fps in enumerate((3.0, 2.0)):
+        make_run(str(n), config={"stride": n}, fps=fps, metrics={"j": 0.5})
+    assert "All have the same J: 0.500." in summarise(tabulate(find_runs([tmp_path])))

@@ -1,0 +1,231 @@
+"""The page in a real browser, after the runs are gone: nothing in the console, videos that play in step."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from vidseg.compare.columns import tabulate
+from vidseg.compare.page import write_page
+from vidseg.compare.runs import find_runs
+
+pytestmark = pytest.mark.timeout(180)
+
+TIMES = "return [...document.querySelectorAll('video')].map(video => video.currentTime)"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; it has no network but files."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no Chromium with its chromedriver is installed (apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1280,900", "mute-audio"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def page(sweep, tmp_path_factory):
+    """The page that the command makes of a copy of the sweep, which is then deleted."""
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copytree(sweep, folder / "sweep")
+    for run in (folder / "sweep").glob("[01]_*"):
+        lines = [f'{{"frame": {n}, "time_s": {n / 10}, "metric/j_1": {0.9 - n / 50}}}\n' for n in range(20)]
+        (run / "frames.jsonl").write_text("".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "vidseg.compare", "sweep", "--out", "."],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "comparison.html" in done.stderr
+    shutil.rmtree(folder / "sweep")
+    return folder / "comparison.html"
+
+
+@pytest.fixture
+def opened(browser, page):
+    """The page, loaded and drawn, with no error in the console from here to the end of the test."""
+    browser.get_log("browser")
+    browser.get(page.as_uri())
+    wait(browser, "return document.documentElement.dataset.ready === 'true'")
+    wait(browser, "return [...document.querySelectorAll('video')].every(video => video.readyState === 4)")
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def wait(browser, script, seconds=60):
+    end = time.monotonic() + seconds
+    while not browser.execute_script(script):
+        assert time.monotonic() < end, f"not in {seconds} s: {script}"
+        time.sleep(0.05)
+
+
+def set_slider(browser, place):
+    browser.execute_script(
+        "const slider = document.querySelector('.player input'); slider.value = arguments[0];"
+        "slider.dispatchEvent(new Event('input'))",
+        place,
+    )
+    wait(browser, "return [...document.querySelectorAll('video')].every(video => !video.seeking)")
+
+
+def find(browser, selector):
+    return browser.find_elements("css selector", selector)
+
+
+def test_it_needs_nothing_from_outside(page):
+    text = page.read_text()
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert not re.search(r"@import|url\((?!data:)", text)
+    assert page.stat().st_size < 15e6
+
+
+def test_it_answers_on_top_and_has_every_chart(opened):
+    assert re.search(r"is the fastest at [\d.]+ fps\.", find(opened, "h1")[0].text)
+    charts = [node.get_attribute("data-chart") for node in find(opened, "[data-chart]")]
+    assert charts == ["memory", "stages", "j-0", "iou-0"]  # these runs have no score to set against speed
+    assert all(find(opened, f'[data-chart="{name}"] .main-svg') for name in charts)
+    lines = "return document.querySelector('[data-chart=\"j-0\"]').data.map(trace => trace.y.length)"
+    assert opened.execute_script(lines) == [20, 20]
+    assert len(find(opened, ".strip img")) == 5 * 2
+    widths = "return [...document.images].every(image => image.complete && image.naturalWidth > 0)"
+    assert opened.execute_script(widths)
+    assert "the square fell over" in find(opened, "tr.unfinished .error")[0].text
+
+
+def test_the_slider_moves_all_overlays(opened):
+    for place in (15, 4):
+        set_slider(opened, place)
+        times = opened.execute_script(TIMES)
+        assert len(times) == 5
+        assert times[:4] == pytest.approx([place / 10] * 4, abs=0.011)
+        assert times[4] == pytest.approx(min(place / 10, 1.5), abs=0.011)  # the failed run ends at 1.5 s
+        assert find(opened, ".now")[0].text == f"frame {place} · {place / 10:.2f} s"
+    marker = "return document.querySelector('[data-chart=\"j-0\"]').layout.shapes[0].x0"
+    assert opened.execute_script(marker) == 4
+    scores = [node.text for node in find(opened, ".clips .score")]
+    assert sorted(scores)[-2:] == ["J 0.820", "J 0.820"]
+
+
+def test_the_keyboard_goes_frame_by_frame_and_plays(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    set_slider(opened, 4)
+    slider = find(opened, ".player input")[0]
+    slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    assert find(opened, ".now")[0].text.startswith("frame 5 ")
+    assert "frame 5" in slider.get_attribute("aria-valuetext")
+    slider.send_keys(" ")
+    wait(opened, "return document.querySelector('.play').ariaLabel === 'Pause'")
+    slider.send_keys(" ")
+    assert find(opened, ".play")[0].get_attribute("aria-label") == "Play"
+
+
+def test_all_overlays_play_in_step_to_the_end(opened):
+    set_slider(opened, 2)
+    opened.execute_script("document.querySelector('select').value = '0.5'")
+    opened.execute_script("document.querySelector('select').dispatchEvent(new Event('change'))")
+    find(opened, ".play")[0].click()
+    wait(opened, "return document.querySelector('.player input').value >= 6")
+    times = opened.execute_script(TIMES)
+    assert max(times) - min(times) < 0.25, times
+    assert all(0.4 < time_s < 1.9 for time_s in times)
+    wait(opened, "return !document.querySelector('.player .playing')")
+    assert find(opened, ".now")[0].text.startswith("frame 19 ")
+
+
+def test_a_difference_leads_to_its_frame(opened):
+    jump = find(opened, ".jump")[0]
+    opened.execute_script("arguments[0].click()", jump)
+    assert find(opened, ".now")[0].text.startswith(f"frame {jump.get_attribute('data-frame')} ")
+
+
+def test_a_press_on_a_run_hides_it_everywhere(opened):
+    chip = find(opened, ".chip")[0]
+    shown = "return [...document.querySelectorAll('.clips figure')].filter(node => node.offsetParent).length"
+    traces = "return document.querySelector('[data-chart=\"memory\"]').data.map(trace => trace.visible ?? true)"
+    opened.execute_script("arguments[0].click()", chip)
+    assert chip.get_attribute("aria-pressed") == "false"
+    assert opened.execute_script(shown) == 4
+    assert opened.execute_script(traces) == [False, True, True, True, True]
+    opened.execute_script("arguments[0].click()", chip)
+    assert opened.execute_script(shown) == 5
+
+
+def test_a_heading_sorts_the_table_with_the_best_first(opened):
+    cells = "return [...document.querySelectorAll('tbody tr')].map(row => row.cells[arguments[0]].textContent)"
+    headings = [heading.text for heading in find(opened, "th")]
+    column = headings.index("fps")
+    button = find(opened, "th button")[column]
+    button.click()
+    values = [float(text) for text in opened.execute_script(cells, column)]
+    assert values == sorted(values, reverse=True)
+    button.click()
+    assert [float(text) for text in opened.execute_script(cells, column)] == values[::-1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_sticks_out_and_charts_follow_the_scheme(opened, scheme, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        wait(opened, f"return document.documentElement.scrollWidth <= {width}", 10)
+        expected = {"light": "#5f6068", "dark": "#a0a1ab"}[scheme]
+        colour = "return document.querySelector('[data-chart=\"memory\"]').layout.font.color"
+        wait(opened, f"{colour} === '{expected}'", 10)
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_what_a_run_says_of_itself_stays_text(make_run, browser, tmp_path):
+    bad = "</script><script>document.title='gone'</script><b>"
+    make_run("runs/a", config={"video": bad}, status="failed", error=bad)
+    make_run("runs/b", metrics={"j": 0.5})
+    make_run("runs/c", metrics={"j": 0.6}, model="tiny")
+    write_page(tabulate(find_runs([tmp_path / "runs"])), None, tmp_path / "page.html", 12)
+    browser.get((tmp_path / "page.html").as_uri())
+    wait(browser, "return document.documentElement.dataset.ready === 'true'")
+    assert browser.title == "Comparison of 3 runs"
+    assert find(browser, ".error")[0].text == bad
+    assert browser.get_log("browser") == []
+
+
+def test_many_runs_keep_the_page_small_and_it_says_what_it_shows(make_run, sweep, tmp_path):
+    template = next(sweep.glob("0_*"))
+    for n in range(60):
+        folder = tmp_path / "runs" / f"{n}_seed={n}"
+        shutil.copytree(template, folder)
+        config = (folder / ".hydra" / "config.yaml").read_text()
+        (folder / ".hydra" / "config.yaml").write_text(config.replace("\nseed: 0", f"\nseed: {n}"))
+    path = tmp_path / "page.html"
+    write_page(tabulate(find_runs([tmp_path / "runs"])).sorted(), None, path, 3)
+    text = path.read_text()
+    assert "Charts show the first 50 of 60 runs" in text
+    assert "Pictures show 3 of 50 runs" in text
+    assert text.count("<video") == 3
+    assert path.stat().st_size < 4e6
+    assert not list(Path(tmp_path).glob(".*.part"))

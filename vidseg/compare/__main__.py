@@ -1,0 +1,134 @@
+"""The command: python -m vidseg.compare RUN_OR_SWEEP… prints a table and leaves comparison.csv and comparison.html."""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidseg.compare.agreement import Agreement, measure_agreement
+from vidseg.compare.columns import Table, tabulate
+from vidseg.compare.means import average
+from vidseg.compare.runs import Run, find_runs
+from vidseg.compare.sheet import write_csv
+from vidseg.compare.terminal import render_table
+from vidseg.compare.verdict import summarise
+from vidseg.errors import InputError
+from vidseg.log import ConsoleHandler
+
+log = logging.getLogger("vidseg.compare")
+
+EPILOG = """\
+The best value of each column is green, or has a star where there are no colours. A column is sorted with its best
+value first; --sort=-fps turns that round. Without --sort it is the best quality (j_and_f, j, iou or agreement,
+whichever there is), then fps. With runs of several videos the best is marked for each of them.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m vidseg.compare",
+        description="Compares finished runs: a table here, comparison.csv and a page, comparison.html, in a folder.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", type=Path, metavar="RUN_OR_SWEEP", help="folders of runs, or of sweeps, however deep")
+    add(
+        "--reference",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder: the others' masks are compared with its own (iou)",
+    )
+    add("--sort", metavar="COLUMN", help="any column of comparison.csv; --sort=-COLUMN for the worst first")
+    add("--out", type=Path, metavar="FOLDER", help="where to write; default: the sweep, if one is given, else here")
+    add("--no-html", action="store_true", help="the table and comparison.csv only")
+    add("--pictures", type=_count, default=12, metavar="N", help="how many runs the page shows in pictures (12)")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command. Exit status 0, 1 after an error, 2 for arguments that can't be, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(sys.stderr)])
+    try:
+        compare(options)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(f"error: {error.filename}: {error.strerror}; choose a folder with --out")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Finds the runs, prints the table, writes the files."""
+    runs = find_runs(options.paths)
+    reference = None if options.reference is None else find_reference(options.reference, runs)
+    agreements = None if reference is None else _measure(runs, reference)
+    table = tabulate(runs, agreements).sorted(options.sort)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((120, 24)).columns
+    parts = [render_table(table, width, colour), "\n".join(summarise(table))]
+    if (means := average(table)) is not None:
+        videos = len({run.video for run in runs})
+        parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
+    sys.stdout.write("\n\n".join(filter(None, parts)) + "\n")
+    sys.stdout.flush()
+    folder = options.out or _default_folder(options.paths)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(table, folder / "comparison.csv")
+    log.info("%s", folder / "comparison.csv")
+    if not options.no_html:
+        _write_page(table, reference, folder / "comparison.html", options.pictures)
+
+
+def find_reference(path: Path, runs: Sequence[Run]) -> Run:
+    """The run at ``path``, one of ``runs`` or another. Raises InputError where it is none, or has no masks."""
+    found = find_runs([path])
+    if len(found) > 1:
+        raise InputError(f"--reference: {path} holds {len(found)} runs; name one of them, such as {found[0].folder}")
+    reference = next((run for run in runs if run.folder == found[0].folder), found[0])
+    if reference.masks is None:
+        raise InputError(f"--reference: {path} has no masks.jsonl; run it with rle among the outputs (output=[…,rle])")
+    return reference
+
+
+def _measure(runs: Sequence[Run], reference: Run) -> dict[Run, Agreement]:
+    from tqdm import tqdm
+
+    bar = tqdm(runs, "agreement", disable=None, leave=False, unit="run")
+    return {run: measure_agreement(run, reference) for run in bar}
+
+
+def _default_folder(paths: Sequence[Path]) -> Path:
+    """The one sweep that was given, else the working directory."""
+    alone = len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "summary.json").exists()
+    return paths[0] if alone else Path()
+
+
+def _write_page(table: Table, reference: Run | None, path: Path, pictures: int) -> None:
+    try:
+        from vidseg.compare.page import write_page
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("plotly", "jinja2"):
+            raise
+        log.warning("no comparison.html without %s: pip install 'vidseg[compare]'", missing)
+        return
+    write_page(table, reference, path, pictures)
+    log.info("%s (%.1f MB)", path, path.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The page's charts, as Plotly figures. Each trace carries its run's series in ``meta``, by which the page hides it.
+
+Colours of text, grid and paper are the page's: it sets them for light and dark.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from vidseg.compare.columns import Column, Table
+from vidseg.compare.labels import title
+from vidseg.compare.runs import Run
+
+COLOURS = (
+    "#3b82f6", "#f97316", "#10b981", "#e11d48", "#8b5cf6", "#d99a00", "#06a6c4", "#ec4899", "#6a9f1b", "#8a7f78",
+)  # fmt: skip
+"""Told apart on white and on near black, in this order also by most colour-blind eyes."""
+STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
+MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
+DASH = 14  # pixels
+ROW, SLIM, SQUARE = 30, 18, 380  # pixels: a bar with its gap, of few and of many; charts that stand side by side
+
+
+def colour_of(series: int) -> str:
+    """The colour of a series: ten chosen ones, then hues a golden angle apart."""
+    return COLOURS[series] if series < len(COLOURS) else f"hsl({series * 137.5 % 360:.0f} 60% 52%)"
+
+
+def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quality: Column) -> go.Figure:
+    """Speed against quality, with the front: the runs that none beats in both."""
+    fps, scores = table.numbers(table.column("fps")), table.numbers(quality)
+    rows = [row for row in scores if row in fps]
+    front: list[int] = []
+    for row in sorted(rows, key=lambda row: (-fps[row], -scores[row])):
+        if not front or scores[row] > scores[front[-1]]:
+            front.append(row)
+    figure = _figure("frames per second", title(quality.name), height=SQUARE)
+    figure.update_xaxes(rangemode="tozero")
+    if len(front) > 1:
+        line = {"color": "rgba(128,128,128,0.6)", "dash": "dot", "width": 1.5}
+        x, y = [fps[row] for row in front], [scores[row] for row in front]
+        figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip")
+    for row in rows:
+        figure.add_scatter(
+            x=[fps[row]], y=[scores[row]], mode="markers", name=labels[row], meta=series[row],
+            marker={"size": 13, "color": colour_of(series[row]), "line": {"width": 1, "color": "white"}},
+            hovertemplate=f"%{{x:.3g}} fps, {title(quality.name)} %{{y:.4f}}",
+        )  # fmt: skip
+    return figure
+
+
+def draw_stages(table: Table, labels: Sequence[str]) -> go.Figure:
+    """Milliseconds a frame in each stage of the loop, stacked, a bar a run."""
+    rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames") and run.summary.get("seconds")]
+    figure = _figure("milliseconds a frame", None, height=_height(len(rows)))
+    for stage, colour in STAGES.items():
+        milliseconds = [
+            1e3 * table.runs[row].summary["seconds"].get(stage, 0.0) / table.runs[row].summary["frames"] for row in rows
+        ]
+        figure.add_bar(
+            y=[labels[row] for row in rows], x=milliseconds, orientation="h", name=stage, marker_color=colour,
+            hovertemplate="%{x:.1f} ms",
+        )  # fmt: skip
+    legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+    return figure.update_layout(barmode="stack", showlegend=True, legend=legend, hovermode="y unified")
+
+
+def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> go.Figure:
+    """Peak memory, host and GPU, a bar each."""
+    rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames")]
+    kinds = {"host": "peak_rss_mib"}
+    if any(run.summary.get("peak_cuda_mib") for run in table.runs):
+        kinds["GPU"] = "peak_cuda_mib"
+    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(rows) * len(kinds))))
+    for kind, name in kinds.items():
+        for row in rows:
+            if (mib := table.runs[row].summary.get(name)) is None:
+                continue
+            figure.add_bar(
+                y=[labels[row]], x=[mib], orientation="h", name=labels[row], meta=series[row], offsetgroup=kind,
+                marker={"color": colour_of(series[row]), "opacity": 0.45 if kind == "host" and len(kinds) > 1 else 1},
+                text=f"{kind} {mib:,.0f}" if len(kinds) > 1 else f"{mib:,.0f}", textposition="outside",
+                cliponaxis=False, hoverinfo="skip",
+            )  # fmt: skip
+    most = max((run.summary.get(name) or 0 for run in table.runs for name in kinds.values()), default=0)
+    figure.update_xaxes(range=[0, 1.2 * most])  # room for the numbers
+    return figure.update_layout(barmode="group")
+
+
+def draw_frames(
+    values: Mapping[Run, Mapping[int, float]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
+) -> go.Figure:
+    """A line a run over the frames. Of lines that coincide each is seen on its own share of the dashes."""
+    figure = _figure("frame", name, height=320)
+    shapes = [tuple(points.items()) for points in values.values()]
+    for n, (run, points) in enumerate(values.items()):
+        twins, below = shapes.count(shapes[n]), shapes[:n].count(shapes[n])
+        dash = f"{(twins - below) * DASH}px,{below * DASH}px" if below else "solid"
+        x, y = _thinned(points)
+        figure.add_scatter(
+            x=x, y=y, mode="lines", name=labels[run], meta=series[run],
+            line={"width": 2.5, "color": colour_of(series[run]), "dash": dash},
+            hovertemplate="%{y:.4f}",
+        )  # fmt: skip
+    return figure.update_layout(hovermode="x unified" if len(values) <= 12 else "closest")
+
+
+def _thinned(points: Mapping[int, float]) -> tuple[list[int], list[float]]:
+    frames, every = list(points), -(-len(points) // MOST_POINTS)
+    lowest = [min(frames[n : n + every], key=points.__getitem__) for n in range(0, len(frames), every or 1)]
+    return lowest, [round(points[frame], 4) for frame in lowest]
+
+
+def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        template="none", height=height, showlegend=False, margin={"l": 56, "r": 16, "t": 28, "b": 44},
+        font={"family": "system-ui, sans-serif", "size": 13}, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", bargap=0.3, hoverlabel={"namelength": -1}, dragmode="zoom",
+    )  # fmt: skip
+    figure.update_xaxes(title={"text": x_title, "standoff": 8, "font_size": 13}, zeroline=False, automargin=True)
+    figure.update_yaxes(zeroline=False, automargin=True)
+    if y_title is not None:  # above its axis, where it is read without turning the head
+        place = {"x": 0, "xref": "paper", "xanchor": "right", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 6}
+        figure.add_annotation(text=y_title, showarrow=False, **place)
+    else:  # bars: the first run on top
+        figure.update_yaxes(autorange="reversed", showgrid=False)
+        figure.update_xaxes(rangemode="tozero")
+    return figure
+
+
+def _height(bars: int) -> int:
+    return 100 + max(2, bars) * (ROW if bars <= 16 else SLIM)
