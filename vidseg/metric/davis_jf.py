@@ -8,7 +8,6 @@ conventions are (boundary pixels, tolerance, bins of the decay); the code is not
 import logging
 import math
 from array import array
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -41,8 +40,7 @@ class DavisJF:
     def __init__(self, truth: str | None = None, root: str | None = None) -> None:
         self._root = root
         self._files = None if truth is None else LabelMaps(truth, "metric.davis_jf.truth")
-        self._j: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
-        self._f: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
+        self._curves: dict[int, tuple[array[float], array[float]]] = {}  # J and F of the frames after an object's first
         self._known: set[int] = set()  # objects that the ground truth has shown
         self._expected: set[int] = set()  # objects of the first label map
 
@@ -70,9 +68,8 @@ class DavisJF:
             truth_hw = labels == object_id
             if truth_hw.any():
                 self._known.add(object_id)
-            first = self._first.get(object_id, self._source.frames[0])
-            curves = self._j[object_id], self._f[object_id]
-            if frame.index < first:
+            curves = self._curves.setdefault(object_id, (array("d"), array("d")))
+            if frame.index < (first := self._first.get(object_id, self._source.frames[0])):
                 continue
             j, f = iou(mask_hw, truth_hw), boundary_f(mask_hw, truth_hw)
             if frame.index > first:
@@ -84,13 +81,15 @@ class DavisJF:
 
     def compute(self) -> dict[str, float]:
         """``j``, ``f``, ``j_and_f``, ``j_recall``, ``j_decay``, ``f_recall``, ``f_decay``, and those of each object."""
-        if strangers := sorted(set(self._j) - self._known):
+        if strangers := sorted(self._curves.keys() - self._known):
             log.warning("metric.davis_jf: the ground truth knows no object %s: not scored", _listed(strangers))
-        if missing := sorted(self._expected - set(self._j)):
+        if missing := sorted(self._expected - self._curves.keys()):
             log.warning("metric.davis_jf: this run doesn't follow object %s: not scored", _listed(missing))
         scores: dict[str, dict[int, float]] = {name: {} for name in ("j", "f", "j_and_f")}
-        for number in sorted(self._known & {n for n, values in self._j.items() if len(values) > 1}):
-            for name, curve in (("j", self._j[number]), ("f", self._f[number])):
+        for number, curves in sorted(self._curves.items()):
+            if number not in self._known or len(curves[0]) < 2:
+                continue
+            for name, curve in zip("jf", curves, strict=True):
                 counted = np.array(curve[:-1])
                 scores[name][number] = float(counted.mean())
                 scores.setdefault(f"{name}_recall", {})[number] = float((counted > 0.5).mean())

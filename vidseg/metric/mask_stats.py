@@ -47,7 +47,7 @@ class MaskStats:
         """Begins a run."""
         self._begun = Begun(prompts)
         self._means = Means()
-        self._absent: dict[int, int] = {}
+        self._absent: dict[int, float] = {}
         self._before: _Before | None = None
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
@@ -78,18 +78,19 @@ class MaskStats:
 
     def compute(self) -> dict[str, float]:
         """The run's scores, by name."""
-        scores = {"flicker": {}, "absent_frames": self._absent} | self._means.by_id()
-        return name_scores(scores)
+        return name_scores({"flicker": {}, "absent_frames": self._absent} | self._means.by_id())
 
     def _flicker(self, now: _Before) -> dict[int, float]:
         """By object id; the flow is only estimated where a mask is in both frames."""
-        before, origin_xy = self._before, None
+        if self._before is None:
+            return {}
         flicker: dict[int, float] = {}
-        for object_id, old in before.covers.items() if before is not None else ():
-            new = now.covers.get(object_id)
-            if old is not None and new is not None and before is not None:
+        origin_xy = None
+        for object_id, old in self._before.covers.items():
+            new = now.covers[object_id]
+            if old is not None and new is not None:
                 if origin_xy is None:
-                    origin_xy = _origins(self._flow.calc(now.grey_hw, before.grey_hw, None))
+                    origin_xy = _origins(self._flow.calc(now.grey_hw, self._before.grey_hw, None))
                 moved = cv2.remap(old, origin_xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 flicker[object_id] = float(1 - np.minimum(moved, new).sum() / np.maximum(moved, new).sum())
             elif old is not None or new is not None:
@@ -115,7 +116,7 @@ def _shape(mask_hw: Mask) -> dict[str, float]:
 
 def _grey(rgb_hw3: RGB) -> Grey:
     """The small picture."""
-    return np.asarray(cv2.cvtColor(_shrink(rgb_hw3), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(_shrink(cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2GRAY)), np.uint8)
 
 
 def _shrink(picture: NDArray[np.generic]) -> Coverage:

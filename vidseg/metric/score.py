@@ -50,10 +50,7 @@ class Means:
 
     def by_id(self) -> dict[str, dict[int, float]]:
         """The means so far, {name: {object id: mean}}."""
-        return {
-            name: {number: total / count for number, (total, count) in by_id.items()}
-            for name, by_id in self._sums.items()
-        }
+        return {name: {n: total / count for n, (total, count) in by_id.items()} for name, by_id in self._sums.items()}
 
 
 def name_scores(scores: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
