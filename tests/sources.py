@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.types import RGB, Frame, Mask, Prompt, VideoInfo
+from vidseg.types import RGB, Frame, Prompt, VideoInfo
 from vidseg.video.backwards import one_by_one
 
 
@@ -132,8 +132,3 @@ class Discs:
 def click(frame: int, number: int, *points: tuple[float, float, int]) -> Prompt:
     xy = np.array([p[:2] for p in points], np.float32)
     return Prompt(frame, number, xy, np.array([p[2] for p in points], np.int32))
-
-
-def jaccard(a: Mask, b: Mask) -> float:
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0

@@ -121,7 +121,9 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
         ((*CLICK, "+model.nonsense=1"), "model: "),
         ((*CLICK, "+nonsense=1"), "nonsense: unknown key; there are video, sample"),
         ((*CLICK, "+extract.frames=1"), "extract.frames: unknown key; there are start, stop, step, fps"),
-        ((*CLICK, "metric.jaccard.truth=nowhere"), "metric.jaccard.truth: no such folder: nowhere"),
+        ((*CLICK, "metric.davis_jf.truth=nowhere"), "metric.davis_jf.truth: no such folder: nowhere"),
+        ((*CLICK, "metric.davis_jf.root=nowhere"), "metric.davis_jf.root: no such folder: nowhere/clip"),
+        ((*CLICK, "metric=[agreement]"), "metric.agreement.reference: missing; give a run's folder"),
         ((*CLICK, "model._target_=vidseg.model.nothing.At"), "model: "),
     ],
 )

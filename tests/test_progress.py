@@ -42,7 +42,7 @@ def test_a_bar_with_frames_rate_and_time_left(tmp_path, clip):
     written = on_a_terminal([*command, f"video={clip}", "hydra.run.dir=run"], cwd=tmp_path, env=environment)
     assert re.search(r"\d+/20 \[\d+:\d+<\d+:\d+, +[\d.]+frame/s\]", written)
     last = written.replace("\r", "\n").strip().splitlines()[-1]
-    assert re.match(r"finished: 20 frames at [\d.]+ fps; run/ has masks\.jsonl", last)
+    assert re.match(r"finished: 20 frames at [\d.]+ fps, flicker [\d.]+; run/ has masks\.jsonl", last)
 
 
 def test_nothing_off_a_terminal(vidseg, clip):

@@ -123,6 +123,29 @@ def test_masks_jsonl_is_coco_rle_of_every_frame(everything):
         assert thing["area"] == 1600
 
 
+def test_frames_jsonl_has_what_was_logged_of_every_frame(everything):
+    summary, folder = everything
+    records = lines(folder / "frames.jsonl")
+    assert [record["frame"] for record in records] == list(range(20))
+    assert [record["time_s"] for record in records] == pytest.approx([index / 10 for index in range(20)])
+    stages = {f"time/{stage}_ms" for stage in ("extract", "segment", "composite", "log")}
+    place = {
+        f"metric/{name}_1" for name in ("centroid_x", "centroid_y", "box_x0", "box_y0", "box_x1", "box_y1", "parts")
+    }
+    expected = {"frame", "time_s", "memory/rss_mib", "mask/area_1", "mask/score_1"} | stages | place
+    assert set(records[0]) - {"memory/cuda_peak_mib"} == expected
+    for record in records[1:]:
+        assert set(record) - {"memory/cuda_peak_mib"} == expected | {"metric/flicker_1"}
+        assert (record["mask/area_1"], record["mask/score_1"], record["metric/parts_1"]) == (1600, 0.9, 1)
+        assert (record["metric/box_x0_1"], record["metric/box_x1_1"]) == (2 * record["frame"], 2 * record["frame"] + 40)
+    for stage in ("segment", "composite"):
+        total_ms = sum(record[f"time/{stage}_ms"] for record in records)
+        assert 0 < total_ms <= 1e3 * summary["seconds"][stage] + 1
+    flicker = [record["metric/flicker_1"] for record in records[1:]]
+    assert summary["metrics"]["flicker"] == summary["metrics"]["flicker_1"] == pytest.approx(np.mean(flicker), abs=1e-5)
+    assert "frames.jsonl" not in summary["outputs"].values()  # outputs are the user's choice; this is always there
+
+
 def test_cutouts_show_the_object_and_nothing_else(everything):
     _, folder = everything
     for name, ground in (("cutout.mp4", (0, 0, 0)), ("cutout.avi", (0, 0, 0)), ("greenscreen.mp4", (0, 177, 64))):
@@ -196,6 +219,7 @@ def test_an_early_stop_in_a_stage_keeps_what_was_made(tmp_path, clip):
     assert "RuntimeError: the square fell over" in summary["error"]
     assert len(summary["error"].splitlines()) <= 2
     assert len(decoded(folder / "cutout.mp4")) == len(lines(folder / "masks.jsonl")) == 12
+    assert len(lines(folder / "frames.jsonl")) == 12
     assert "Traceback" in (folder / "vidseg.log").read_text()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vidseg-")] == []
 
@@ -211,7 +235,7 @@ def test_an_output_that_fails_leaves_the_others_whole(tmp_path, clip):
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vidseg-")] == []
 
 
-@pytest.mark.parametrize("name", ["masks.jsonl", ".cutout.mp4.part"])
+@pytest.mark.parametrize("name", ["masks.jsonl", "frames.jsonl", ".cutout.mp4.part"])
 def test_no_space_left(tmp_path, clip, name):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -223,6 +247,9 @@ def test_no_space_left(tmp_path, clip, name):
     assert "hydra.run.dir=" in summary["error"]
     if name == "masks.jsonl":  # fails with the first frame, so nothing was made
         assert summary["outputs"] == {}
+    elif name == "frames.jsonl":  # with the first frame, too, but its masks are written already
+        assert (summary["frames"], summary["outputs"]) == (0, {"rle": "masks.jsonl"})
+        assert not (folder / name).is_symlink()
     else:
         assert {"rle", "overlay"} <= set(summary["outputs"])
         # The frame at which it failed may be in the outputs before it already.

@@ -20,7 +20,7 @@ from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.runner import Parts, run
 from vidseg.summary import Summary, versions
-from vidseg.types import Output, Prompt, Segmenter, Tracker
+from vidseg.types import Metric, Output, Prompt, Segmenter, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,9 @@ class _Job:
         if config.preview:
             source = Selection(source, sorted({prompt.frame_index for prompt in chosen}))
         outputs = {} if config.preview else {name: _instantiate(config, "output", name) for name in config.output}
-        metrics = [_instantiate(config, "metric", name) for name in config.metric]
+        metrics: list[Metric] = [_instantiate(config, "metric", name) for name in config.metric]
+        for metric in metrics:
+            metric.open(source, chosen)
         stride = 1 if config.preview else config.stride
         samples = Samples(self._folder, stride, chosen, len(source.frames))
         return Parts(source, chosen, outputs, metrics, samples, self._tracker)

@@ -45,7 +45,8 @@ class Meter:
         self._since = now
 
     def lap_ms(self) -> dict[str, float]:
-        """Milliseconds of each stage since the last call: one frame's share."""
+        """Milliseconds of each stage since the last call, up to now: one frame's share."""
+        self._count()
         lap = {name: 1e3 * (self.seconds[name] - self._marked[name]) for name in STAGES}
         self._marked = dict(self.seconds)
         return lap

@@ -46,24 +46,3 @@ def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: ND
     # Level 1 writes a 720p label map in 3 ms instead of 9 and costs a few per cent in size.
     image.save(part, format="PNG", compress_level=1)
     part.rename(path)
-
-
-def read_labels(path: Path, key: str) -> NDArray[np.uint8]:
-    """The label map (h, w) of one image of a sequence, object ids only.
-
-    DAVIS-2016's single object, 255 on a map that holds nothing else, becomes object 1; beside others 255 is void and
-    becomes background.
-    """
-    labels = read_label_map(path, key)
-    single = not ((labels > 0) & (labels < VOID)).any()
-    return np.where(labels == VOID, 1 if single else 0, labels).astype(np.uint8)
-
-
-def label_maps_by_frame(folder: str | Path, key: str) -> dict[int, Path]:
-    """The PNGs of a folder by frame number (00007.png is frame 7). Raises InputError where there are none."""
-    if not Path(folder).is_dir():
-        raise InputError(f"{key}: no such folder: {folder}")
-    files = {int(path.stem): path for path in sorted(Path(folder).glob("*.png")) if path.stem.isdigit()}
-    if not files:
-        raise InputError(f"{key}: {folder} holds no label maps named by frame number, such as 00000.png")
-    return files

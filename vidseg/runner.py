@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vidseg.interrupt import interruptible
+from vidseg.jsonl import JsonLines
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.progress import progress
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
@@ -42,8 +43,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
     with ExitStack() as stack:
         interruption = stack.enter_context(interruptible())
         stack.callback(_close_samples, parts.samples, meter)
-        for metric in parts.metrics:
-            metric.open(parts.source, parts.prompts)
+        lines = stack.enter_context(closing(JsonLines(folder / "frames.jsonl")))
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
             output.open(folder, parts.source)
@@ -54,12 +54,13 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
                 for output in parts.outputs.values():
                     output.write(frame, masks)
             with meter.stage("log"):
-                for metric in parts.metrics:
-                    metric.update(frame, masks)
+                scores = [metric.update(frame, masks) for metric in parts.metrics]
                 if parts.samples.wants(position, frame.index):
                     parts.samples.write(frame, masks)
                     parts.tracker.log_sample(frame, masks, parts.prompts)
-                parts.tracker.log(position, _values(frame, masks, meter))
+                values = _values(frame, masks, scores, meter)
+                parts.tracker.log(position, {"frame": frame.index, **values})
+                lines.write({"frame": frame.index, "time_s": round(frame.time_s, 6), **values})
             meter.frames += 1
             bar.update()
             if interruption.requested:
@@ -107,18 +108,20 @@ class _TimedSource:
             return self._source[index]
 
 
-def _values(frame: Frame, masks: FrameMasks, meter: Meter) -> dict[str, float]:
-    """What is logged of every frame, by its W&B key."""
+def _values(frame: Frame, masks: FrameMasks, scores: Sequence[Mapping[str, float]], meter: Meter) -> dict[str, float]:
+    """What is logged of every frame, by its W&B key; six decimals say all of it."""
     lap = meter.lap_ms()
-    values: dict[str, float] = {"frame": frame.index, "memory/rss_mib": rss_mib()}
-    values |= {f"time/{name}_ms": lap[name] for name in ("extract", "segment", "composite", "log")}
+    values = {f"time/{name}_ms": lap[name] for name in ("extract", "segment", "composite", "log")}
+    values["memory/rss_mib"] = rss_mib()
     if (cuda_mib := peak_cuda_mib()) is not None:
         values["memory/cuda_peak_mib"] = cuda_mib
     for number, object_id in enumerate(masks.object_ids):
         values[f"mask/area_{object_id}"] = int(masks.masks_nhw[number].sum())
         if masks.scores is not None and (score := masks.scores[number]) is not None:
             values[f"mask/score_{object_id}"] = score
-    return values
+    for named in scores:
+        values |= {f"metric/{name}": value for name, value in named.items()}
+    return {key: round(value, 6) for key, value in values.items()}
 
 
 def _close_samples(samples: SampleWriter, meter: Meter) -> None:

@@ -205,14 +205,17 @@ class Output(Protocol):
 
 
 class Metric(Protocol):
-    """Scores masks as they come."""
+    """Scores masks as they come.
+
+    Scores of one object end in its id, as in ``j_1``; the same name without it is the mean over the objects.
+    """
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
-        """Begins a run."""
+        """Begins a run; called before the model is built, so that what can't be scored is told at once."""
         ...
 
-    def update(self, frame: Frame, masks: FrameMasks) -> None:
-        """Takes one frame."""
+    def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
+        """Takes one frame, in the order of the video; returns what is known of this frame alone, by name."""
         ...
 
     def compute(self) -> dict[str, float]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sources import HEIGHT, WIDTH, Discs, click, jaccard
+from sources import HEIGHT, WIDTH, Discs, click
 
 from vidseg.errors import InputError
+from vidseg.metric.score import iou
 from vidseg.model.grabcut import GrabCut
 from vidseg.types import Frame, FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
@@ -28,8 +29,8 @@ def track(source: Discs, prompts: Sequence[Prompt]) -> list[FrameMasks]:
     return masks
 
 
-def mean_jaccard(source: Discs, masks: Sequence[FrameMasks], position: int, label: int) -> float:
-    return float(np.mean([jaccard(m.masks_nhw[position], source.truth(m.frame_index) == label) for m in masks]))
+def mean_j(source: Discs, masks: Sequence[FrameMasks], position: int, label: int) -> float:
+    return float(np.mean([iou(m.masks_nhw[position], source.truth(m.frame_index) == label) for m in masks]))
 
 
 ONE = [(70.0, 90.0, 4.0, 0.5)]
@@ -52,30 +53,30 @@ PROMPTS = {
 def test_every_kind_of_prompt_follows_the_object(kind: str) -> None:
     source = Discs(20, ONE)
     masks = track(source, [PROMPTS[kind]])
-    assert mean_jaccard(source, masks, 0, 1) > 0.85
+    assert mean_j(source, masks, 0, 1) > 0.85
 
 
 def test_objects_are_in_order_and_do_not_mix() -> None:
     source = Discs(16, [(70, 60, 4, 0), (260, 120, -4, 0)])
     masks = track(source, [click(0, 9, (72, 62, 1)), click(0, 4, (258, 118, 1))])
     assert masks[0].object_ids == (4, 9)
-    assert mean_jaccard(source, masks, 1, 1) > 0.8
-    assert mean_jaccard(source, masks, 0, 2) > 0.8
+    assert mean_j(source, masks, 1, 1) > 0.8
+    assert mean_j(source, masks, 0, 2) > 0.8
 
 
 def test_a_mask_is_empty_before_its_first_prompt() -> None:
     source = Discs(14, [(70, 60, 4, 0), (260, 120, -4, 0)])
     masks = track(source, [click(0, 1, (72, 62, 1)), Prompt(6, 2, mask_hw=source.truth(6) == 2)])
     assert [bool(m.masks_nhw[1].any()) for m in masks] == [False] * 6 + [True] * 8
-    assert mean_jaccard(source, masks[6:], 1, 2) > 0.85
+    assert mean_j(source, masks[6:], 1, 2) > 0.85
 
 
 def test_a_later_mask_or_box_starts_the_object_again() -> None:
     source = Discs(12, [(70, 60, 4, 0), (260, 120, -4, 0)])
     box = np.array([260 - 24 - 34, 86, 260 - 24 + 34, 154], np.float32)
     masks = track(source, [click(0, 1, (72, 62, 1)), Prompt(6, 1, box_xyxy=box)])
-    assert mean_jaccard(source, masks[:6], 0, 1) > 0.8
-    assert mean_jaccard(source, masks[6:], 0, 2) > 0.8
+    assert mean_j(source, masks[:6], 0, 1) > 0.8
+    assert mean_j(source, masks[6:], 0, 2) > 0.8
 
 
 def test_later_points_correct_the_mask() -> None:
@@ -84,11 +85,11 @@ def test_later_points_correct_the_mask() -> None:
     both = Prompt(0, 1, mask_hw=source.truth(0) > 0)
     x = 160 + 2 * 5
     masks = track(source, [both, click(5, 1, (x, 90, 0), (100, 90, 1))])
-    assert mean_jaccard(source, masks[:5], 0, 1) < 0.6
-    assert mean_jaccard(source, masks[5:], 0, 1) > 0.8
+    assert mean_j(source, masks[:5], 0, 1) < 0.6
+    assert mean_j(source, masks[5:], 0, 1) > 0.8
     grown = track(source, [Prompt(0, 1, mask_hw=source.truth(0) == 1), click(5, 1, (x, 90, 1))])
     at_five = source.truth(5)
-    assert jaccard(grown[5].masks_nhw[0], at_five > 0) > 0.8
+    assert iou(grown[5].masks_nhw[0], at_five > 0) > 0.8
 
 
 def test_an_object_that_leaves_has_an_empty_mask() -> None:
@@ -132,7 +133,7 @@ def test_a_click_on_a_flat_picture_does_not_crash() -> None:
 def test_a_single_frame_can_be_clicked() -> None:
     source = Discs(1, ONE)
     (masks,) = track(source, [click(0, 1, (70, 90, 1))])
-    assert jaccard(masks.masks_nhw[0], source.truth(0) == 1) > 0.8
+    assert iou(masks.masks_nhw[0], source.truth(0) == 1) > 0.8
 
 
 def test_the_same_run_gives_the_same_masks() -> None:
@@ -150,7 +151,7 @@ def test_values_out_of_range_are_refused(key: str, value: float) -> None:
 def test_one_click_follows_the_skater_of_the_built_in_clip() -> None:
     source = SampleSource(0)
     with closing(GrabCut().track(source, source.prompts)) as pairs:
-        scores = [jaccard(found.masks_nhw[0], source.truth(frame.index) == 1) for frame, found in islice(pairs, 40)]
+        scores = [iou(found.masks_nhw[0], source.truth(frame.index) == 1) for frame, found in islice(pairs, 40)]
     assert len(scores) == 40
     assert np.mean(scores) > 0.8
     assert min(scores) > 0.7

@@ -12,11 +12,12 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from sources import HEIGHT, WIDTH, Discs, click, jaccard
+from sources import HEIGHT, WIDTH, Discs, click
 from torch.nn import functional
 
 from vidseg import config as configuration
 from vidseg.errors import InputError
+from vidseg.metric.score import iou
 from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
@@ -75,8 +76,8 @@ def track(source: Discs, *prompts: Prompt) -> list[FrameMasks]:
     return [masks for _, masks in nano().track(source, prompts)]
 
 
-def mean_jaccard(source: Discs, masks: Sequence[FrameMasks], position: int, label: int) -> float:
-    return float(np.mean([jaccard(m.masks_nhw[position], source.truth(m.frame_index) == label) for m in masks]))
+def mean_j(source: Discs, masks: Sequence[FrameMasks], position: int, label: int) -> float:
+    return float(np.mean([iou(m.masks_nhw[position], source.truth(m.frame_index) == label) for m in masks]))
 
 
 ONE = [(70.0, 90.0, 4.0, 0.5)]
@@ -92,7 +93,7 @@ PROMPTS = {
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_every_kind_of_prompt_follows_the_object(kind: str) -> None:
     source = Discs(16, ONE)
-    assert mean_jaccard(source, track(source, PROMPTS[kind]), 0, 1) > 0.85
+    assert mean_j(source, track(source, PROMPTS[kind]), 0, 1) > 0.85
 
 
 @pytest.mark.parametrize("kind", ["click", "box", "mask"])
@@ -106,8 +107,8 @@ def test_the_prompt_decides(kind: str) -> None:
             "mask": Prompt(0, 1, mask_hw=source.truth(0) == label),
         }[kind]
         masks = track(source, prompt)
-        assert mean_jaccard(source, masks, 0, label) > 0.8
-        assert mean_jaccard(source, masks, 0, 3 - label) < 0.05
+        assert mean_j(source, masks, 0, label) > 0.8
+        assert mean_j(source, masks, 0, 3 - label) < 0.05
 
 
 def test_objects_are_in_order_and_do_not_mix() -> None:
@@ -115,8 +116,8 @@ def test_objects_are_in_order_and_do_not_mix() -> None:
     masks = track(source, click(0, 9, (70, 60, 1)), click(4, 4, (244, 120, 1)))
     assert masks[0].object_ids == (4, 9)
     assert not any(m.masks_nhw[0].any() for m in masks[:4])
-    assert mean_jaccard(source, masks, 1, 1) > 0.8
-    assert mean_jaccard(source, masks[4:], 0, 2) > 0.8
+    assert mean_j(source, masks, 1, 1) > 0.8
+    assert mean_j(source, masks[4:], 0, 2) > 0.8
 
 
 def test_a_later_click_corrects_the_mask() -> None:
@@ -125,8 +126,8 @@ def test_a_later_click_corrects_the_mask() -> None:
     both = Prompt(0, 1, mask_hw=source.truth(0) > 0)
     before = track(source, both)
     after = track(source, both, click(5, 1, (240, 120, 0), (90, 60, 1)))
-    assert mean_jaccard(source, before[5:], 0, 1) < 0.7
-    assert mean_jaccard(source, after[5:], 0, 1) > 0.8
+    assert mean_j(source, before[5:], 0, 1) < 0.7
+    assert mean_j(source, after[5:], 0, 1) > 0.8
 
 
 class Returning(Discs):
@@ -142,7 +143,7 @@ def test_an_object_that_leaves_and_comes_back_is_found_again() -> None:
     gone = [m for m in masks if not (source.truth(m.frame_index) == 1).any()]
     assert len(gone) >= 3
     assert all(np.count_nonzero(m.masks_nhw[0]) < 0.002 * HEIGHT * WIDTH for m in gone)
-    assert mean_jaccard(source, masks[-8:], 0, 1) > 0.8
+    assert mean_j(source, masks[-8:], 0, 1) > 0.8
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -150,8 +151,7 @@ def test_the_skater_is_cut_out_of_the_built_in_clip(seed: int) -> None:
     """From one click, before, while and after the second skater passes in front."""
     source = SampleSource(seed, frames=range(0, 180, 3))
     values = [
-        jaccard(masks.masks_nhw[0], source.truth(frame.index) == 1)
-        for frame, masks in nano().track(source, source.prompts)
+        iou(masks.masks_nhw[0], source.truth(frame.index) == 1) for frame, masks in nano().track(source, source.prompts)
     ]
     assert np.mean(values) > 0.5
     assert np.mean(values[-10:]) > 0.6  # the first skater again, not the one who passed

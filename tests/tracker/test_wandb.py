@@ -84,7 +84,8 @@ def track(tracker, folder, summary=SUMMARY, sample_first=True, config=None):
     for step in range(6):
         frame, masks = pair(10 + 2 * step)
         sample = [lambda f=frame, m=masks: tracker.log_sample(f, m, prompts(10))] if step % 3 == 0 else []
-        log = [lambda s=step, f=frame: tracker.log(s, {"frame": f.index, "time/segment_ms": 5.5 + s, "mask/area_1": s})]
+        values = {"time/segment_ms": 5.5 + step, "mask/area_1": step, "metric/j_1": step / 10, "metric/parts_1": step}
+        log = [lambda s=step, f=frame, v=values: tracker.log(s, {"frame": f.index, **v})]
         for call in sample + log if sample_first else log + sample:
             call()
     tracker.finish(summary, folder)
@@ -139,11 +140,13 @@ def test_an_offline_run_holds_everything(tmp_path, capfd, sample_first):
         "metric/j_1": 0.75,
     }
     assert {key: whole["summary"].get(key) for key in expected} == expected
-    assert not {"error", "peak_cuda_mib", "outputs", "metrics"} & set(whole["summary"])
+    # A metric of the summary is the run's, never the last frame's.
+    assert not {"error", "peak_cuda_mib", "outputs", "metrics", "metric/parts_1"} & set(whole["summary"])
 
     rows = [row["item"] for row in records(run, "history")]
-    assert [(row["_step"], row["frame"], row["time/segment_ms"], row["mask/area_1"]) for row in rows] == [
-        (step, 10 + 2 * step, 5.5 + step, step) for step in range(6)
+    keys = ("_step", "frame", "time/segment_ms", "mask/area_1", "metric/j_1", "metric/parts_1")
+    assert [tuple(row[key] for key in keys) for row in rows] == [
+        (step, 10 + 2 * step, 5.5 + step, step, step / 10, step) for step in range(6)
     ]
     samples = {row["frame"]: row["sample/frame.caption"] for row in rows if "sample/frame.path" in row}
     assert samples == {10: "frame 10  0.40 s", 16: "frame 16  0.64 s"}
@@ -151,7 +154,8 @@ def test_an_offline_run_holds_everything(tmp_path, capfd, sample_first):
     video = media / rows[-1]["output/overlay.path"]
     assert video.read_bytes() == (folder / "overlay.mp4").read_bytes()
     assert pixels(media / rows[-1]["output/contact_sheet.path"]).shape == (30, 40, 3)
-    assert any(row["step_metric"] == "frame" for row in records(run, "metric") if row.get("glob_name") == "time/*")
+    steps = {row["glob_name"]: row["step_metric"] for row in records(run, "metric") if row.get("glob_name")}
+    assert steps == dict.fromkeys(("time/*", "memory/*", "mask/*", "sample/*", "metric/*"), "frame")
 
 
 def test_samples_are_pictures_with_a_layer_an_object_and_the_prompts_on_their_frame(tmp_path):

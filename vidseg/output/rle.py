@@ -1,14 +1,13 @@
 """masks.jsonl: every object's mask on every frame as COCO RLE, one line a frame as it is finished."""
 
-import json
-import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco
 
+from vidseg.jsonl import JsonLines
 from vidseg.types import Frame, FrameMasks, Mask, Source
 
 
@@ -21,22 +20,20 @@ def encode(mask_hw: Mask) -> dict[str, Any]:
 class MaskLines:
     """Writes {"frame", "time_s", "objects": [{"id", "rle", "area", "score"}]} a frame.
 
-    Each line is flushed whole, so the file can be followed while the run goes on and keeps what was computed when it
-    ends early; a line that could not be written whole is cut off again.
+    The file can be followed while the run goes on, and keeps what was computed when it ends early.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file: TextIO | None = None
-        self._whole = 0
+        self._lines: JsonLines | None = None
 
     def open(self, folder: Path, source: Source) -> None:
         """Starts an empty file."""
-        self._file = (folder / self.path).open("w", encoding="ascii")
+        self._lines = JsonLines(folder / self.path)
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Appends one line."""
-        assert self._file is not None
+        assert self._lines is not None
         scores = masks.scores or (None,) * len(masks.object_ids)
         objects = [
             {
@@ -47,24 +44,14 @@ class MaskLines:
             }
             for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True)
         ]
-        line = json.dumps({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
-        self._file.write(line + "\n")
-        self._file.flush()
-        self._whole += len(line) + 1
+        self._lines.write({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
 
     def close(self) -> None:
         """Ends the file."""
-        if self._file is not None:
-            self._file.close()
+        if self._lines is not None:
+            self._lines.close()
 
     def abort(self) -> None:
-        """Cuts off a line that is not whole."""
-        if self._file is None:
-            return
-        with suppress(OSError):  # the rest of a line that found no space
-            self._file.close()
+        """Ends the file, too: its lines are whole."""
         with suppress(OSError):
-            if self._whole:
-                os.truncate(self._file.name, self._whole)
-            else:
-                Path(self._file.name).unlink()
+            self.close()

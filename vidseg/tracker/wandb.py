@@ -103,6 +103,8 @@ class WandbTracker:
         self._run.define_metric("frame")
         for keys in ("time/*", "memory/*", "mask/*", "sample/*"):
             self._run.define_metric(keys, step_metric="frame")
+        # No summary of the frames' values: there the same names are the run's scores.
+        self._run.define_metric("metric/*", step_metric="frame", summary="none")
         online = self._mode == "online"  # asking for the url of an offline run warns
         return {"id": self._run.id, "mode": self._mode, "url": self._run.url if online else None}
 
