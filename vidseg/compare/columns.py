@@ -16,10 +16,11 @@ from vidseg.errors import InputError
 
 QUALITY = ("j_and_f", "j", "iou", "agreement")  # the first of these that there is says which run is best
 HIGHER = ("fps", "j_and_f", "j", "f", "iou", "agreement", "j_recall", "f_recall")
-LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker", "absent")
+LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker")
 TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$")
 """Where a run is recorded and how its sweep went, not what it was."""
-DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "peak_rss_mib": 0, "peak_cuda_mib": 0}
+DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "mean_area": 0, "mean_parts": 2}
+DECIMALS |= {"peak_rss_mib": 0, "peak_cuda_mib": 0}
 
 
 @dataclass(frozen=True)
