@@ -45,7 +45,8 @@ def test_a_sweep_becomes_a_table_and_a_sheet(compare, sweep, tmp_path):
     assert done.returncode == 0, done.stderr
     table, errors, verdict = done.stdout.split("\n\n")
     lines = [line.split() for line in table.splitlines()]
-    assert lines[0] == ["run", "model", "stride", "model.fail_at", "status", "frames", "fps", "peak_rss_mib", "iou"]
+    assert lines[0][:8] == ["run", "model", "stride", "model.fail_at", "status", "frames", "fps", "peak_rss_mib"]
+    assert lines[0][8:] == ["flicker", "absent_frames", "mean_score", "mean_area", "mean_parts", "iou"]
     assert lines[1][0] == "1"
     assert [line[-1] for line in lines if line[0] == "0"] == ["reference"]
     assert errors.startswith("4 failed: RuntimeError: the square fell over")
