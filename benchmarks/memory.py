@@ -5,7 +5,8 @@
 SAM 2 (random weights) follows squares through a clip that is drawn frame by frame, each length in a process of its own;
 ``both`` has its prompts in the middle, and runs both ways from there. Beside it stands upstream's predictor at lengths
 where that is still cheap. Prints a table, writes benchmarks/results/memory_<machine>.json and draws docs/memory.png
-(pip install '.[bench]'). The peak is the process's own high-water mark from the first frame on (VmHWM, so Linux only).
+(pip install '.[bench]'). The peak is the process's own high-water mark from the first frame on (VmHWM, so Linux only). Rows of the same setting
+that were measured before are kept and drawn, too.
 """
 
 import argparse
@@ -15,13 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.clip import CONFIGS, Indexed, click
-from benchmarks.machine import label, machine, save_result
+from benchmarks.machine import label, machine, result_path, save_result
 from benchmarks.segmentation import Setting, ours, set_threads, upstream
 from vidseg.meter import peak_rss_mib, reset_peaks
 from vidseg.types import Frame
@@ -127,6 +129,9 @@ def main() -> None:
         print(json.dumps(measure(who, propagate, int(frames), Setting(**json.loads(setting)))))
         return
     rows: list[dict[str, Any]] = []
+    name = f"{args.model}, {args.image_size}x{args.image_size}, fp32, cpu"
+    path = result_path("memory", machine())  # what was measured here before stays in it
+    settings = json.loads(path.read_text())["settings"] if path.exists() else {}
     title = f"SAM 2.1 {args.model}, input of {args.image_size}², fp32, {label(machine())}"
     print(f"{title}\n{'':10} {'objects':>7} {'propagate':>9} {'frames':>7} {'MiB':>8} {'of the first':>12} {'fps':>7}")
     lengths = {"upstream": args.upstream_frames, "vidseg": args.frames}
@@ -141,8 +146,13 @@ def main() -> None:
                 first_mib = first_mib or row["peak_rss_mib"]
                 growth = f"{row['peak_rss_mib']:>8} {row['peak_rss_mib'] / first_mib - 1:>+12.1%}"
                 print(f"{who:10} {objects:>7} {way:>9} {frames:>7} {growth} {row['fps']:>7}", flush=True)
-    print(save_result("memory", {"model": args.model, "image_size": args.image_size, "runs": rows}))
-    draw(rows, title, args.plot)
+    settings[name] = [row for row in settings.get(name, []) if not any(map(partial(_is_same, row), rows))] + rows
+    print(save_result("memory", {"settings": settings}))
+    draw(settings[name], title, args.plot)
+
+
+def _is_same(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(row[key] == other[key] for key in ("who", "objects", "propagate", "frames"))
 
 
 if __name__ == "__main__":
