@@ -5,8 +5,8 @@
 SAM 2 (random weights) follows squares through a clip that is drawn frame by frame, each length in a process of its own;
 ``both`` has its prompts in the middle, and runs both ways from there. Beside it stands upstream's predictor at lengths
 where that is still cheap. Prints a table, writes benchmarks/results/memory_<machine>.json and draws docs/memory.png
-(pip install '.[bench]'). The peak is the process's own high-water mark from the first frame on (VmHWM, so Linux only). Rows of the same setting
-that were measured before are kept and drawn, too.
+(pip install '.[bench]'), both with the rows of that setting that were measured before. The peak is the process's own
+high-water mark from the first frame on (VmHWM, so Linux only).
 """
 
 import argparse
