@@ -2,26 +2,38 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg import config as configuration
+from vidseg.errors import InputError
 
 configuration.register()
 
 
 @hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")
-def job(config: DictConfig) -> None:
-    """One job of a run or a sweep."""
-    from vidseg.job import run_job
-
+def job(config: DictConfig) -> float | None:
+    """One job of a run or a sweep; returns the score that ``optimize`` names."""
     settings = HydraConfig.get()
-    run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+    if config.resume and settings.mode == RunMode.RUN:
+        raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
+    from vidseg.job import JobFailed, run_job
+    from vidseg.summary import score
+
+    try:
+        summary = run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+    except KeyboardInterrupt:
+        if settings.runtime.choices["hydra/launcher"] == "basic":
+            raise
+        raise JobFailed("interrupted") from None  # in a process of its own it ends this job, not its neighbours
+    return score(asdict(summary), config.optimize)
 
 
 def _relative(folder: str) -> Path:
@@ -51,6 +63,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, CompactHydraException):
         cause = error.__cause__
         return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; choose a folder for the run with hydra.run.dir="
     return f"{type(error).__name__}: {error}"
