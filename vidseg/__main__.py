@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vidseg import config as configuration
 from vidseg.errors import InputError
+from vidseg.sweep.videos import spread
 
 configuration.register()
 
@@ -49,6 +50,7 @@ def main() -> None:
     # unless it is told to hand exceptions through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:
         sys.exit(130)
