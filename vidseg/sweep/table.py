@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def rows(jobs: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]
 def _table(jobs: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     """Header and rows; the columns that don't fit are left out from the right."""
     columns = {"job": [str(job["number"]) for job in jobs]}
-    columns |= {key: [_short(value) for value in values] for key, values in differing(jobs).items()}
+    columns |= {key: _short(values) for key, values in differing(jobs).items()}
     columns["status"] = [f"{job['status']}{', before' if job['skipped'] else ''}" for job in jobs]
     columns["frames"] = [_number(job["frames"], 0) for job in jobs]
     columns["fps"] = [_number(job["fps"], 1) for job in jobs]
@@ -85,9 +86,12 @@ def _plain(value: str) -> str | int | float:
     return value[1:-1].replace("\\'", "'") if re.fullmatch(r"'.*'", value) else value
 
 
-def _short(value: str) -> str:
-    plain = str(_plain(value))
-    return plain if len(plain) <= LONGEST else f"…{plain[1 - LONGEST :]}"
+def _short(values: Sequence[str]) -> list[str]:
+    """A column's values, paths without the folders that they share."""
+    plain = [str(_plain(value)) for value in values]
+    shared = commonprefix(plain)
+    plain = [value[shared.rfind("/") + 1 :] for value in plain]
+    return [value if len(value) <= LONGEST else f"…{value[1 - LONGEST :]}" for value in plain]
 
 
 def _number(value: float | None, digits: int) -> str:
