@@ -28,7 +28,7 @@ class RecordingSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Makes the user's sweeper, which makes its launcher: ours, around the user's."""
-        self._config = _replaced(config, "sweeper", self._configured)
+        self._config = _replaced(config, "sweeper", _directed(self._configured, config))
         launcher = {
             "_target_": "hydra_plugins.vidseg_sweep.RecordingLauncher",
             "_recursive_": False,
@@ -84,6 +84,23 @@ class RecordingLauncher(Launcher):
             (folder / job.folder / "summary.json").unlink(missing_ok=True)  # of an attempt that this one replaces
         launched = iter(self._launcher.launch([job.arguments() for job in running], initial_job_idx) if running else ())
         return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+
+
+def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
+    """A sweeper that looks for the best of something (Optuna) looks for the most of ``optimize``, or the least of -name.
+
+    Raises InputError where there is no ``optimize``. A ``hydra.sweeper.direction`` of the user's stays.
+    """
+    if "direction" not in sweeper:
+        return sweeper
+    if not config.optimize:
+        from vidseg.errors import InputError
+
+        raise InputError("optimize: missing; name a score of the run, for example optimize=j or optimize=-peak_rss_mib")
+    if not any(str(override).startswith("hydra.sweeper.direction=") for override in config.hydra.overrides.hydra):
+        with read_write(sweeper):
+            sweeper.direction = "minimize" if config.optimize.startswith("-") else "maximize"
+    return sweeper
 
 
 def _replaced(config: DictConfig, key: str, node: Any) -> DictConfig:

@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.palette_png import VOID, label_maps_by_frame, read_label_map
+from vidseg.palette_png import VOID, read_label_map
 from vidseg.types import Mask, Prompt, Source
 
 
@@ -70,14 +70,14 @@ def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Pr
         folder = folder.with_suffix("")
     if not folder.is_dir():
         raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
-    maps = label_maps_by_frame(folder, "prompt.root")
-    annotated = [frame for frame in sorted(maps) if frame in source.frames]
-    if not annotated:
+    frames = {int(path.stem): path for path in folder.glob("*.png") if path.stem.isdigit()}
+    annotated = min((frame for frame in frames if frame in source.frames), default=None)
+    if annotated is None:
         raise InputError(
-            f"prompt.root: {folder} has annotations of frames {min(maps)} to {max(maps)}, none of which is extracted "
-            "(extract.start, extract.stop, extract.step)"
+            f"prompt.root: {folder} has {len(frames)} label maps named by frame number (00000.png), none of an extracted "
+            "frame\n(extract.start, extract.stop, extract.step)"
         )
-    return _objects(source, maps[annotated[0]], annotated[0], object, "prompt.root")
+    return _objects(source, frames[annotated], annotated, object, "prompt.root")
 
 
 def _objects(source: Source, path: Path, frame: int, object: int | None, key: str) -> tuple[Prompt, ...]:

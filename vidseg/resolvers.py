@@ -62,13 +62,6 @@ def gpu(count: int) -> int:
     return 0 if job is None else int(job.job.num) % count
 
 
-def direction(optimize: str | None) -> str:
-    """The direction that a sweeper takes ``optimize`` in: down after a leading minus."""
-    if not optimize:
-        raise InputError("optimize: missing; name a score of the run, for example optimize=j or optimize=-peak_rss_mib")
-    return "minimize" if optimize.startswith("-") else "maximize"
-
-
 def _sweep_job() -> DictConfig | None:
     """Hydra's settings of the job of a sweep that this process runs now, if it does."""
     if not HydraConfig.initialized():
@@ -80,5 +73,5 @@ def _sweep_job() -> DictConfig | None:
 
 def register() -> None:
     """Makes them known to OmegaConf; harmless when repeated."""
-    for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, gpu, direction):
+    for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, gpu):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
