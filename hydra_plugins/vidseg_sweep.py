@@ -87,7 +87,7 @@ class RecordingLauncher(Launcher):
 
 
 def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
-    """A sweeper that looks for the best of something (Optuna) looks for the most of ``optimize``, or the least of -name.
+    """A sweeper that looks for the best of something (Optuna) takes ``optimize``: the most of it, or the least of -name.
 
     Raises InputError where there is no ``optimize``. A ``hydra.sweeper.direction`` of the user's stays.
     """

@@ -74,8 +74,8 @@ def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Pr
     annotated = min((frame for frame in frames if frame in source.frames), default=None)
     if annotated is None:
         raise InputError(
-            f"prompt.root: {folder} has {len(frames)} label maps named by frame number (00000.png), none of an extracted "
-            "frame\n(extract.start, extract.stop, extract.step)"
+            f"prompt.root: {folder} has {len(frames)} label maps named by frame number, such as 00000.png, and none of "
+            "an extracted frame\n(extract.start, extract.stop, extract.step)"
         )
     return _objects(source, frames[annotated], annotated, object, "prompt.root")
 
@@ -92,8 +92,7 @@ def _objects(source: Source, path: Path, frame: int, object: int | None, key: st
         which = "every pixel is zero" if not values else f"object {object} is not among its values {values}"
         raise InputError(f"{key}: the mask {path} is empty: {which}")
     return tuple(
-        Prompt(frame, number, mask_hw=_fitting(source, mask_hw, path, key))
-        for number, mask_hw in masks.items()
+        Prompt(frame, number, mask_hw=_fitting(source, mask_hw, path, key)) for number, mask_hw in masks.items()
     )
 
 

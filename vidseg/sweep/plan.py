@@ -103,7 +103,8 @@ def _key(config: DictConfig) -> str:
 
 def _earlier(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The folders of a sweep's finished and other runs by their configuration."""
-    finished, unfinished = {}, {}
+    finished: dict[str, str] = {}
+    unfinished: dict[str, str] = {}
     for path in sorted(folder.glob("*/.hydra/config.yaml")):
         try:
             key = _key(OmegaConf.load(path))  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def _plain(value: str) -> str | int | float:
 def _short(values: Sequence[str]) -> list[str]:
     """A column's values, paths without the folders that they share."""
     plain = [str(_plain(value)) for value in values]
-    shared = commonprefix(plain)
+    shared = commonprefix(plain)  # noqa: RUF071 (cut at a slash below; commonpath minds mixed kinds of paths)
     plain = [value[shared.rfind("/") + 1 :] for value in plain]
     return [value if len(value) <= LONGEST else f"…{value[1 - LONGEST :]}" for value in plain]
 

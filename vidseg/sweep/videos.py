@@ -1,4 +1,4 @@
-"""Many videos from one word: ``video=@list.txt`` and ``video='clips/*.mp4'`` become the list of values that Hydra sweeps.
+"""Many videos from one word: ``video=@list.txt`` and ``video='clips/*.mp4'`` become the values that Hydra sweeps over.
 
 Works on the command line, before Hydra reads it, because Hydra's grammar knows neither and composes no list of its own.
 """
@@ -21,7 +21,7 @@ MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 def spread(arguments: Sequence[str]) -> list[str]:
     """The arguments with lists and patterns of videos written out, each path quoted for Hydra.
 
-    Raises InputError for a list that is missing or empty, a pattern that matches nothing, and either of them without -m.
+    Raises InputError for a list that is missing or empty, a pattern that matches nothing, and for both without -m.
     """
     sweeping = any(argument in MULTIRUN for argument in arguments)
     return [_spread(argument, sweeping) if argument.startswith(KEY) else argument for argument in arguments]
@@ -42,7 +42,7 @@ def _spread(argument: str, sweeping: bool) -> str:
 def _values(argument: str) -> list[str]:
     """The values that the argument lists; all of it is one where that names files, or where Hydra can't read it."""
     whole = argument.removeprefix(KEY)
-    if whole.startswith("@") and Path(whole[1:]).is_file() or has_magic(whole) and glob(whole):
+    if (whole.startswith("@") and Path(whole[1:]).is_file()) or (has_magic(whole) and _matching(whole)):
         return [whole]
     try:
         value = OverridesParser.create().parse_override(argument).value()
@@ -59,9 +59,14 @@ def _is_many(value: str) -> bool:
 def _paths(value: str) -> list[str]:
     if value.startswith("@"):
         return _listed(Path(value[1:]).expanduser())
-    if not (found := sorted(glob(str(Path(value).expanduser()), recursive=True))):
+    if not (found := _matching(value)):
         raise InputError(f"video: nothing matches {value} (from {Path.cwd()})")
     return found
+
+
+def _matching(pattern: str) -> list[str]:
+    expanded = str(Path(pattern).expanduser())
+    return sorted(glob(expanded, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute patterns)
 
 
 def _listed(file: Path) -> list[str]:
