@@ -5,6 +5,7 @@ imported when it is needed.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ class RecordingLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs the jobs that have to run; the others return what their summary says."""
+        from vidseg.sweep.halt import halting
         from vidseg.sweep.plan import plan, remember, returned
 
         loader = self._context.config_loader
@@ -82,12 +84,15 @@ class RecordingLauncher(Launcher):
         running = [job for job in jobs if not job.skipped]
         for job in running:
             (folder / job.folder / "summary.json").unlink(missing_ok=True)  # of an attempt that this one replaces
-        launched = iter(self._launcher.launch([job.arguments() for job in running], initial_job_idx) if running else ())
+        in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs hear Ctrl-C themselves
+        with nullcontext() if in_process else halting(folder):
+            arguments = [job.arguments() for job in running]
+            launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
         return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
 
 
 def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
-    """A sweeper that looks for the best of something (Optuna) takes ``optimize``: the most of it, or the least of -name.
+    """A sweeper with a direction (Optuna) takes that of ``optimize``: up, or down after a leading minus.
 
     Raises InputError where there is no ``optimize``. A ``hydra.sweeper.direction`` of the user's stays.
     """

@@ -45,9 +45,10 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     """
     folder = Path(config.hydra.sweep.dir)
     resume = bool(config.resume)
-    if resume and not any(str(override).startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra):
-        raise InputError("resume: name the folder of the sweep to go on with, hydra.sweep.dir=runs/sweeps/DATE/TIME")
     finished, unfinished = _earlier(folder) if resume else ({}, {})
+    named = any(str(override).startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra)
+    if resume and not (finished or unfinished or named):
+        raise InputError("resume: name the folder of the sweep to go on with, hydra.sweep.dir=runs/sweeps/DATE/TIME")
     taken = {path.name for path in folder.iterdir()} if resume and folder.is_dir() else set()
     jobs = []
     for number, given in enumerate(job_overrides, start=first):
