@@ -240,6 +240,7 @@ class Tracker(Protocol):
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         """Records the jobs of a sweep that is over, one row each with the same keys, beside their runs in ``group``.
 
-        A row's values are text, numbers, None, and paths of pictures. No record may be under way.
+        A row's values are text, numbers, None, and paths of pictures; those of a key are of one kind. No record may be
+        under way.
         """
         ...

@@ -43,13 +43,14 @@ def scores(jobs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def rows(jobs: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """The same for a tracker: a row a job, with the sample in the middle of its video; ``folder`` is the sweep's."""
-    columns, names = differing(jobs), scores(jobs)
+    columns = {key: _alike([_plain(value) for value in values]) for key, values in differing(jobs).items()}
+    names = scores(jobs)
     figures = ("status", "fps", "frames", "seconds", "peak_rss_mib", "peak_cuda_mib")
     made = []
     for row, job in enumerate(jobs):
         samples = sorted((folder / job["folder"] / "samples").glob("*.png"))
         cells: dict[str, Any] = {"job": job["number"]}
-        cells |= {key: _plain(values[row]) for key, values in columns.items()}
+        cells |= {key: values[row] for key, values in columns.items()}
         cells |= {name: job[name] for name in figures} | {name: job["metrics"].get(name) for name in names}
         cells |= {"sample": samples[len(samples) // 2] if samples else None, "error": job["error"]}
         made.append({**cells, "folder": job["folder"], "overrides": " ".join(job["overrides"])})
@@ -84,6 +85,11 @@ def _plain(value: str) -> str | int | float:
         with suppress(ValueError):
             return kind(value)
     return value[1:-1].replace("\\'", "'") if re.fullmatch(r"'.*'", value) else value
+
+
+def _alike(values: list[str | int | float]) -> Sequence[str | int | float]:
+    """All numbers or all text: a tracker's column has one kind."""
+    return [str(value) for value in values] if any(isinstance(value, str) for value in values) else values
 
 
 def _short(values: Sequence[str]) -> list[str]:

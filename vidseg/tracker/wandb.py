@@ -170,7 +170,7 @@ class WandbTracker:
         run, self._run = self._run, None
         try:
             cells = [[_cell(value) for value in row.values()] for row in rows]
-            run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells, allow_mixed_types=True)})
+            run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
         finally:
             run.finish()
             _let_wandb_speak()
