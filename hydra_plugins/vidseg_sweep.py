@@ -98,11 +98,13 @@ def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
     """
     if "direction" not in sweeper:
         return sweeper
+    from vidseg.sweep.plan import is_set
+
     if not config.optimize:
         from vidseg.errors import InputError
 
         raise InputError("optimize: missing; name a score of the run, for example optimize=j or optimize=-peak_rss_mib")
-    if not any(str(override).startswith("hydra.sweeper.direction=") for override in config.hydra.overrides.hydra):
+    if not is_set(config, "hydra.sweeper.direction"):
         with read_write(sweeper):
             sweeper.direction = "minimize" if config.optimize.startswith("-") else "maximize"
     return sweeper

@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_leaves_a_missing_job(vidseg, clip, tmp_path):
     needs("joblib")
     done = vidseg(
         "-m", "model=suicidal,square", "prompt=click", "prompt.points=[[20,30]]", "output=[rle]", f"video={clip}",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "tracker=none", "hydra.sweep.dir=sweep",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "tracker=none", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert done.returncode == 1
     assert statuses(tmp_path / "sweep")[0] == "missing"

@@ -46,8 +46,7 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     folder = Path(config.hydra.sweep.dir)
     resume = bool(config.resume)
     finished, unfinished = _earlier(folder) if resume else ({}, {})
-    named = any(str(override).startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra)
-    if resume and not (finished or unfinished or named):
+    if resume and not (finished or unfinished or is_set(config, "hydra.sweep.dir")):
         raise InputError("resume: name the folder of the sweep to go on with, hydra.sweep.dir=runs/sweeps/DATE/TIME")
     taken = {path.name for path in folder.iterdir()} if resume and folder.is_dir() else set()
     jobs = []
@@ -61,6 +60,12 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         taken |= {name} if resume else set()
         jobs.append(Job(number, name, overrides, composed.optimize, key in finished))
     return jobs
+
+
+def is_set(config: DictConfig, key: str) -> bool:
+    """Whether the user gave a key of Hydra's on the command line."""
+    overrides: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
+    return any(override.lstrip("+").split("=")[0] == key for override in overrides)
 
 
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
