@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import ROOT
-from sweeping import jobs, statuses
+from sweeping import SQUARE, inspect, jobs, statuses
 
 pytestmark = pytest.mark.timeout(280)
 PACKAGES = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}
@@ -78,11 +78,13 @@ def test_ctrl_c_lets_the_workers_finish_their_files(tmp_path):
     assert not list(tmp_path.glob("sweep/.halt"))
 
 
-def test_a_job_a_gpu_by_its_number(vidseg, clip, tmp_path):
-    done = vidseg("-m", *GRABCUT, f"video={clip}", "hydra.sweep.dir=sweep", "stride=1,2,3", "device=cuda:${gpu:2}")
-    assert done.returncode in (0, 1)
-    logs = [(tmp_path / "sweep" / str(n) / "summary.json").read_text() for n in range(3)]
-    assert [json.loads(log)["model"] for log in logs] == ["grabcut"] * 3
+def test_a_gpu_for_each_job_by_its_number(vidseg, clip, tmp_path):
+    done = vidseg("-m", *SQUARE, f"video={clip}", "stride=1,2,3", "device=cuda:${gpu:2}", "hydra.sweep.dir=sweep")
+    assert done.returncode == 0, done.stderr
+    ids = [job["wandb"]["id"] for job in jobs(tmp_path / "sweep")]
+    records = [next(tmp_path.glob(f"runs/wandb/offline-run-*-{run_id}")) for run_id in ids]
+    devices = [json.loads(inspect(record, "--summary"))["config"]["device"] for record in records]
+    assert devices == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 def test_a_worker_that_is_killed_leaves_a_missing_job(vidseg, clip, tmp_path):

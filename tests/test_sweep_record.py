@@ -240,3 +240,12 @@ def test_a_score_by_name():
     assert [score(summary, name) for name in (None, "j", "-j", "fps", "-peak_rss_mib")] == [None, 0.5, 0.5, 3.0, 7.0]
     with pytest.raises(ValueError, match="optimize: the run has no score 'peak_cuda_mib'; it has j, fps, peak_rss_mib"):
         score(summary, "peak_cuda_mib")
+
+
+def test_a_launcher_that_is_not_installed_says_which_extra_brings_it():
+    from hydra.errors import MissingConfigException
+
+    from vidseg.__main__ import _message
+
+    error = MissingConfigException("Could not find it", "hydra/launcher/joblib")
+    assert _message(error) == "hydra/launcher/joblib: not installed; pip install 'vidseg[parallel]' brings it"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -15,6 +15,15 @@ from omegaconf.errors import OmegaConfBaseException
 from vidseg import config as configuration
 from vidseg.errors import InputError
 from vidseg.sweep.videos import spread
+
+# What a choice that Hydra doesn't know asks for: the extra of pyproject.toml that brings it.
+EXTRAS = {
+    "hydra/launcher/joblib": "parallel",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/ray": "ray",
+    "hydra/sweeper/optuna": "optuna",
+}
 
 configuration.register()
 
@@ -65,6 +74,9 @@ def main() -> None:
 
 def _message(error: Exception) -> str:
     """What Hydra itself would print of its own errors; one line of any other."""
+    if isinstance(error, MissingConfigException) and (extra := EXTRAS.get(error.missing_cfg_file or "")):
+        choice = str(error.missing_cfg_file)
+        return f"{choice}: not installed; pip install 'vidseg[{extra}]' brings it"
     if isinstance(error, CompactHydraException):
         cause = error.__cause__
         return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
