@@ -1,5 +1,8 @@
 """The one fake: a segmenter that moves a square, so that the whole pipeline runs in seconds."""
 
+import os
+import signal
+
 import numpy as np
 
 from vidseg.types import FrameMasks
@@ -42,3 +45,11 @@ class Failing:
 
     def abort(self):
         pass
+
+
+class Suicidal(Square):
+    """A segmenter whose process the system kills, as it does where memory runs out."""
+
+    def track(self, source, prompts):
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield from super().track(source, prompts)

@@ -12,6 +12,7 @@ from hydra.utils import get_class, get_method
 from omegaconf import OmegaConf
 
 from vidseg import config as configuration
+from vidseg import resolvers
 
 CONF = Path(configuration.folder())
 CHOICES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
@@ -83,10 +84,10 @@ def test_help_and_cfg_are_quick_and_light(flag):
     ],
 )
 def test_sweep_folders_have_safe_names(overrides, name):
-    assert configuration.slug(overrides) == name
+    assert resolvers.slug(overrides) == name
 
 
 def test_long_sweep_folders_stay_apart():
-    first, second = (configuration.slug("video=" + "x" * 200 + end) for end in "ab")
+    first, second = (resolvers.slug("video=" + "x" * 200 + end) for end in "ab")
     assert first != second
     assert len(first) <= 100

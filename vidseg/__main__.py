@@ -2,26 +2,51 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg import config as configuration
+from vidseg.errors import InputError
+from vidseg.sweep.videos import spread
+
+# What a choice that Hydra doesn't know asks for: the extra of pyproject.toml that brings it.
+EXTRAS = {
+    "hydra/launcher/joblib": "parallel",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/ray": "ray",
+    "hydra/sweeper/optuna": "optuna",
+}
 
 configuration.register()
 
 
 @hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")
-def job(config: DictConfig) -> None:
-    """One job of a run or a sweep."""
-    from vidseg.job import run_job
-
+def job(config: DictConfig) -> float | None:
+    """One job of a run or a sweep; returns the score that ``optimize`` names."""
     settings = HydraConfig.get()
-    run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+    if config.resume and settings.mode == RunMode.RUN:
+        raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
+    from vidseg.job import JobFailed, run_job
+    from vidseg.summary import score
+    from vidseg.sweep.halt import is_halted
+
+    if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):
+        raise JobFailed("interrupted before it began")
+    try:
+        summary = run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+    except KeyboardInterrupt:
+        if settings.runtime.choices["hydra/launcher"] == "basic":
+            raise
+        raise JobFailed("interrupted") from None  # in a process of its own it ends this job, not its neighbours
+    return score(asdict(summary), config.optimize)
 
 
 def _relative(folder: str) -> Path:
@@ -37,6 +62,7 @@ def main() -> None:
     # unless it is told to hand exceptions through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:
         sys.exit(130)
@@ -48,9 +74,14 @@ def main() -> None:
 
 def _message(error: Exception) -> str:
     """What Hydra itself would print of its own errors; one line of any other."""
+    if isinstance(error, MissingConfigException) and (extra := EXTRAS.get(error.missing_cfg_file or "")):
+        choice = str(error.missing_cfg_file)
+        return f"{choice}: not installed; pip install 'vidseg[{extra}]' brings it"
     if isinstance(error, CompactHydraException):
         cause = error.__cause__
         return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; choose a folder for the run with hydra.run.dir="
     return f"{type(error).__name__}: {error}"

@@ -3,15 +3,14 @@
 Knows nothing about the parts that the groups describe: they are built by Hydra from their `_target_`.
 """
 
-import hashlib
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from vidseg import resolvers
 from vidseg.errors import InputError
 
 
@@ -45,6 +44,8 @@ class Config:
     device: str = "auto"
     threads: int | None = None
     seed: int = 0
+    optimize: str | None = None
+    resume: bool = False
     model: dict[str, Any] = field(default_factory=dict)
     precision: dict[str, Any] = field(default_factory=dict)
     prompt: dict[str, Any] = field(default_factory=dict)
@@ -80,15 +81,7 @@ def folder() -> str:
     return str(inside if inside.is_dir() else beside)
 
 
-def slug(overrides: str) -> str:
-    """A folder name for a sweep's job: its overrides without what file systems mind, at most 100 characters."""
-    name = re.sub(r"[^\w.=,+-]+", "_", overrides)
-    if len(name) > 100:
-        name = f"{name[:91]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
-    return name
-
-
 def register() -> None:
-    """Makes the schema and the resolver known to Hydra; harmless when repeated."""
+    """Makes the schema and the resolvers known to Hydra; harmless when repeated."""
     ConfigStore.instance().store(name="schema", node=Config)
-    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    resolvers.register()

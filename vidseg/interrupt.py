@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -11,23 +11,27 @@ log = logging.getLogger(__name__)
 
 
 class Interruption:
-    """Whether the user asked the run to end."""
+    """Whether the user asked for the end; ``consequence`` is what they are told, ``action`` what is done at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, consequence: str, action: Callable[[], object]) -> None:
         self.requested = False
+        self._consequence, self._action = consequence, action
 
     def request(self, number: int, stack: FrameType | None) -> None:
         """Signal handler: the first signal asks, the second one insists."""
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        log.warning("interrupted: finishing the files; once more ends at once")
+        log.warning("interrupted: %s; once more ends at once", self._consequence)
+        self._action()
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible(
+    consequence: str = "finishing the files", action: Callable[[], object] = lambda: None
+) -> Iterator[Interruption]:
     """Within the block SIGINT and SIGTERM set ``requested`` instead of raising; off the main thread they raise."""
-    interruption = Interruption()
+    interruption = Interruption(consequence, action)
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

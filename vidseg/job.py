@@ -19,7 +19,7 @@ from vidseg import prompt as prompting
 from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.runner import Parts, run
-from vidseg.summary import Summary, versions
+from vidseg.summary import Summary, score, versions
 from vidseg.types import Metric, Output, Prompt, Segmenter, Tracker
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ class _Job:
         finished = run(parts, segmenter, self._folder, self._meter)
         for metric in parts.metrics:
             self._summary.metrics |= metric.compute()
+        self._summary.measure(self._meter)
+        score(asdict(self._summary), self._config.optimize)  # a name that isn't there fails the run
         return finished
 
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:

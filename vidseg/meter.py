@@ -1,5 +1,7 @@
 """What a run costs: seconds of each stage, host and GPU memory. Knows nothing about what is being timed."""
 
+import ctypes
+import gc
 import re
 import sys
 import time
@@ -57,7 +59,13 @@ class Meter:
 
 
 def reset_peaks() -> None:
-    """Starts new high-water marks, so that jobs of one process don't inherit each other's (ru_maxrss never falls)."""
+    """Starts new high-water marks, so that jobs of one process don't inherit each other's (ru_maxrss never falls).
+
+    What earlier jobs left goes back to the system first: objects in cycles, and what malloc keeps for later.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):  # not Linux, or not allowed: the peak is the process's
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():

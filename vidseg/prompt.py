@@ -53,8 +53,36 @@ def mask(source: Source, path: str | None, frame: int, object: int | None) -> tu
     """
     if path is None:
         raise InputError("prompt.path: missing; give a mask image, prompt.path=first.png")
-    labels = read_label_map(path, "prompt.path")
     _frame_number(source, frame, "prompt.")
+    return _objects(source, Path(path), frame, object, "prompt.path")
+
+
+def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Prompt, ...]:
+    """The objects of the video's first annotation, read as ``mask`` does, so that a sweep over videos needs one key.
+
+    It is the first PNG of ``root``/<the video's name> whose number is that of an extracted frame; the name is that of
+    the folder of frames, or the file's without its suffix.
+    """
+    if root is None:
+        raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
+    folder = Path(root).expanduser() / source.name
+    if not folder.is_dir():
+        folder = folder.with_suffix("")
+    if not folder.is_dir():
+        raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
+    frames = {int(path.stem): path for path in folder.glob("*.png") if path.stem.isdigit()}
+    annotated = min((frame for frame in frames if frame in source.frames), default=None)
+    if annotated is None:
+        raise InputError(
+            f"prompt.root: {folder} has {len(frames)} label maps named by frame number, such as 00000.png, and none of "
+            "an extracted frame\n(extract.start, extract.stop, extract.step)"
+        )
+    return _objects(source, frames[annotated], annotated, object, "prompt.root")
+
+
+def _objects(source: Source, path: Path, frame: int, object: int | None, key: str) -> tuple[Prompt, ...]:
+    """A mask prompt for each object of a label map."""
+    labels = read_label_map(path, key)
     values = [int(v) for v in np.unique(labels) if v]
     if len(values) == 1:
         masks = {1 if object is None else _object_id(object, "prompt."): labels > 0}
@@ -62,10 +90,9 @@ def mask(source: Source, path: str | None, frame: int, object: int | None) -> tu
         masks = {v: labels == v for v in values if v != VOID and object in (None, v)}
     if not masks:
         which = "every pixel is zero" if not values else f"object {object} is not among its values {values}"
-        raise InputError(f"prompt.path: the mask {path} is empty: {which}")
+        raise InputError(f"{key}: the mask {path} is empty: {which}")
     return tuple(
-        Prompt(frame, number, mask_hw=_fitting(source, mask_hw, path, "prompt.path"))
-        for number, mask_hw in masks.items()
+        Prompt(frame, number, mask_hw=_fitting(source, mask_hw, path, key)) for number, mask_hw in masks.items()
     )
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vidseg.errors import InputError
 from vidseg.meter import Meter, peak_cuda_mib, peak_rss_mib
 from vidseg.types import Output
 
@@ -57,6 +58,30 @@ class Summary:
         part = folder / ".summary.json.part"
         part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         part.rename(folder / "summary.json")
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The content of folder/summary.json; None where there is none that can be read."""
+    try:
+        content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def score(summary: Mapping[str, Any], optimize: str | None) -> float | None:
+    """The number that ``optimize`` names (after a leading minus): a metric, ``fps`` or a peak of memory.
+
+    Raises InputError for one that the run doesn't have, with those it has; None where nothing is to be optimised.
+    """
+    if optimize is None:
+        return None
+    name = optimize.removeprefix("-")
+    costs = {key: summary.get(key) for key in ("fps", "peak_rss_mib", "peak_cuda_mib")}
+    known = {**(summary.get("metrics") or {}), **{key: value for key, value in costs.items() if value is not None}}
+    if name not in known:
+        raise InputError(f"optimize: the run has no score {name!r}; it has {', '.join(known)}")
+    return float(known[name])
 
 
 def versions() -> dict[str, str]:

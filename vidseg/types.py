@@ -241,3 +241,11 @@ class Tracker(Protocol):
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Ends the record with what summary.json holds and the files of the run."""
         ...
+
+    def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+        """Records the jobs of a sweep that is over, one row each with the same keys, beside their runs in ``group``.
+
+        A row's values are text, numbers, None, and paths of pictures; those of a key are of one kind. No record may be
+        under way.
+        """
+        ...

@@ -45,6 +45,10 @@ class Guarded:
             self._started = False
             self._attempt(lambda: self._tracker.finish(summary, folder))
 
+    def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+        """Records a sweep."""
+        self._attempt(lambda: self._tracker.log_sweep(group, rows, folder))
+
     def _attempt(self, call: Callable[[], T]) -> T | None:
         try:
             return call()

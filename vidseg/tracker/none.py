@@ -21,3 +21,6 @@ class NoTracker:
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Does nothing."""
+
+    def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+        """Does nothing."""

@@ -79,6 +79,18 @@ class WandbTracker:
         """
         if self._mode == "disabled":
             return None
+        name = self._name or os.environ.get("WANDB_NAME") or f"{folder.parent.name}/{folder.name}"
+        self._begin({**self._init, "name": name, "config": {**config, "folder": str(folder)}})
+        self._run.define_metric("frame")
+        for keys in ("time/*", "memory/*", "mask/*", "sample/*"):
+            self._run.define_metric(keys, step_metric="frame")
+        # No summary of the frames' values: there the same names are the run's scores.
+        self._run.define_metric("metric/*", step_metric="frame", summary="none")
+        online = self._mode == "online"  # asking for the url of an offline run warns
+        return {"id": self._run.id, "mode": self._mode, "url": self._run.url if online else None}
+
+    def _begin(self, arguments: Mapping[str, Any]) -> None:
+        """A W&B run of this process, beside any others."""
         import wandb
 
         self._dir.mkdir(parents=True, exist_ok=True)  # wandb would go to the temporary folder, with a warning
@@ -88,10 +100,8 @@ class WandbTracker:
             wandb.setup()
             wandb.termsetup(wandb.Settings(silent=True), None)
             self._run = wandb.init(
-                **self._init,
-                name=self._name or os.environ.get("WANDB_NAME") or f"{folder.parent.name}/{folder.name}",
+                **arguments,
                 dir=str(self._dir.resolve()),
-                config={**config, "folder": str(folder)},
                 # Several runs may share a process (sweeps, notebooks with a run of their own): leave theirs alone.
                 reinit="create_new",
                 settings=wandb.Settings(silent=True, quiet=True, console="off", **self._timeouts),
@@ -100,13 +110,6 @@ class WandbTracker:
             _let_wandb_speak()
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise RuntimeError(f"{reason} (tracker.mode=offline needs neither key nor network)") from error
-        self._run.define_metric("frame")
-        for keys in ("time/*", "memory/*", "mask/*", "sample/*"):
-            self._run.define_metric(keys, step_metric="frame")
-        # No summary of the frames' values: there the same names are the run's scores.
-        self._run.define_metric("metric/*", step_metric="frame", summary="none")
-        online = self._mode == "online"  # asking for the url of an offline run warns
-        return {"id": self._run.id, "mode": self._mode, "url": self._run.url if online else None}
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Logs one frame: ``step`` is its position in the run, ``values["frame"]`` (the x axis) its number."""
@@ -158,6 +161,22 @@ class WandbTracker:
             run.finish(exit_code=0 if summary.get("status") == "finished" else 1)
             _let_wandb_speak()
 
+    def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+        """A run of its own, of job type ``summary``, with ``sweep`` as a ``wandb.Table``."""
+        if self._mode == "disabled" or not rows:
+            return
+        import wandb
+
+        settings = {"group": group, "job_type": "summary", "name": f"{group} summary", "tags": ["summary"]}
+        self._begin({**self._init, **settings, "config": {"folder": str(folder)}})
+        run, self._run = self._run, None
+        try:
+            cells = [[_cell(value) for value in row.values()] for row in rows]
+            run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
+        finally:
+            run.finish()
+            _let_wandb_speak()
+
     def _media(self, summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         import wandb
 
@@ -168,6 +187,19 @@ class WandbTracker:
         if (sheet := folder / "contact_sheet.png").is_file():
             media["output/contact_sheet"] = wandb.Image(str(sheet))
         return media
+
+
+def _cell(value: Any) -> Any:
+    """A value for a table; a picture at 640 pixels across, some 40 kB, because a sweep may have a thousand."""
+    if not isinstance(value, Path):
+        return value
+    import wandb
+    from PIL import Image
+
+    with Image.open(value) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((640, 640))
+    return wandb.Image(small, file_type="jpg")
 
 
 def _log_masks(run: Any, summary: Mapping[str, Any], folder: Path) -> None:

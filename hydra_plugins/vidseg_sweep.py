@@ -1,0 +1,119 @@
+"""A sweeper and a launcher that wrap the user's own, so that every sweep is recorded and can be resumed.
+
+Hydra accepts plugins from this namespace only, and imports every module of it whenever it starts: what isn't light is
+imported when it is needed.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+
+class RecordingSweeper(Sweeper):
+    """Runs ``sweeper`` and leaves sweep.json and a table, whatever ends the sweep.
+
+    Raises JobFailed where a job didn't finish, also if the sweeper doesn't mind.
+    """
+
+    def __init__(self, sweeper: DictConfig) -> None:
+        self._configured = sweeper
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Makes the user's sweeper, which makes its launcher: ours, around the user's."""
+        self._config = _replaced(config, "sweeper", _directed(self._configured, config))
+        launcher = {
+            "_target_": "hydra_plugins.vidseg_sweep.RecordingLauncher",
+            "_recursive_": False,
+            "launcher": self._config.hydra.launcher,
+        }
+        self._sweeper = Plugins.instance().instantiate_sweeper(
+            hydra_context=hydra_context,
+            task_function=task_function,
+            config=_replaced(self._config, "launcher", launcher),
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Runs all jobs."""
+        from vidseg.sweep.report import Report
+
+        report = Report(self._config)
+        try:
+            returned = self._sweeper.sweep(arguments)
+        except KeyboardInterrupt:
+            report.make(track=False)  # the user wants to go
+            raise
+        except Exception:
+            report.make()
+            raise
+        report.make(strict=True)
+        return returned
+
+
+class RecordingLauncher(Launcher):
+    """Notes the jobs before ``launcher`` gets them, and keeps those from it that ``resume=true`` skips."""
+
+    def __init__(self, launcher: DictConfig) -> None:
+        self._configured = launcher
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Makes the user's launcher."""
+        self._context = hydra_context
+        self._config = _replaced(config, "launcher", self._configured)
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=self._config
+        )
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Runs the jobs that have to run; the others return what their summary says."""
+        from vidseg.sweep.halt import halting
+        from vidseg.sweep.plan import plan, remember, returned
+
+        loader = self._context.config_loader
+        jobs = plan(self._config, loader, job_overrides, initial_job_idx)
+        folder = Path(self._config.hydra.sweep.dir)
+        remember(self._config, jobs, anew=initial_job_idx == 0)
+        running = [job for job in jobs if not job.skipped]
+        for job in running:
+            (folder / job.folder / "summary.json").unlink(missing_ok=True)  # of an attempt that this one replaces
+        in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs hear Ctrl-C themselves
+        with nullcontext() if in_process else halting(folder):
+            arguments = [job.arguments() for job in running]
+            launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
+        return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+
+
+def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
+    """A sweeper with a direction (Optuna) takes that of ``optimize``: up, or down after a leading minus.
+
+    Raises InputError where there is no ``optimize``. A ``hydra.sweeper.direction`` of the user's stays.
+    """
+    if "direction" not in sweeper:
+        return sweeper
+    from vidseg.sweep.plan import is_set
+
+    if not config.optimize:
+        from vidseg.errors import InputError
+
+        raise InputError("optimize: missing; name a score of the run, for example optimize=j or optimize=-peak_rss_mib")
+    if not is_set(config, "hydra.sweeper.direction"):
+        with read_write(sweeper):
+            sweeper.direction = "minimize" if config.optimize.startswith("-") else "maximize"
+    return sweeper
+
+
+def _replaced(config: DictConfig, key: str, node: Any) -> DictConfig:
+    """A copy of the configuration with another ``hydra.<key>``."""
+    _ = config.hydra.sweep.dir  # ${now:…} is computed here, once for all copies
+    config = deepcopy(config)
+    with read_write(config), open_dict(config):
+        config.hydra[key] = node
+    return config

@@ -1,0 +1,251 @@
+"""sweep.json, the table, the W&B group and resume=true, of real multiruns."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import ROOT
+from sweeping import SQUARE, inspect, jobs, statuses
+
+from vidseg.summary import score
+from vidseg.sweep.table import describe
+
+pytestmark = pytest.mark.timeout(240)
+EIGHT = (
+    "precision=fp32,auto",
+    "stride=1,3",
+    "seed=0,1",
+    "hydra.sweep.dir=sweep",
+    "hydra.sweep.subdir=${hydra.job.num}",
+)
+
+
+@pytest.fixture
+def sweep(vidseg, clip):
+    """Runs a sweep of the square over the clip."""
+
+    def run(*arguments, **options):
+        return vidseg("-m", *SQUARE, f"video={clip}", *arguments, **options)
+
+    return run
+
+
+def wandb_runs(tmp_path):
+    """(group, job type, tags) of every offline run, and the id of each by job type."""
+    found = []
+    for record in sorted(tmp_path.glob("runs/wandb/offline-run-*")):
+        run = json.loads(inspect(record).splitlines()[1])["run"]
+        found.append((run.get("run_group"), run.get("job_type"), tuple(run.get("tags", ())), record))
+    return found
+
+
+def test_one_of_eight_fails_and_resume_runs_just_that_one(sweep, tmp_path):
+    obstacle = tmp_path / "sweep" / "5" / "masks.jsonl" / "obstacle"
+    obstacle.mkdir(parents=True)
+    first = sweep(*EIGHT)
+    assert first.returncode == 1
+    record = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+    assert record["group"] == "sweep"
+    assert [job["number"] for job in record["jobs"]] == list(range(8))
+    assert statuses(tmp_path / "sweep") == ["finished"] * 5 + ["failed"] + ["finished"] * 2
+    failed = record["jobs"][5]
+    assert failed["folder"] == "5"
+    assert "masks.jsonl" in failed["error"]
+    assert {"precision=auto", "stride=1", "seed=1"} < set(failed["overrides"])
+    finished = [job for job in record["jobs"] if job["number"] != 5]
+    assert all(job["fps"] > 0 and job["frames"] == 4 and job["peak_rss_mib"] > 50 for job in finished)
+    table = first.stdout[first.stdout.index("sweep sweep") :].splitlines()
+    assert table[1].split() == ["job", "precision", "stride", "seed", "status", "frames", "fps", "MiB"]
+    assert table[3].split()[:5] == ["0", "fp32", "1", "0", "finished"]
+    assert f"job 5 failed: {failed['error']}" in table
+    assert "7 finished, 1 failed; sweep/sweep.json" in table
+
+    runs = wandb_runs(tmp_path)
+    assert {run[0] for run in runs} == {"sweep"}
+    assert sorted(run[1] for run in runs) == ["summary", *["sweep"] * 8]
+    assert ("model=square", "precision=auto", "prompt=click", "video=clip") in {run[2] for run in runs}
+    (summary,) = (run[3] for run in runs if run[1] == "summary")
+    (artifact,) = (r["artifact"] for r in map(json.loads, inspect(summary).splitlines()) if r["type"] == "artifact")
+    files = {content["path"]: content["local_path"] for content in artifact["manifest"]["contents"]}
+    page = json.loads(Path(files["sweep.table.json"]).read_text())
+    rows = [dict(zip(page["columns"], row, strict=True)) for row in page["data"]]
+    assert [row["status"] for row in rows] == statuses(tmp_path / "sweep")
+    assert (rows[5]["precision"], rows[5]["stride"], rows[5]["seed"]) == ("auto", 1, 1)
+    assert rows[5]["error"] == failed["error"]
+    assert (rows[0]["sample"]["width"], rows[0]["sample"]["height"]) == (160, 120)
+    assert rows[0]["sample"]["path"] in files
+    kinds = page["column_types"]["params"]["type_map"]
+    assert [kinds["sample"]["params"]["allowed_types"][0]["wb_type"], kinds["stride"]["wb_type"]] != ["any", "any"]
+
+    obstacle.rmdir()
+    obstacle.parent.rmdir()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/summary.json")}
+    second = sweep(*EIGHT, "resume=true")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("#0 :") == 1  # one job for the launcher
+    assert "#1 :" not in second.stdout
+    changed = [path.parent.name for path, at in before.items() if path.stat().st_mtime_ns != at]
+    assert changed == ["5"]
+    assert statuses(tmp_path / "sweep") == ["finished"] * 8
+    again = jobs(tmp_path / "sweep")
+    assert [job["skipped"] for job in again] == [True] * 5 + [False] + [True] * 2
+    assert [job["fps"] for job in again if job["skipped"]] == [
+        job["fps"] for job in record["jobs"] if job["number"] != 5
+    ]
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == list("01234567")
+    assert "resume: true" not in (tmp_path / "sweep" / "5" / ".hydra" / "config.yaml").read_text()
+
+
+def test_resume_knows_a_job_by_its_configuration_not_by_its_number(sweep, tmp_path, clip):
+    assert sweep("stride=2", "hydra.sweep.dir=sweep", "tracker=none").returncode == 0
+    (first,) = (job["folder"] for job in jobs(tmp_path / "sweep"))
+    done = sweep("stride=3,2,4", "hydra.sweep.dir=sweep", "tracker=none", "resume=true")
+    assert done.returncode == 0, done.stderr
+    new, old, last = jobs(tmp_path / "sweep")
+    assert (old["folder"], old["skipped"], old["number"]) == (first, True, 1)
+    assert (new["skipped"], last["skipped"]) == (False, False)
+    assert new["folder"].startswith("0_")
+    assert last["folder"].startswith("2_")
+    # The same name, but another configuration: the finished run's folder stays as it is.
+    content = (tmp_path / "sweep" / first / "summary.json").read_text()
+    named = f"hydra.sweep.subdir='{first}'"
+    done = sweep("stride=2", "metric=[]", "hydra.sweep.dir=sweep", "tracker=none", "resume=true", named)
+    assert done.returncode == 0, done.stderr
+    (other,) = jobs(tmp_path / "sweep")
+    assert (other["folder"], other["skipped"]) == (f"{first}_2", False)
+    assert (tmp_path / "sweep" / first / "summary.json").read_text() == content
+
+
+def test_what_is_skipped_costs_no_heavy_import(sweep, tmp_path, clip):
+    arguments = ("stride=2,3", "hydra.sweep.dir=sweep", "tracker=none")
+    assert sweep(*arguments).returncode == 0
+    command = [sys.executable, "-X", "importtime", "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), "-m"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    done = subprocess.run(
+        [*command, *SQUARE, f"video={clip}", *arguments, "resume=true"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "2 finished" in done.stdout
+    loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
+    assert "hydra" in loaded
+    assert not loaded & {"torch", "cv2", "av", "wandb"}
+
+
+def test_what_can_t_be_resumed(vidseg, sweep):
+    alone = vidseg(*SQUARE, "resume=true")
+    assert alone.returncode == 1
+    assert "resume: a single run starts anew" in alone.stderr
+    nameless = sweep("stride=2,3", "resume=true", "tracker=none")
+    assert nameless.returncode == 1
+    assert nameless.stderr.startswith("resume: name the folder")
+    assert "sweep.json" not in nameless.stdout
+
+
+def test_the_user_s_own_group_tags_and_job_type_win(sweep, tmp_path):
+    done = sweep("stride=2,3", "tracker.group=mine", "tracker.tags=[a]", env={"WANDB_JOB_TYPE": "night"})
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("runs/sweeps/*/*")
+    assert json.loads((folder / "sweep.json").read_text())["group"] == "mine"
+    assert {run[:3] for run in wandb_runs(tmp_path)} == {("mine", "night", ("a",)), ("mine", "summary", ("summary",))}
+
+
+def test_a_sweep_in_its_dated_folder_is_a_group_of_that_name(sweep, tmp_path):
+    assert sweep("stride=2,3").returncode == 0
+    (folder,) = tmp_path.glob("runs/sweeps/*/*")
+    assert {run[0] for run in wandb_runs(tmp_path)} == {f"{folder.parent.name}/{folder.name}"}
+
+
+def test_a_single_run_has_neither_group_nor_tags(vidseg, tmp_path, clip):
+    assert vidseg(*SQUARE, f"video={clip}").returncode == 0
+    ((group, job_type, tags, _),) = wandb_runs(tmp_path)
+    assert (group, job_type, tags) == (None, None, ())
+    assert not list(tmp_path.glob("**/sweep.json"))
+
+
+def test_a_broken_tracker_costs_the_sweep_one_warning_more(sweep, tmp_path):
+    (tmp_path / "runs").write_text("no folder")
+    done = sweep("stride=2,3", "hydra.sweep.dir=sweep")
+    assert done.returncode == 0
+    assert statuses(tmp_path / "sweep") == ["finished"] * 2
+    assert done.stderr.count("warning: tracker:") == 2  # of the jobs
+    assert done.stdout.count("tracker:") + done.stderr.count("tracker:") == 3
+
+
+def test_ctrl_c_leaves_the_record_and_the_table(tmp_path, clip):
+    command = [sys.executable, "-m", "vidseg", "-m", "model=grabcut", "prompt=skater", "stride=1,2,3", "output=[rle]",
+               "tracker=none", "hydra.sweep.dir=sweep"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("sweep/*/samples/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert jobs(tmp_path / "sweep")[2]["status"] == "missing"  # sweep.json is there from the start
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert statuses(tmp_path / "sweep") == ["interrupted", "missing", "missing"]
+    assert "1 interrupted, 2 missing" in stdout
+
+
+def test_a_small_job_after_a_big_one_has_its_own_peak(vidseg, tmp_path, clip):
+    big = tmp_path / "big.mp4"
+    with av.open(str(big), "w") as container:
+        stream = container.add_stream("mpeg4", 10)
+        stream.width, stream.height, stream.pix_fmt = 3840, 2160, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((2160, 3840, 3), np.uint8))))
+        container.mux(stream.encode())
+    common = ("-m", *SQUARE, "output=[]", "stride=1", "tracker=none")
+    assert vidseg(*common, f"video={big},{clip}", "hydra.sweep.dir=both").returncode == 0
+    assert vidseg(*common, f"video={clip}", "hydra.sweep.dir=alone").returncode == 0
+    large, small = (job["peak_rss_mib"] for job in jobs(tmp_path / "both"))
+    (alone,) = (job["peak_rss_mib"] for job in jobs(tmp_path / "alone"))
+    assert large > alone + 100
+    assert small < alone + (large - alone) / 3  # glibc's arena of the decoding thread keeps up to 64 MiB of its own
+
+
+def job(number, overrides, **figures):
+    entry = {"number": number, "folder": str(number), "overrides": overrides, "status": "finished", "error": None}
+    figures = {"frames": 8, "fps": 12.34, "peak_rss_mib": 400.4, "peak_cuda_mib": None, "metrics": {}} | figures
+    return entry | {"skipped": False} | figures
+
+
+def test_the_table_shows_what_differs_and_fits_the_terminal(tmp_path):
+    metrics = {"j": 0.8765, "j_1": 0.5, "f": 0.1}
+    listed = [
+        job(0, ["model=a", "video='/videos/first clip.mp4'", "stride=3"], metrics=metrics),
+        job(1, ["model=a", "video='/videos/second.mp4'", "stride=3"], peak_cuda_mib=10.2, skipped=True),
+    ]
+    text = describe({"group": "g", "jobs": listed}, tmp_path, 1000).splitlines()
+    assert text[1].split() == ["job", "video", "status", "frames", "fps", "MiB", "GPU", "MiB", "j", "f"]
+    assert text[3].split() == ["0", "first", "clip.mp4", "finished", "8", "12.3", "400", "0.876", "0.100"]
+    assert text[4].split() == ["1", "second.mp4", "finished,", "before", "8", "12.3", "400", "10"]
+    narrow = describe({"group": "g", "jobs": listed}, tmp_path, 50).splitlines()
+    assert narrow[1].split() == ["job", "video", "status", "frames"]
+    assert all(len(line) <= 50 for line in narrow[1:5])
+
+
+def test_a_score_by_name():
+    summary = {"metrics": {"j": 0.5}, "fps": 3.0, "peak_rss_mib": 7.0, "peak_cuda_mib": None}
+    assert [score(summary, name) for name in (None, "j", "-j", "fps", "-peak_rss_mib")] == [None, 0.5, 0.5, 3.0, 7.0]
+    with pytest.raises(ValueError, match="optimize: the run has no score 'peak_cuda_mib'; it has j, fps, peak_rss_mib"):
+        score(summary, "peak_cuda_mib")
+
+
+def test_a_launcher_that_is_not_installed_says_which_extra_brings_it():
+    from hydra.errors import MissingConfigException
+
+    from vidseg.__main__ import _message
+
+    error = MissingConfigException("Could not find it", "hydra/launcher/joblib")
+    assert _message(error) == "hydra/launcher/joblib: not installed; pip install 'vidseg[parallel]' brings it"

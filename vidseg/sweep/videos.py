@@ -1,0 +1,88 @@
+"""Many videos from one word: ``video=@list.txt`` and ``video='clips/*.mp4'`` become the values that Hydra sweeps over.
+
+Works on the command line, before Hydra reads it, because Hydra's grammar knows neither and composes no list of its own.
+"""
+
+import re
+from collections.abc import Sequence
+from glob import glob, has_magic
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString
+from hydra.errors import HydraException
+
+from vidseg.errors import InputError
+
+KEY = "video="
+MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """The arguments with lists and patterns of videos written out, each path quoted for Hydra.
+
+    Raises InputError for a list that is missing or empty, a pattern that matches nothing, and for both without -m.
+    """
+    sweeping = any(argument in MULTIRUN for argument in arguments)
+    return [_spread(argument, sweeping) if argument.startswith(KEY) else argument for argument in arguments]
+
+
+def _spread(argument: str, sweeping: bool) -> str:
+    values = _values(argument)
+    if not any(map(_is_many, values)):
+        return argument
+    if not sweeping:
+        word = next(filter(_is_many, values))
+        kind = "a list" if word.startswith("@") else "a pattern"
+        raise InputError(f"video: {word} is {kind} of videos; add -m to run a job for each")
+    paths = [path for value in values for path in (_paths(value) if _is_many(value) else [value])]
+    return KEY + ",".join(map(_quoted, dict.fromkeys(paths)))
+
+
+def _values(argument: str) -> list[str]:
+    """The values that the argument lists; all of it is one where that names files, or where Hydra can't read it."""
+    whole = argument.removeprefix(KEY)
+    if (whole.startswith("@") and Path(whole[1:]).is_file()) or (has_magic(whole) and _matching(whole)):
+        return [whole]
+    try:
+        value = OverridesParser.create().parse_override(argument).value()
+    except HydraException:
+        return [whole]
+    values = value.list if isinstance(value, ChoiceSweep) else [value]
+    return [item.text if isinstance(item, QuotedString) else str(item) for item in values]
+
+
+def _is_many(value: str) -> bool:
+    return value.startswith("@") or (has_magic(value) and not Path(value).expanduser().exists())
+
+
+def _paths(value: str) -> list[str]:
+    if value.startswith("@"):
+        return _listed(Path(value[1:]).expanduser())
+    if not (found := _matching(value)):
+        raise InputError(f"video: nothing matches {value} (from {Path.cwd()})")
+    return found
+
+
+def _matching(pattern: str) -> list[str]:
+    expanded = str(Path(pattern).expanduser())
+    return sorted(glob(expanded, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute patterns)
+
+
+def _listed(file: Path) -> list[str]:
+    """The paths of a list: one a line, relative to the list's folder; blank lines and those after # don't count."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InputError(f"video: can't read the list {file}: {reason}") from error
+    paths = [str(file.parent / Path(line).expanduser()) for line in lines if line and not line.startswith("#")]
+    if not paths:
+        raise InputError(f"video: the list {file} is empty; it has one path a line, relative to its folder")
+    return paths
+
+
+def _quoted(path: str) -> str:
+    """A path as Hydra's grammar takes it, whatever is in it; ``$`` would begin an interpolation."""
+    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", path)  # a backslash counts as one unless a quote follows
+    return "'" + escaped.replace("'", "\\'").replace("${", "\\${") + "'"
