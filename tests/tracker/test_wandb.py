@@ -15,6 +15,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
+from vidseg import resolvers
 from vidseg.errors import InputError
 from vidseg.tracker.wandb import WandbTracker
 from vidseg.types import Frame, FrameMasks, Prompt
@@ -241,8 +242,9 @@ def test_a_wrong_value_is_told(values, message):
 
 def arguments(**changes):
     """The YAML's keys, resolved, as Hydra hands them to the constructor."""
-    config = OmegaConf.merge(OmegaConf.load(CONF), changes)
-    values = OmegaConf.to_container(config, resolve=True)
+    resolvers.register()
+    config = OmegaConf.create({"video": "sample", "tracker": OmegaConf.merge(OmegaConf.load(CONF), changes)})
+    values = OmegaConf.to_container(config.tracker, resolve=True)
     assert values.pop("_target_") == "vidseg.tracker.wandb.WandbTracker"
     return values
 
