@@ -67,7 +67,7 @@ def _table(jobs: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     columns["MiB"] = [_number(job["peak_rss_mib"], 0) for job in jobs]
     if any(job["peak_cuda_mib"] is not None for job in jobs):
         columns["GPU MiB"] = [_number(job["peak_cuda_mib"], 0) for job in jobs]
-    columns |= {name: [_number(job["metrics"].get(name), 3) for job in jobs] for name in scores(jobs)}
+    columns |= {name: [_score(job["metrics"].get(name)) for job in jobs] for name in scores(jobs)}
     rows = [""] * (len(jobs) + 1)
     for name, cells in columns.items():
         cell_width = max(map(len, [name, *cells]))
@@ -98,6 +98,10 @@ def _short(values: Sequence[str]) -> list[str]:
     shared = commonprefix(plain)  # noqa: RUF071 (cut at a slash below; commonpath minds mixed kinds of paths)
     plain = [value[shared.rfind("/") + 1 :] for value in plain]
     return [value if len(value) <= LONGEST else f"…{value[1 - LONGEST :]}" for value in plain]
+
+
+def _score(value: float | None) -> str:
+    return _number(value, 3 if value is None or abs(value) < 100 else 0)
 
 
 def _number(value: float | None, digits: int) -> str:
