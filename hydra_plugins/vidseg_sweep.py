@@ -103,7 +103,7 @@ def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
     if not config.optimize:
         from vidseg.errors import InputError
 
-        raise InputError("optimize: missing; name a score of the run, such as optimize=j_and_f or optimize=-peak_rss_mib")
+        raise InputError("optimize: missing; name a score of the run, such as optimize=j_and_f or optimize=-fps")
     if not is_set(config, "hydra.sweeper.direction"):
         with read_write(sweeper):
             sweeper.direction = "minimize" if config.optimize.startswith("-") else "maximize"
