@@ -31,7 +31,7 @@ def best(folder):
 @pytest.mark.parametrize(("optimize", "choose"), [("j", max), ("-j", min)])
 def test_optuna_finds_the_most_or_the_least(vidseg, tmp_path, optimize, choose):
     done = vidseg(
-        "-m", "model=grabcut", "sample.seed=0,1,2", "extract.stop=2", "output=[]", "tracker=none", "threads=1",
+        "-m", "model=grabcut", "sample.seed=0,1,2", "extract.stop=4", "output=[]", "tracker=none", "threads=1",
         f"optimize={optimize}", "hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -66,7 +66,7 @@ def test_a_run_of_a_wandb_sweep(tmp_path, file):
     assert sweep["method"] in ("grid", "bayes")
     parameters = {name: one.get("value", one.get("values", [None])[0]) for name, one in sweep["parameters"].items()}
     # What stands between a test and the real thing: the server, the checkpoint, the hours.
-    parameters |= {"tracker.mode": "offline", "model": "grabcut", "output": ["rle"], "extract.stop": 2, "device": "cpu"}
+    parameters |= {"tracker.mode": "offline", "model": "grabcut", "output": ["rle"], "extract.stop": 4, "device": "cpu"}
     parameters = {name: value for name, value in parameters.items() if name != "model.image_size"}
     arguments = create_sweep_command_args({"args": {name: {"value": value} for name, value in parameters.items()}})
     arguments |= {"env": ["/usr/bin/env"], "interpreter": [sys.executable]}
