@@ -99,6 +99,7 @@ CONTENDERS: dict[str, Callable[[Setting, Path], Figures]] = {
     "ours": partial(segmentation, "ours"),
     "ours_exact": partial(segmentation, "ours_exact"),
     "ours_compiled": partial(segmentation, "ours_compiled"),
+    "ours_int8": partial(segmentation, "ours_int8"),
     "command": command,
     "command_exact": lambda setting, folder: command(setting, folder, "model.exact=true"),
     "command_int8": lambda setting, folder: command(setting, folder, "model.quantize=int8"),

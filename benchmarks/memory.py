@@ -5,7 +5,7 @@
 SAM 2 (random weights) follows squares through a clip that is drawn frame by frame, each length in a process of its own;
 ``both`` has its prompts in the middle, and runs both ways from there. Beside it stands upstream's predictor at lengths
 where that is still cheap. Prints a table, writes benchmarks/results/memory_<machine>.json and draws docs/memory.png
-(pip install '.[bench]'), both with the rows of that setting that were measured before. The peak is the process's own
+(pip install '.[bench]'), both with what was measured on the machine before. The peak is the process's own
 high-water mark from the first frame on (VmHWM, so Linux only).
 """
 
@@ -15,7 +15,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,28 +72,36 @@ def measure(who: str, propagate: str, frames: int, setting: Setting) -> dict[str
     }  # fmt: skip
 
 
-def draw(rows: Iterable[dict[str, Any]], title: str, path: Path) -> None:
-    """Peaks against lengths, a line for each of ours and of upstream's."""
+def draw(settings: Mapping[str, Sequence[dict[str, Any]]], title: str, path: Path) -> None:
+    """Peaks against lengths: a panel for each setting, in it a line for each of ours and of upstream's."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         print("no plot: matplotlib is missing (pip install '.[bench]')")
         return
+    figure = Figure(figsize=(5.6 * len(settings), 4.2), dpi=150, layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    for axes, (name, rows) in zip(figure.subplots(1, len(settings), squeeze=False)[0], settings.items(), strict=True):
+        _draw_panel(axes, name, rows)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path)
+    print(path)
+
+
+def _draw_panel(axes: Any, name: str, rows: Iterable[dict[str, Any]]) -> None:
     lines: dict[tuple[str, int, str], list[tuple[int, float]]] = {}
     for row in rows:
         line = lines.setdefault((row["who"], row["objects"], row["propagate"]), [])
         line.append((row["frames"], row["peak_rss_mib"]))
-    figure = Figure(figsize=(7.5, 4.2), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
     shades = {"upstream": ("#c44e52", "#e39a7b", "#7a2f33"), "vidseg": ("#2a5d9f", "#57a773", "#16324f")}
     counts = sorted({objects for _, objects, _ in lines})
     for (who, objects, propagate), line in lines.items():
         lengths, peaks = zip(*sorted(line), strict=True)
-        name = f"{who}, {objects} object{'s' * (objects > 1)}" + (", both ways" if propagate == "both" else "")
+        label = f"{who}, {objects} object{'s' * (objects > 1)}" + (", both ways" if propagate == "both" else "")
         if who == "upstream" and len(lengths) > 1:
-            name += f": {(peaks[-1] - peaks[0]) / (lengths[-1] - lengths[0]):.1f} MiB a frame"
+            label += f": {(peaks[-1] - peaks[0]) / (lengths[-1] - lengths[0]):.2f} MiB a frame"
         look, face = ("s--", "white") if propagate == "both" else ("o-", None)
-        axes.plot(lengths, peaks, look, color=shades[who][counts.index(objects) % 3], mfc=face, ms=6, label=name)
+        axes.plot(lengths, peaks, look, color=shades[who][counts.index(objects) % 3], mfc=face, ms=6, label=label)
     ticks = sorted({length for line in lines.values() for length, _ in line})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -101,13 +109,10 @@ def draw(rows: Iterable[dict[str, Any]], title: str, path: Path) -> None:
     axes.set_ylim(0, 1.1 * max(peak for line in lines.values() for _, peak in line))
     axes.set_xlabel("frames of the video (logarithmic)")
     axes.set_ylabel("peak memory of the process, MiB")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(name, fontsize=9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path)
-    print(path)
 
 
 def main() -> None:
@@ -132,8 +137,8 @@ def main() -> None:
     name = f"{args.model}, {args.image_size}x{args.image_size}, fp32, cpu"
     path = result_path("memory", machine())  # what was measured here before stays in it
     settings = json.loads(path.read_text())["settings"] if path.exists() else {}
-    title = f"SAM 2.1 {args.model}, input of {args.image_size}², fp32, {label(machine())}"
-    print(f"{title}\n{'':10} {'objects':>7} {'propagate':>9} {'frames':>7} {'MiB':>8} {'of the first':>12} {'fps':>7}")
+    print(f"{name}; {label(machine())}")
+    print(f"{'':10} {'objects':>7} {'propagate':>9} {'frames':>7} {'MiB':>8} {'of the first':>12} {'fps':>7}")
     lengths = {"upstream": args.upstream_frames, "vidseg": args.frames}
     for who, ways in (("upstream", ["forward"]), ("vidseg", args.propagate.split(","))):
         for objects, way in [(int(objects), way) for objects in args.objects.split(",") for way in ways]:
@@ -148,7 +153,7 @@ def main() -> None:
                 print(f"{who:10} {objects:>7} {way:>9} {frames:>7} {growth} {row['fps']:>7}", flush=True)
     settings[name] = [row for row in settings.get(name, []) if not any(map(partial(_is_same, row), rows))] + rows
     print(save_result("memory", {"settings": settings}))
-    draw(settings[name], title, args.plot)
+    draw(settings, f"SAM 2.1, {label(machine())}", args.plot)
 
 
 def _is_same(row: dict[str, Any], other: dict[str, Any]) -> bool:
