@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.palette_png import VOID, read_label_map
+from vidseg.palette_png import VOID, annotations_of, read_label_map
 from vidseg.types import Mask, Prompt, Source
 
 
@@ -65,9 +65,7 @@ def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Pr
     """
     if root is None:
         raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
-    folder = Path(root).expanduser() / source.name
-    if not folder.is_dir():
-        folder = folder.with_suffix("")
+    folder = annotations_of(source.name, root)
     if not folder.is_dir():
         raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
     frames = {int(path.stem): path for path in folder.glob("*.png") if path.stem.isdigit()}

@@ -80,8 +80,8 @@ def test_a_failing_reader_loses_no_frame_of_a_chunk() -> None:
     assert seen == [True] * 6
 
 
-@pytest.mark.parametrize(("exact", "frames"), [(False, 0), (True, 2)])
-def test_an_encoder_batch_that_makes_no_sense_is_refused(exact: bool, frames: int) -> None:
+@pytest.mark.parametrize(("exact", "frames"), [(False, 0), (True, 2), (False, "two")])
+def test_an_encoder_batch_that_makes_no_sense_is_refused(exact: bool, frames: Any) -> None:
     with pytest.raises(InputError, match=rf"model\.encoder_batch: {frames}"):
         build(image_size=64, exact=exact, encoder_batch=frames)
 

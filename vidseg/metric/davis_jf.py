@@ -10,7 +10,6 @@ import math
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from vidseg.mask_files import LabelMaps
 from vidseg.metric.score import first_prompts, iou, name_scores
+from vidseg.palette_png import annotations_of
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,7 @@ class DavisJF:
         """Notes where each object begins. Raises InputError for label maps of another size, or none for this video."""
         self._source, self._first = source, first_prompts(prompts)
         if self._files is None and self._root is not None:
-            folder = Path(self._root) / source.name  # a folder's name, or a file's
-            folder = folder if folder.is_dir() else folder.with_suffix("")
-            self._files = LabelMaps(folder, "metric.davis_jf.root")
+            self._files = LabelMaps(annotations_of(source.name, self._root), "metric.davis_jf.root")
         if self._files is None:
             return
         first = next((index for index in source.frames if index in self._files.frames), None)

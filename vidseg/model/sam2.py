@@ -74,14 +74,16 @@ class SAM2:
     ) -> None:
         if compile and exact:
             raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
-        if encoder_batch is not None and (encoder_batch < 1 or (exact and encoder_batch > 1)):
+        if encoder_batch is not None and (
+            not isinstance(encoder_batch, int) or encoder_batch < 1 or (exact and encoder_batch > 1)
+        ):
             allowed = "1 with model.exact (a batch reorders sums)" if exact else "1 or more frames"
             raise InputError(f"model.encoder_batch: {encoder_batch}; {allowed}, or null")
         if quantize not in (None, "int8"):
             raise InputError(f"model.quantize: {quantize} is not one of null, int8")
         if quantize and (exact or compile):
             raise InputError(f"model.quantize: {quantize}; not together with model.{'exact' if exact else 'compile'}")
-        if fill_hole_area < 0:
+        if not isinstance(fill_hole_area, int) or fill_hole_area < 0:
             raise InputError(f"model.fill_hole_area: {fill_hole_area}; 0 (fills none) or more, in pixels")
         if propagate not in ("forward", "both"):
             raise InputError(f"propagate: {propagate} is not one of forward, both")
