@@ -11,14 +11,14 @@ windows of 14 hold three times as much.
 Sums come in another order than upstream's: logits differ by some 1e-6 of their deviation.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseg.model.upstream import MLP, MultiScaleBlock, RoPEAttention, do_pool
+from vidseg.model.cpu_hiera import IN_CACHE, hasten_hiera
+from vidseg.model.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
 
 # Scores held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
 _SCORES = 4 << 20
@@ -29,20 +29,54 @@ def hasten(predictor: Any) -> None:
     """Makes the modules of a sam2 model work like that, in place: with their weights and names, and as their classes'
     subclasses (sam2 asks for the class)."""
     for layer in predictor.memory_attention.layers:
+        layer.__class__ = _Layer
         cross = layer.cross_attn_image
         if cross.num_heads == 1 and cross.kv_in_dim < cross.internal_dim and cross.rope_k_repeat:
             cross.__class__ = _NarrowAttention
-    for module in predictor.image_encoder.modules():
-        if type(module) is MultiScaleBlock:
-            module.__class__ = _Block
+    hasten_hiera(predictor.image_encoder.trunk)
+    _compose(predictor)
+    for module in predictor.modules():
+        if type(module) is PositionEmbeddingSine:
+            module.__class__ = _Places
         elif _ONEDNN and type(module) is MLP and module.num_layers == 2 and type(module.act) is nn.GELU:
             module.__class__ = _FusedMLP
-    for module in predictor.modules():
-        if _ONEDNN and type(module) is nn.Linear:
+        elif _ONEDNN and type(module) is nn.Linear:
             module.__class__ = _Linear
+        elif _ONEDNN and type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1):
+            module.__class__ = _PointwiseConv
 
 
-class _NarrowAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no types
+def _compose(predictor: Any) -> None:
+    """The finest features go through two convolutions of 1 by 1, the neck's and the mask decoder's ``conv_s0`` or
+    ``conv_s1``, and nothing else reads what is between: one does, of 96 by 32 instead of 96 by 256 by 32."""
+    neck, decoder = predictor.image_encoder.neck, predictor.sam_mask_decoder
+    for level, name in enumerate(("conv_s0", "conv_s1") if predictor.use_high_res_features_in_sam else ()):
+        lateral, after = neck.convs[-1 - level].conv, getattr(decoder, name)
+        if lateral.kernel_size == after.kernel_size == (1, 1) and not {level - 1, level} & {*neck.fpn_top_down_levels}:
+            both = nn.Conv2d(lateral.in_channels, after.out_channels, 1)
+            first, second = lateral.weight.flatten(1).double(), after.weight.flatten(1).double()
+            with torch.no_grad():
+                both.weight.copy_((second @ first)[:, :, None, None])
+                both.bias.copy_(second @ lateral.bias.double() + after.bias)  # type: ignore[union-attr]
+            neck.convs[-1 - level].conv = both
+            setattr(decoder, name, nn.Identity())
+
+
+class _Layer(MemoryAttentionLayer):  # type: ignore[misc]  # sam2 has no types
+    """sam2's ``MemoryAttentionLayer`` (sam2/modeling/memory_attention.py), its MLP on some places at a time."""
+
+    def forward(
+        self, tgt: Tensor, memory: Tensor, pos: Tensor, query_pos: Tensor, num_k_exclude_rope: int = 0
+    ) -> Tensor:
+        """tgt (B, N, C) and memory (B, M, D) to (B, N, C)."""
+        tgt = self._forward_sa(tgt, query_pos)
+        tgt = self._forward_ca(tgt, memory, query_pos, pos, num_k_exclude_rope).contiguous()
+        for places in torch.split(tgt.view(-1, self.d_model), max(1, IN_CACHE // self.dim_feedforward)):
+            places += self.linear2(self.activation(self.linear1(self.norm3(places))))
+        return tgt
+
+
+class _NarrowAttention(RoPEAttention):  # type: ignore[misc]
     """sam2's ``RoPEAttention`` (sam2/modeling/sam/transformer.py) with one head."""
 
     freqs_cis: Tensor
@@ -61,44 +95,39 @@ class _NarrowAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no type
         return result
 
 
-class _Block(MultiScaleBlock):  # type: ignore[misc]
-    """Hiera's ``MultiScaleBlock`` (sam2/modeling/backbones/hieradet.py), whose windows are padded after the projection.
-
-    What stands in the padding is known: upstream projects zeros to the bias, and drops what becomes of them.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, H, W, C) to (B, H', W', D)."""
-        shortcut, x = x, self.norm1(x)
-        if self.dim != self.dim_out:
-            shortcut = do_pool(self.proj(x), self.pool)
-        x = shortcut + self.attn.proj(self._attend(self.attn.qkv(x), shortcut.shape[1:3]))
-        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
-
-    def _attend(self, qkv: Tensor, out_hw: Sequence[int]) -> Tensor:
-        """Projections (B, H, W, 3 D) to what is attended to, (B, ``*out_hw``, D)."""
-        b, h, w, _ = qkv.shape
-        size = self.window_size or h
-        rows, columns = -(-h // size), -(-w // size)
-        if (rows * size, columns * size) != (h, w):
-            padded = self.attn.qkv.bias.expand(b, rows * size, columns * size, -1).clone()
-            padded[:, :h, :w] = qkv
-            qkv = padded
-        windows = qkv.view(b, rows, size, columns, size, 3, self.attn.num_heads, -1)
-        q, k, v = windows.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(
-            3, -1, self.attn.num_heads, size * size, windows.shape[-1]
-        )
-        if self.pool:
-            q, size = self.pool(q.transpose(2, 3).flatten(0, 1).unflatten(2, (size, size))), size // self.q_stride[0]
-            q = q.flatten(2).unflatten(0, (-1, self.attn.num_heads)).transpose(2, 3)
-        seen = F.scaled_dot_product_attention(q, k, v).view(b, rows, columns, self.attn.num_heads, size, size, -1)
-        seen = seen.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, rows * size, columns * size, -1)
-        return seen[:, : out_hw[0], : out_hw[1]]
-
-
 class _Linear(nn.Linear):
+    """Its weights are brought into oneDNN's blocks at the first call, for as many rows as come then."""
+
     def forward(self, input: Tensor) -> Tensor:
-        return _product(input, self.weight, self.bias)
+        return _product(input, self.packed(input), self.bias)
+
+    def packed(self, input: Tensor) -> Tensor:
+        """Instead of the plain weights, which nobody reads any more."""
+        if "weight" in self._parameters:
+            plain = self.weight.detach()
+            del self.weight
+            self.weight = _packed(plain, input.numel() // self.in_features)
+        return self.weight
+
+
+class _PointwiseConv(nn.Conv2d):
+    """1 by 1: a linear layer where the channels of a place lie together, as they come from Hiera."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        places = input.permute(0, 2, 3, 1)
+        if not places.is_contiguous():
+            return super().forward(input)
+        return _product(places, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+class _Places(PositionEmbeddingSine):  # type: ignore[misc]
+    """sam2's ``PositionEmbeddingSine`` (sam2/modeling/position_encoding.py), which copies its codes for each frame."""
+
+    def _pe(self, B: int, device: Any, *cache_key: int) -> Tensor:  # noqa: N803
+        if cache_key not in self.cache:
+            super()._pe(1, device, *cache_key)
+        codes: Tensor = self.cache[cache_key].to(device)
+        return codes.expand(B, -1, -1, -1)
 
 
 class _FusedMLP(MLP):  # type: ignore[misc]
@@ -107,8 +136,8 @@ class _FusedMLP(MLP):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) to (..., D)."""
         first, last = self.layers
-        hidden = torch.ops.mkldnn._linear_pointwise(x, first.weight, first.bias, "gelu", [], "none")
-        return _product(hidden, last.weight, last.bias)
+        hidden = torch.ops.mkldnn._linear_pointwise(x, first.packed(x), first.bias, "gelu", [], "none")
+        return last(hidden)  # type: ignore[no-any-return]
 
 
 def _turn(x: Tensor, codes: Tensor) -> None:
@@ -120,7 +149,9 @@ def _turn(x: Tensor, codes: Tensor) -> None:
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ) v for q (N, C), k (M, C), v (M, D), some rows at a time."""
     step = max(_ROWS, _SCORES // len(k) // _ROWS * _ROWS)
-    keys, values = _packed(k, step), _packed(v.T.contiguous(), step)
+    keys, values = k, v.T.contiguous()
+    if step < len(q):
+        keys, values = _packed(keys, step), _packed(values, step)
     rows = []
     for part in torch.split(q, step):
         scores = _product(part, keys)

@@ -101,12 +101,12 @@ class SAM2:
         self._predictor = build(config, image_size, non_overlap_masks, seed)
         loaded = weights.load(self._predictor, checkpoint)
         self._predictor.to(self._device)
+        if quantize:
+            int8(self._predictor)
         if compile:
             compile_modules(self._predictor)
         elif not exact and on_cpu_in_fp32:
             hasten(self._predictor)
-        if quantize:
-            int8(self._predictor)
         self.device = str(self._device)
         self.precision = quantize or self._precision.name
         self.provenance: Mapping[str, str] = {**loaded, "config": config, "seed": str(seed)}

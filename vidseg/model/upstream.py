@@ -38,12 +38,27 @@ def _hydra_untouched() -> Iterator[None]:
 
 with _hydra_untouched():
     import sam2.sam2_video_predictor
-    from sam2.modeling.backbones.hieradet import MultiScaleBlock, do_pool
+    from sam2.modeling.backbones.hieradet import Hiera, MultiScaleBlock, do_pool
+    from sam2.modeling.backbones.utils import PatchEmbed
+    from sam2.modeling.memory_attention import MemoryAttentionLayer
+    from sam2.modeling.position_encoding import PositionEmbeddingSine
     from sam2.modeling.sam.transformer import RoPEAttention
     from sam2.modeling.sam2_base import NO_OBJ_SCORE
     from sam2.modeling.sam2_utils import MLP
 
-__all__ = ["MLP", "NO_OBJ_SCORE", "MultiScaleBlock", "RoPEAttention", "build", "do_pool", "inference_state"]
+__all__ = [
+    "MLP",
+    "NO_OBJ_SCORE",
+    "Hiera",
+    "MemoryAttentionLayer",
+    "MultiScaleBlock",
+    "PatchEmbed",
+    "PositionEmbeddingSine",
+    "RoPEAttention",
+    "build",
+    "do_pool",
+    "inference_state",
+]
 
 # sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
 # Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack. Corrected frames are
