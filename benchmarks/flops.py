@@ -42,7 +42,7 @@ _PARTS = {  # of a frame: where the time is taken. What another thread does mean
     "mask decoder": "sam2.modeling.sam.mask_decoder:MaskDecoder.forward",
     "memory encoder": "sam2.modeling.memory_encoder:MemoryEncoder.forward",
     "upsampling": "sam2.sam2_video_predictor:SAM2VideoPredictor._get_orig_video_res_output",
-    "resize (ahead, in a thread)": "vidseg.model.sam2:SAM2._image",
+    "resize (ahead, in a thread)": "vidseg.model.sam2:SAM2._input",
 }
 
 

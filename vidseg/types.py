@@ -77,6 +77,10 @@ class FrameMasks:
             raise ValueError(f"{len(self.object_ids)} objects need as many scores, not {len(self.scores)}")
         object.__setattr__(self, "masks_nhw", self.logits_nhw > 0)
 
+    def drawn(self, frame: Frame, picture: str, *options: Any) -> NDArray[np.uint8] | None:
+        """A new picture of vidseg.composite's, where a device has drawn it; None on the host, which draws its own."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

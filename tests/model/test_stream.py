@@ -1,20 +1,23 @@
 """Several frames at once, a step ahead, and masks that stay on the device: what a GPU is given, proven on a CPU."""
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from parity import CLICK, box, build, check, first_frames, mask, propagate, read, upstream
+from parity import CLICK, box, build, check, first_frames, mask, point, propagate, read, upstream
 from sources import ArraySource, moving_squares
 
-from vidseg.composite import label_map, overlay
+from vidseg.composite import annotate, cutout, label_map, overlay, transparent
 from vidseg.errors import InputError
+from vidseg.model import shown
+from vidseg.model.image import upload
+from vidseg.model.pictures import Pictures
 from vidseg.model.shown import Fetched
 from vidseg.model.stream import chunks, one_behind
-from vidseg.types import Frame, FrameMasks
+from vidseg.types import Frame, FrameMasks, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,23 +36,19 @@ def test_chunks_hold_everything_in_order_also_before_an_error() -> None:
         next(parts)
 
 
-def test_the_next_step_is_begun_before_the_former_is_handed_out() -> None:
+def test_the_next_item_is_taken_before_the_former_is_handed_out() -> None:
     told: list[str] = []
 
-    def steps() -> Any:
+    def items() -> Any:
         for number in range(3):
             told.append(f"begin {number}")
-            yield number, partial(told.append, f"finish {number}")
+            yield number
 
-    for number, _ in one_behind(steps()):
+    for number in one_behind(items()):
         told.append(f"use {number}")
-    assert told == [
-        *("begin 0", "finish 0", "begin 1", "use 0"),
-        *("finish 1", "begin 2", "use 1"),
-        *("finish 2", "use 2"),
-    ]
-    late = one_behind(failing([(0, lambda: "masks")]))
-    assert next(late) == (0, "masks")
+    assert told == ["begin 0", "begin 1", "use 0", "begin 2", "use 1", "use 2"]
+    late = one_behind(failing(["masks"]))
+    assert next(late) == "masks"
     with pytest.raises(OSError, match="the reader failed"):
         next(late)
 
@@ -60,7 +59,6 @@ def test_several_frames_through_the_encoder_at_once_are_upstreams_logits(jpegs: 
     theirs = propagate(upstream("2.1"), folder, prompts, range(6))
     model = build(exact=False, encoder_batch=4)
     model._gpu = True  # a step ahead of the consumer, too
-    model._image = partial(build()._image)  # type: ignore[method-assign]  # pinned memory needs a GPU
     sizes: list[int] = []
     original = model._predictor.forward_image
     model._predictor.forward_image = lambda batch: sizes.append(len(batch)) or original(batch)
@@ -86,17 +84,121 @@ def test_an_encoder_batch_that_makes_no_sense_is_refused(exact: bool, frames: An
         build(image_size=64, exact=exact, encoder_batch=frames)
 
 
-@pytest.mark.parametrize("objects", [1, 3])
-def test_masks_from_a_device_are_those_of_their_logits(objects: int) -> None:
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happens to the copies from the device, in order; before it is waited for, one holds something else."""
+    told: list[str] = []
+
+    def begin(packed_v: torch.Tensor) -> tuple[torch.Tensor, Callable[[], object]]:
+        host_v, number = torch.full_like(packed_v, 0x5A), sum(each.startswith("copy") for each in told)
+        told.append(f"copy {number}")
+
+        def wait() -> None:
+            told.append(f"wait {number}")
+            host_v.copy_(packed_v)
+
+        return host_v, wait
+
+    monkeypatch.setattr(shown, "begin_copy", begin)
+    return told
+
+
+@pytest.mark.parametrize("objects", [1, 3, 300])
+def test_masks_from_a_device_are_those_of_their_logits(objects: int, copies: list[str]) -> None:
     logits_nhw = torch.randn(objects, 40, 60, generator=torch.Generator().manual_seed(objects)).round(decimals=1)
     logits_nhw[-1, :20] = logits_nhw[0, :20]  # equals: the first is on top
-    ids, scores = (2, 7, 9)[:objects], (0.5, None, 0.1)[:objects]
+    ids, scores_n = tuple(range(2, 2 + objects)), torch.rand(objects)
+    hidden = [number == 1 for number in range(objects)]
+    scores = tuple(None if hide else score for score, hide in zip(scores_n.tolist(), hidden, strict=True))
     plain = FrameMasks(4, ids, logits_nhw.numpy(), scores)
-    fetched = Fetched(4, ids, logits_nhw, scores)
-    assert (fetched.frame_index, fetched.object_ids, fetched.scores) == (4, ids, scores)
+    fetched = Fetched(4, logits_nhw, scores_n, hidden, Pictures(ids), None)
+    assert (fetched.frame_index, fetched.object_ids) == (4, ids)
+    assert copies == ["copy 0"]
+    for name in ("scores", "masks_nhw", "best_hw"):  # each waits, whichever is read first
+        first = Fetched(4, logits_nhw, scores_n, hidden, Pictures(ids), None)
+        assert np.array_equal(getattr(first, name), getattr(fetched, name))
+    assert fetched.scores == scores
     assert fetched.masks_nhw.dtype == bool
     assert np.array_equal(fetched.masks_nhw, plain.masks_nhw)
     assert np.array_equal(fetched.logits_nhw, plain.logits_nhw)
     assert np.array_equal(label_map(fetched), label_map(plain))
     picture = Frame(4, 0.0, np.full((40, 60, 3), 99, np.uint8))
-    assert np.array_equal(overlay(picture, fetched, ids=True), overlay(picture, plain, ids=True))
+    assert fetched.drawn(picture, "transparent") is None  # that frame is not on the device
+    assert np.array_equal(overlay(picture, fetched), overlay(picture, plain))
+
+
+RENDERS: dict[str, Callable[[Frame, FrameMasks], np.ndarray]] = {
+    "cutout": cutout,
+    "green": lambda frame, masks: cutout(frame, masks, background="green"),
+    "overlay": lambda frame, masks: overlay(frame, masks, opacity=0.37),
+    "transparent": transparent,
+    "annotate": lambda frame, masks: annotate(frame.rgb_hw3, masks),
+}
+
+
+def masks_of(level: float, objects: int) -> tuple[torch.Tensor, Frame]:
+    """Logits of blocks of 4 pixels, more of them positive with a higher level, and a frame of noise."""
+    random = torch.Generator().manual_seed(objects)
+    logits_nhw = torch.randn(objects, 12, 20, generator=random).repeat_interleave(4, 1).repeat_interleave(4, 2) + level
+    return logits_nhw, Frame(0, 0.0, np.random.default_rng(objects).integers(0, 256, (48, 80, 3), np.uint8))
+
+
+@pytest.mark.parametrize("objects", [1, 3, 300])
+@pytest.mark.parametrize("level", [-9.0, -2.0, 0.0, 9.0])  # nothing, little, half, all; of many objects all overlap
+def test_pictures_from_a_device_are_the_hosts(objects: int, level: float, copies: list[str]) -> None:
+    logits_nhw, frame = masks_of(level, objects)
+    uploaded, pictures, hidden = upload(frame.rgb_hw3, torch.device("cpu")), Pictures(range(1, objects + 1)), [False]
+    plain = FrameMasks(0, pictures.object_ids, logits_nhw.numpy())
+    for when in ("by itself", "ahead"):
+        masks = Fetched(0, logits_nhw, torch.ones(objects), hidden * objects, pictures, uploaded)
+        copies.clear()
+        for name, render in RENDERS.items():
+            ours = render(frame, masks)
+            assert np.array_equal(ours, render(frame, plain)), name
+            ours[:] = 0  # the caller's: nobody else is drawn on it
+        assert sum(each.startswith("copy") for each in copies) == (5 if when == "by itself" else 0)
+    again = Frame(0, 0.0, frame.rgb_hw3.copy())
+    assert masks.drawn(again, "transparent") is None  # equal today; but who knows whose it is
+
+
+def test_a_picture_is_drawn_ahead_as_long_as_it_is_asked_for() -> None:
+    pictures = Pictures((1,))
+    assert pictures.wanted() == []
+    pictures.ask(("transparent", ()))
+    pictures.ask(("tint", (0.5,)))
+    assert pictures.wanted() == [("transparent", ()), ("tint", (0.5,))]
+    pictures.ask(("tint", (0.5,)))
+    assert pictures.wanted() == [("tint", (0.5,))]
+    assert pictures.wanted() == []
+
+
+@pytest.mark.parametrize("propagate", ["forward", "both"])
+def test_a_whole_run_as_on_a_gpu_is_the_hosts(propagate: str, copies: list[str]) -> None:
+    """Several objects, one of them later and before another's id; frames before the first prompt; a portrait."""
+    clip_nhw3 = moving_squares(9 if propagate == "forward" else 5, 150, 90)
+    square_hw = np.zeros((150, 90), np.bool_)
+    square_hw[60:110, 30:80] = True
+    prompts = [box(2, 7, 15, 10, 60, 55), Prompt(2, 3, mask_hw=square_hw), point(4, 1, (70, 90, 1))]
+    settings = {"image_size": 64, "propagate": propagate, "fill_hole_area": 8}
+    host, gpu = build(**settings), build(**settings)
+    gpu._gpu = True
+    step = gpu._predictor._run_single_frame_inference
+    gpu._predictor._run_single_frame_inference = lambda **given: copies.append("step") or step(**given)
+    pairs = zip(gpu.track(ArraySource(clip_nhw3), prompts), host.track(ArraySource(clip_nhw3), prompts), strict=True)
+    kinds = set()
+    for (frame, ours), (_, theirs) in pairs:
+        kinds.add((type(ours), ours.drawn(frame, "transparent") is not None))
+        assert (ours.frame_index, ours.object_ids, ours.scores) == (frame.index, theirs.object_ids, theirs.scores)
+        assert np.array_equal(ours.masks_nhw, theirs.masks_nhw)
+        assert np.array_equal(ours.logits_nhw, theirs.logits_nhw)
+        for name, render in RENDERS.items():
+            assert np.array_equal(render(frame, ours), render(frame, theirs)), name
+        copies.append("used")
+    # Before the first prompt: empty, or kept from the way back; from it on with the frame, or as tracked on that way
+    assert kinds == {(FrameMasks, False), (Fetched, propagate == "forward")}
+    if propagate == "forward":
+        between = " ".join(copies).split(" used ")
+        assert "step" in between[5]  # the step of frame 6 is begun before …
+        assert between[5].index("step") < between[5].index("wait")  # … frame 5 is waited for
+        carried = [part for part in between[6:8] if part.count("copy") == 1]
+        assert len(carried) == 2  # one copy a frame, pictures and all

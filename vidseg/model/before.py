@@ -118,7 +118,7 @@ class _Kept:
     def of(cls, masks: FrameMasks) -> "_Kept":
         best_n: list[dict[str, Any]] = []
         if len(masks.object_ids) > 1:
-            best_hw = masks.logits_nhw.argmax(0)
+            best_hw = masks.logits_nhw.argmax(0) if masks.best_hw is None else masks.best_hw
             best_n = _encode(masks.masks_nhw & (best_hw == np.arange(len(masks.object_ids))[:, None, None]))
         return cls(masks.object_ids, masks.scores, _encode(masks.masks_nhw), best_n)
 

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
-from vidseg.model.holes import fill_holes
-from vidseg.model.shown import shown
+from vidseg.model.holes import fill_holes, fill_holes_unwaited
+from vidseg.model.image import Uploaded
+from vidseg.model.pictures import Pictures
+from vidseg.model.shown import Fetched
 from vidseg.model.upstream import NO_OBJ_SCORE, inference_state
 from vidseg.types import FrameMasks, Prompt, Source
 
 _BATCH = 16  # objects at most: at 1024 pixels each takes 29 MiB of keys in every layer of the memory attention
+_MOST_UNWAITED = 64  # pixels of a hole: two kernels each, so that more cost more than waiting for the host
 
 
 Features = tuple[Tensor, dict[str, list[Tensor]]]
@@ -39,13 +42,14 @@ class Pass:
 
     ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch.
     ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside;
-    ``encode`` makes of frames what the other methods take.
+    ``encode`` makes of frames what the other methods take. With ``gpu`` nothing waits for the device: see Fetched.
     """
 
     def __init__(
         self, predictor: Any, source: Source, fill_hole_area: int, exact: bool, everywhere: bool,
-        computing: Callable[[], AbstractContextManager[object]],
+        computing: Callable[[], AbstractContextManager[object]], gpu: bool,
     ) -> None:  # fmt: skip
+        self._gpu = gpu
         self._predictor, self._computing = predictor, computing
         self._fill_hole_area, self._everywhere = fill_hole_area, everywhere
         # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
@@ -56,6 +60,7 @@ class Pass:
         self._first: dict[int, int] = {}
         self._groups: list[Group] = []
         self._kept: list[dict[int, Output]] = []
+        self._pictures = Pictures(())
 
     def encode(self, images: Sequence[Tensor], at_once: int = 1) -> list[Features]:
         """Each image (3, H, W) of float32 through the image encoder, all as one batch.
@@ -126,6 +131,7 @@ class Pass:
             conditioned[object_id] = {position: self._conditioned[object_id][position] for position in own}
             self._first[object_id] = min(own)
         self._state["output_dict_per_obj"].clear()
+        self._pictures = Pictures(sorted(self._first))
         with torch.inference_mode():
             self._groups = group(conditioned, self._batch)
 
@@ -162,22 +168,29 @@ class Pass:
         self._release_frame()
         return low_res
 
-    def show(self, position: int, low_res: LowRes, frame_index: int) -> FrameMasks:
-        """At the video's size, by ascending id; objects before their first prompt are empty (logits -1024)."""
+    def show(
+        self, position: int, low_res: LowRes, frame_index: int, uploaded: Uploaded | None = None
+    ) -> FrameMasks:  # fmt: skip
+        """At the video's size, by ascending id; objects before their first prompt are empty (logits -1024).
+
+        ``uploaded`` is the frame on a GPU, which pictures can be drawn from there.
+        """
         hidden = [not self._everywhere and position < first for first in self._first.values()]
-        logits_n1hw = fill_holes(low_res.logits_n1hw, self._fill_hole_area)
-        for number, hide in enumerate(hidden):
-            if hide:
-                logits_n1hw = logits_n1hw.index_fill(0, torch.tensor(number, device=logits_n1hw.device), NO_OBJ_SCORE)
+        logits_n1hw = self._filled(low_res.logits_n1hw)
+        if any(hidden):
+            rows = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
+            logits_n1hw = torch.cat([torch.full_like(row, NO_OBJ_SCORE) if hide else row for row, hide in rows])
         with self._computing():
             _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
-        logits_nhw = logits_n1hw[:, 0]
         ids = sorted(self._first)
         ascending = [list(self._first).index(object_id) for object_id in ids]
-        if ascending != list(range(len(ids))):
-            logits_nhw = logits_nhw[ascending]
-        values = low_res.scores_n.tolist()
-        return shown(frame_index, ids, logits_nhw, [None if hidden[n] else values[n] for n in ascending])
+        logits_nhw, scores_n, hidden = logits_n1hw[:, 0], low_res.scores_n, [hidden[n] for n in ascending]
+        if ascending != list(range(len(ids))):  # row by row, since a list of indices would have to be uploaded
+            logits_nhw, scores_n = (torch.stack([rows[n] for n in ascending]) for rows in (logits_nhw, scores_n))
+        if self._gpu:
+            return Fetched(frame_index, logits_nhw, scores_n, hidden, self._pictures, uploaded)
+        scores = [None if hide else score for score, hide in zip(scores_n.tolist(), hidden, strict=True)]
+        return FrameMasks(frame_index, tuple(ids), logits_nhw.float().cpu().numpy(), tuple(scores))
 
     def empty(self, frame_index: int) -> FrameMasks:
         """What there is before the first prompt: no mask for any object."""
@@ -204,7 +217,11 @@ class Pass:
         return dict(output)
 
     def _fill(self, output: Output) -> None:
-        output["pred_masks"] = fill_holes(output["pred_masks"], self._fill_hole_area)
+        output["pred_masks"] = self._filled(output["pred_masks"])
+
+    def _filled(self, logits_n1hw: Tensor) -> Tensor:
+        fill = fill_holes_unwaited if self._gpu and self._fill_hole_area <= _MOST_UNWAITED else fill_holes
+        return fill(logits_n1hw, self._fill_hole_area)
 
     def _release_frame(self) -> None:
         """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""

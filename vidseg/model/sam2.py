@@ -5,14 +5,11 @@ bit by bit with ``exact``, else but for the order of sums. What differs is what 
 that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs or Hydra.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vidseg.errors import InputError
@@ -22,6 +19,7 @@ from vidseg.model.compiled import compile_modules, warm_up
 from vidseg.model.cpu import hasten
 from vidseg.model.device import resolve_device
 from vidseg.model.engine import Pass
+from vidseg.model.image import Input, device_image, host_image, upload
 from vidseg.model.precision import Precision
 from vidseg.model.quantized import quantize as int8
 from vidseg.model.stream import chunks, one_behind
@@ -29,11 +27,6 @@ from vidseg.model.upstream import build
 from vidseg.prefetch import ahead
 from vidseg.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
-
-_MEAN_C = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in sam2/utils/misc.py
-_STD_C = np.array([0.229, 0.224, 0.225], np.float32)
-# What becomes of a byte, in each channel: sam2's arithmetic (x / 255 in float64, the rest in float32), done once
-_NORMALIZED_CV = ((np.arange(256) / 255.0).astype(np.float32) - _MEAN_C[:, None]) / _STD_C[:, None]
 
 Placed = tuple[int, Prompt]
 """A prompt and its position in ``source.frames``."""
@@ -126,33 +119,33 @@ class SAM2:
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
         both = self._propagate == "both"
-        pass_ = Pass(self._predictor, source, self._fill_hole_area, self._exact, both, self._computing)
+        pass_ = Pass(self._predictor, source, self._fill_hole_area, self._exact, both, self._computing, self._gpu)
         start = self._prompt(pass_, source, prompts)
         before = Before(pass_, source, start, self._image) if both and start > 0 else None
         first = start if before is None else before.end
 
-        def image_of(frame: Frame) -> Tensor | None:
-            return self._image(frame.rgb_hw3) if source.frames.index(frame.index) >= first else None
+        def input_of(frame: Frame) -> Input | None:
+            return self._input(frame.rgb_hw3) if source.frames.index(frame.index) >= first else None
 
-        with closing(source.__iter__()) as frames, closing(ahead(frames, image_of, self._at_once)) as images:
-            steps = self._steps(pass_, source, images, before)
-            yield from one_behind(steps) if self._gpu else ((frame, show()) for frame, show in steps)
+        with closing(source.__iter__()) as frames, closing(ahead(frames, input_of, self._at_once)) as inputs:
+            pairs = self._pairs(pass_, source, inputs, before)
+            yield from one_behind(pairs) if self._gpu else pairs
 
-    def _steps(
-        self, pass_: Pass, source: Source, images: Iterable[tuple[Frame, Tensor | None]], before: Before | None
-    ) -> Iterator[tuple[Frame, Callable[[], FrameMasks]]]:
-        """Every frame when its step has been begun, and what waits for its masks."""
-        for chunk in chunks(images, self._at_once):
-            features = pass_.encode([image for _, image in chunk if image is not None], self._at_once)
-            for frame, image in chunk:
+    def _pairs(
+        self, pass_: Pass, source: Source, inputs: Iterable[tuple[Frame, Input | None]], before: Before | None
+    ) -> Iterator[tuple[Frame, FrameMasks]]:
+        """Every frame and its masks; a GPU's are queued by then, and waited for when they are read."""
+        for chunk in chunks(inputs, self._at_once):
+            features = pass_.encode([each.image_chw for _, each in chunk if each is not None], self._at_once)
+            for frame, each in chunk:
                 position = source.frames.index(frame.index)  # damaged frames are left out, and leave a gap
-                if image is not None:
+                if each is not None:
                     low_res = pass_.step(position, features.pop(0))
-                    yield frame, partial(pass_.show, position, low_res, frame.index)
+                    yield frame, pass_.show(position, low_res, frame.index, each.uploaded)
                 elif before is not None:
-                    yield frame, partial(before.take, position, frame.index)
+                    yield frame, before.take(position, frame.index)
                 else:
-                    yield frame, partial(pass_.empty, frame.index)
+                    yield frame, pass_.empty(frame.index)
 
     def _prompt(self, pass_: Pass, source: Source, prompts: Sequence[Prompt]) -> int:
         """Gives ``pass_`` all prompts; the position of the first."""
@@ -196,14 +189,14 @@ class SAM2:
             yield
 
     def _image(self, rgb_hw3: RGB) -> Tensor:
-        """The frame as the model takes it: float32 (3, image_size, image_size) on the CPU, normalised."""
+        return self._input(rgb_hw3).image_chw
+
+    def _input(self, rgb_hw3: RGB) -> Input:
         side = self._predictor.image_size
-        resized_hw3 = np.asarray(Image.fromarray(rgb_hw3).resize((side, side)))  # bicubic, as in sam2/utils/misc.py
-        image_chw = np.empty((3, side, side), np.float32)
-        for channel, table in enumerate(_NORMALIZED_CV):
-            np.take(table, resized_hw3[:, :, channel], out=image_chw[channel])
-        image = torch.from_numpy(image_chw)
-        return image.pin_memory() if self._gpu else image  # copied to the GPU while it works
+        if not self._gpu:
+            return Input(host_image(rgb_hw3, side))
+        uploaded = upload(rgb_hw3, self._device)
+        return Input(device_image(uploaded.planes_3hw, side), uploaded)
 
 
 def _rounds(prompts: list[Placed]) -> tuple[list[Placed], list[Placed]]:

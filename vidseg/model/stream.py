@@ -1,9 +1,8 @@
 """The order in which a stream is worked on: several frames at once, and a step ahead of what is waited for."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
-K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -24,21 +23,18 @@ def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
         yield chunk
 
 
-def one_behind(steps: Iterable[tuple[K, Callable[[], T]]]) -> Generator[tuple[K, T]]:
-    """Yields (key, finish()) of every step, each after the next has been begun.
+def one_behind(items: Iterable[T]) -> Generator[T]:
+    """Yields every item after the next has been taken; what ``items`` raises is raised after the items before it.
 
-    A step on a GPU is begun when it is taken from ``steps``, and ``finish`` waits for it: so the GPU has the next one
-    to do while the consumer works on this one. What ``steps`` raises is raised after the steps before it.
+    A frame is queued on a GPU when it is taken, and waited for when its masks are read: so the GPU has the next one to
+    do while the consumer waits for this one and works on it.
     """
-    former: tuple[K, T] | None = None
+    former: list[T] = []
     try:
-        for key, finish in steps:
-            if former is not None:
-                yield former
-            former = key, finish()
+        for item in items:
+            yield from former
+            former = [item]
     except Exception:
-        if former is not None:
-            yield former
+        yield from former
         raise
-    if former is not None:
-        yield former
+    yield from former
