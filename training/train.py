@@ -30,7 +30,7 @@ logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
 TARGETS, PICTURE_TARGETS = 2, 3
 TRUNK_RATE, WARM_UP, AVERAGE = 0.2, 50, 0.998
-SAVE_EVERY = 100
+SAVE_EVERY = 25
 EASY = 0.5  # of all steps: until then true memories, first masks and twins on plain ground become fewer
 
 
