@@ -140,35 +140,8 @@ class Clips:
             self._warp(background, path.around(t, np.full(2, self._size / 2)) @ _square(view)) for t in range(length)
         ]
         scene = _Scene(np.stack(frames), np.zeros((length, self._size, self._size), np.uint8), [])
-        if not plain and rng.random() < 0.4:
-            self._cross(rng, scene, int(rng.integers(2, 4)))
-        else:
-            self._paste(rng, scene, 2 if plain else int(rng.integers(2, 5)), None, twins=plain or rng.random() < 0.4)
+        self._paste(rng, scene, 2 if plain else int(rng.integers(2, 5)), None, twins=plain or rng.random() < 0.4)
         return scene
-
-    def _cross(self, rng: Generator, scene: _Scene, count: int) -> None:
-        """People of about one size walk past each other in front of the camera; some come from beyond the edge.
-
-        Whom a tracker follows must be told from who passes by: with objects strewn at random nano took both.
-        """
-        size, length = self._size, len(scene.frames)
-        height, ground = size * rng.uniform(0.3, 0.85), size * rng.uniform(0.7, 0.98)
-        first = size * rng.uniform(0.25, 0.75)
-        squash = rng.uniform(0.5, 0.75)
-        for k in range(count):
-            tall = height * rng.uniform(0.85, 1.15)
-            foot = ground + 0.04 * size * rng.normal() if k == 0 else ground + 0.04 * size * abs(rng.normal())
-            at = np.array([first if k == 0 else size * rng.uniform(-0.2, 1.2), foot - tall / 2])
-            # Slow ones stay side by side or one in front of the other, quick ones come out on the other side
-            towards = np.array([first - at[0], 0.0]) * rng.uniform(0.3, 1.2) if k else None
-            path = _Path(rng, length, 0.01, 0.015, 0.03 * size, passes=towards)
-            self._place(rng, scene, self._person(rng), path, at, 0.06 * rng.normal(), tall, squash, _PASTED + k)
-
-    def _person(self, rng: Generator) -> Drawing:
-        if rng.random() < 0.65:
-            return Figure(rng).draw
-        image, _, person = self._library.people[rng.integers(len(self._library.people))]
-        return _wobbling(rng, *cut(image, person))
 
     def _drawing(self, rng: Generator) -> Drawing:
         kind = rng.random()
@@ -203,28 +176,22 @@ class Clips:
             passes = places[rng.integers(len(places))] - at if places and rng.random() < 0.5 else None
             path = _Path(rng, length, 0.025, 0.06, 0.045 * size, leaves=rng.random() < 0.2, passes=passes)
             places.append(at)
+            flip = rng.choice([-1.0, 1.0])
             squash = rng.choice([1.0, 9 / 16]) if rng.random() < 0.7 else rng.uniform(0.5, 1.2)
-            self._place(rng, scene, drawing, path, at, angle, height, squash, _PASTED + k)
-
-    def _place(
-        self, rng: Generator, scene: _Scene, drawing: Drawing, path: "_Path", at: NDArray, angle: float, height: float,
-        squash: float, label: int,
-    ) -> None:  # fmt: skip
-        """Lays one object over every frame, in a light of its own."""
-        flip = rng.choice([-1.0, 1.0])
-        tint = rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)
-        blur = int(rng.integers(3, 12)) if rng.random() < 0.15 else 0
-        shadow = rng.uniform(0.3, 0.75) if rng.random() < 0.35 else 1.0
-        slant = rng.normal() * 0.8
-        for t in range(len(scene.frames)):
-            image, mask = drawing(t)
-            h, w = mask.shape
-            scale = height / max(h, w)
-            base = np.float32([[scale * flip * squash, 0, at[0]], [0, scale, at[1]], [0, 0, 1]])
-            base = base @ np.float32([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
-            matrix = (path.around(t, at, angle) @ base)[:2].astype(np.float32)
-            _lay(scene.frames[t], scene.labels[t], image * tint, mask, matrix, label, blur, shadow, slant)
-        scene.targets.append((label,))
+            tint = rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3)
+            blur = int(rng.integers(3, 12)) if rng.random() < 0.15 else 0
+            shadow = rng.uniform(0.3, 0.75) if rng.random() < 0.35 else 1.0
+            slant = rng.normal() * 0.8
+            label = _PASTED + k
+            for t in range(length):
+                image, mask = drawing(t)
+                h, w = mask.shape
+                scale = height / max(h, w)
+                base = np.float32([[scale * flip * squash, 0, at[0]], [0, scale, at[1]], [0, 0, 1]])
+                base = base @ np.float32([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
+                matrix = (path.around(t, at, angle) @ base)[:2].astype(np.float32)
+                _lay(scene.frames[t], scene.labels[t], image * tint, mask, matrix, label, blur, shadow, slant)
+            scene.targets.append((label,))
 
     def _view(self, rng: Generator, shape: tuple[int, ...], centre: NDArray, zoom: float, angle: float) -> NDArray:
         """2 x 3: from a picture to the clip, which sees 1/zoom of its height and is squashed as a wide frame is."""

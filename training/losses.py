@@ -18,9 +18,6 @@ from training import prompts
 from training.network import normalise
 
 _FOCAL, _DICE = 20.0, 1.0
-# Of memories: the share that holds the other target as well, which the first frame's memory must undo. A mask that had
-# spread to a second person stayed on both for 50 frames, and clips are shorter than that.
-_MISLED = 0.15
 Features = tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]
 
 
@@ -53,7 +50,6 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
     truth = torch.from_numpy(masks).to(device).float()
     kind = "mask" if rng.random() < ease else rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15])
     corrected = int(rng.integers(2, length)) if length > 2 and rng.random() < 0.25 * (1 - ease) else None
-    others = truth.view(-1, targets, *truth.shape[1:]).roll(1, 1).flatten(0, 1)
     memory: dict[str, Any] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     losses, chosen = [], []
     for t, features in enumerate(_encode(model, batch.frames, targets)):
@@ -73,8 +69,6 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
                 losses.append(_loss(heads, truth[:, t]))
         tokens, _, sizes = features
         remembered = 20 * truth[:, t, None] - 10 if rng.random() < ease else heads[4]
-        if t and rng.random() < _MISLED:
-            remembered = torch.maximum(remembered, 20 * others[:, t, None] - 10)
         model._encode_memory_in_output(tokens, sizes, out["point_inputs"], True, remembered, heads[6], out)
         out["obj_ptr"], out["pred_masks"] = heads[5], heads[3]
         memory["cond_frame_outputs" if t in (0, corrected) else "non_cond_frame_outputs"][t] = out
