@@ -119,7 +119,8 @@ def _encode(model: Any, frames: Tensor, targets: int) -> list[Features]:
     sizes = [tuple(level.shape[-2:]) for level in levels]
 
     def tokens(x: Tensor, t: int) -> Tensor:
-        return x[t * b : (t + 1) * b].flatten(2).permute(2, 0, 1).repeat_interleave(targets, 1)
+        # In memory (B * K, C, HW), as the mask decoder takes up the finer ones
+        return x[t * b : (t + 1) * b].contiguous().flatten(2).repeat_interleave(targets, 0).permute(2, 0, 1)
 
     # Only the coarsest positions are used: a copy of the others for every target took a tenth of a picture's time
     return [([tokens(x, t) for x in levels], [tokens(codes[2], t)], sizes) for t in range(length)]

@@ -6,12 +6,15 @@ in the frames before: the network becomes a segmenter of whatever is salient ins
 are the same projection of them, and values carry the mask.
 """
 
+import functools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from sam2.modeling.sam import transformer
 from torch import Tensor, nn
 
 from vidseg.model import nano, upstream
@@ -41,6 +44,26 @@ def build(image_size: int, seed: int) -> Any:
 def normalise(frames: Tensor) -> Tensor:
     """uint8 (N, H, W, 3) as the network takes it: float32 (N, 3, H, W)."""
     return (frames.permute(0, 3, 1, 2).float() / 255 - _MEAN.to(frames.device)) / _STD.to(frames.device)
+
+
+def quicken(model: Any) -> None:
+    """Makes steps on a CPU 1.4 times as fast with the same arithmetic, in place (the attention: in all of sam2)."""
+    transformer.F = SimpleNamespace(scaled_dot_product_attention=_attend)
+    for block in model.image_encoder.trunk.blocks[FROZEN_BLOCKS:]:
+        if block.depthwise.stride != (1, 1):
+            block.depthwise.forward = functools.partial(_every_second, block.depthwise)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, dropout_p: float = 0.0) -> Tensor:
+    """Attention (N, heads, places, channels) in three steps. PyTorch's own takes five times as long where 484 places
+    look at 9 tokens of 8 channels (303 ms against 61, forth and back, 72 objects), twice in the memory."""
+    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1) @ v
+
+
+def _every_second(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """nano's depthwise convolution at stride 2, as every second place of one at stride 1: with the gradient of what
+    goes in it takes 34 ms instead of 210 (24 pictures, kernel 5)."""
+    return F.conv2d(x, conv.weight, conv.bias, 1, conv.kernel_size[0] // 2, 1, conv.groups)[..., 1::2, 1::2]
 
 
 def imagenet() -> dict[str, Tensor]:
@@ -141,8 +164,8 @@ def _point_where_clicked(model: Any) -> None:
     tokens = (*prompts.point_embeddings, prompts.not_a_point_embed)
     for embedding in (*tokens, decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens):
         embedding.weight *= 0.5
-    transformer = decoder.transformer
-    keep = transformer.layers[0].self_attn  # it replaces the tokens
+    layers = decoder.transformer.layers
+    keep = layers[0].self_attn  # it replaces the tokens
     for projection in (keep.q_proj, keep.v_proj):
         nn.init.orthogonal_(projection.weight)
     keep.q_proj.weight *= 2
@@ -154,7 +177,7 @@ def _point_where_clicked(model: Any) -> None:
         embedding.weight[:, marks] *= 3
     for embedding in (*tokens, decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens):
         embedding.weight[:, looks] = 0
-    for layer in transformer.layers:
+    for layer in layers:
         for norm in (layer.norm1, layer.norm2, layer.norm3):
             norm.weight.fill_(0.4)
         layer.norm4.weight.fill_(_QUIET)
@@ -166,7 +189,7 @@ def _point_where_clicked(model: Any) -> None:
         say.out_proj.weight[~torch.isin(torch.arange(128), marks)] = 0
         say.v_proj.weight *= 3
         say.out_proj.weight *= 3
-    look, alike = transformer.layers[0].cross_attn_token_to_image, transformer.layers[1].cross_attn_image_to_token
+    look, alike = layers[0].cross_attn_token_to_image, layers[1].cross_attn_image_to_token
     for weight in (look.v_proj.weight, look.out_proj.weight.T):
         weight.zero_()
         weight[torch.arange(32), looks] = 1.5

@@ -24,13 +24,13 @@ from safetensors.torch import load_file, save_file
 from training import losses, validate
 from training.clips import Clips
 from training.data import Library
-from training.network import FROZEN_BLOCKS, build, start_matching
+from training.network import FROZEN_BLOCKS, build, quicken, start_matching
 
 logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
 TARGETS, PICTURE_TARGETS = 2, 3
 TRUNK_RATE, WARM_UP, AVERAGE = 0.2, 50, 0.998
-SAVE_EVERY = 100
+SAVE_EVERY = 25
 EASY = 0.5  # of all steps: until then true memories, first masks and twins on plain ground become fewer
 
 
@@ -47,6 +47,8 @@ def main() -> None:
         dist.init_process_group("gloo", timeout=timedelta(hours=1))
     model = _start(args, names)
     model.to(device).train()
+    if device.type == "cpu":
+        quicken(model)
     average = copy.deepcopy(model)
     optimiser = _optimiser(model, args.rate)
     step, best = _resume(args.out / "state.pt", model, average, optimiser)
