@@ -11,7 +11,8 @@ median over the rounds of ours / theirs, with the lowest and the highest.
     upstream       SAM2VideoPredictor alone on a state that is loaded already (benchmarks/segmentation.py)
     upstream_vos   the same with vos_optimized: every module compiled with max-autotune; CUDA only
     ours           SAM2.track alone, frames in memory; ours_exact, ours_compiled and ours_int8 are its options
-    command        python -m vidseg output=[cutout_avi] tracker=none, end to end; command_compiled, _exact and _int8
+    command        python -m vidseg output=[cutout_avi] metric=[] tracker=none, end to end (the notebook scores and tracks
+                   nothing either); command_compiled, _exact and _int8
 
 Rates are taken between two lengths, so that start-up cancels and every frame that counts has all its memories. The
 first frame's latency of `article` holds the extraction of the short clip, since nothing overlaps there. `busy` is the
@@ -79,7 +80,7 @@ def command(setting: Setting, folder: Path, *options: str) -> Figures:
             words = [f"hydra.run.dir={out}", f"video={folder / f'{length}.mp4'}", f"model={setting.model}"]
             words += [f"model.checkpoint={setting.checkpoint}", f"model.image_size={setting.image_size}", *options]
             words += ["prompt=file", f"prompt.path={folder / f'{setting.objects}.yaml'}", "output=[cutout_avi]"]
-            words += ["tracker=none", "stride=1000000", f"precision={setting.precision}"]
+            words += ["metric=[]", "tracker=none", "stride=1000000", f"precision={setting.precision}"]
             words += [f"device={setting.device}", f"threads={setting.threads}"]
             began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             _output_of([sys.executable, "-m", "vidseg", *words])
