@@ -11,8 +11,8 @@ median over the rounds of ours / theirs, with the lowest and the highest.
     upstream       SAM2VideoPredictor alone on a state that is loaded already (benchmarks/segmentation.py)
     upstream_vos   the same with vos_optimized: every module compiled with max-autotune; CUDA only
     ours           SAM2.track alone, frames in memory; ours_exact, ours_compiled and ours_int8 are its options
-    command        python -m vidseg output=[cutout_avi] metric=[] tracker=none, end to end (the notebook scores and tracks
-                   nothing either); command_compiled, _exact and _int8
+    command        python -m vidseg output=[cutout_avi] metric=[] tracker=none, end to end (the notebook scores
+                   and tracks nothing either); command_compiled, _exact and _int8
 
 Rates are taken between two lengths, so that start-up cancels and every frame that counts has all its memories. The
 first frame's latency of `article` holds the extraction of the short clip, since nothing overlaps there. `busy` is the

@@ -5,8 +5,7 @@ rotary code. The rows of a softmax add up to one, so that softmax(q k) (W m + b)
 are added up instead of 256. With seven memories at 1024 pixels this is 300 instead of 480 GFLOP a frame.
 
 Linear layers: oneDNN's product is 1.1 to 1.6 times as fast as MKL's on an AMD EPYC (Zen 4), and applies the GELU of
-Hiera's MLPs while a block is in the cache. Hiera's windows: only what is in the picture is projected; at 256 pixels the
-windows of 14 hold three times as much.
+Hiera's MLPs while a block is in the cache. Hiera's blocks have a module of their own.
 
 Sums come in another order than upstream's: logits differ by some 1e-6 of their deviation.
 """
@@ -26,7 +25,7 @@ _ROWS = 64  # of queries at least: below, the products get slow
 
 
 def hasten(predictor: Any) -> None:
-    """Makes the modules of a sam2 model work like that, in place: with their weights and names, and as their classes'
+    """Makes the modules of a sam2 model work like that, in place, once its weights are loaded: as their classes'
     subclasses (sam2 asks for the class)."""
     for layer in predictor.memory_attention.layers:
         layer.__class__ = _Layer
