@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_blocks_are_upstreams(
     height: int, width: int, window: int, pool: tuple[int, int] | None, in_cache: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu_hiera, "IN_CACHE", in_cache)
+    monkeypatch.setattr(cpu_hiera, "_IN_CACHE", in_cache)
     torch.manual_seed(height)
     block = MultiScaleBlock(24, 48 if pool else 24, 2, q_stride=pool, window_size=window)
     torch.nn.init.normal_(block.attn.qkv.bias)  # what stands in the padding

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseg.model.cpu_hiera import IN_CACHE, hasten_hiera
+from vidseg.model.cpu_hiera import hasten_hiera, some_at_a_time
 from vidseg.model.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
 
 # Scores held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
@@ -70,7 +70,7 @@ class _Layer(MemoryAttentionLayer):  # type: ignore[misc]  # sam2 has no types
         """tgt (B, N, C) and memory (B, M, D) to (B, N, C)."""
         tgt = self._forward_sa(tgt, query_pos)
         tgt = self._forward_ca(tgt, memory, query_pos, pos, num_k_exclude_rope).contiguous()
-        for places in torch.split(tgt.view(-1, self.d_model), max(1, IN_CACHE // self.dim_feedforward)):
+        for places in some_at_a_time(tgt, self.dim_feedforward):
             places += self.linear2(self.activation(self.linear1(self.norm3(places))))
         return tgt
 

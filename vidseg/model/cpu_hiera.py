@@ -17,7 +17,7 @@ from vidseg.model.upstream import Hiera, MultiScaleBlock, PatchEmbed, do_pool
 
 # Of values between two layers: what is written is read again from the cache. At 1024 pixels the first blocks hold
 # 100 MB between the layers of an MLP, whose products run at 90 instead of 210 GFLOP/s then.
-IN_CACHE = 3 << 19
+_IN_CACHE = 3 << 19
 
 Size = tuple[int, int]
 """Rows and columns."""
@@ -35,6 +35,11 @@ def hasten_hiera(trunk: Any) -> None:
     for module in trunk.blocks:
         if type(module) is MultiScaleBlock and module.window_size % (module.q_stride or (1,))[0] == 0:
             module.__class__ = _Block
+
+
+def some_at_a_time(x: Tensor, channels: int) -> tuple[Tensor, ...]:
+    """Views (places, C) of ``x`` (..., C); ``channels`` values for each place of one stay in the cache."""
+    return torch.split(x.view(-1, x.shape[-1]), max(1, _IN_CACHE // channels))
 
 
 class _Hiera(Hiera):  # type: ignore[misc]  # sam2 has no types
@@ -68,14 +73,14 @@ class _Block(MultiScaleBlock):  # type: ignore[misc]
         b, h, w, _ = x.shape
         window, stride = (self.window_size or h, self.window_size or w), self.q_stride[0] if self.q_stride else 1
         out = x.new_empty(b, h // stride, w // stride, self.dim_out)
-        rows = max(1, IN_CACHE // (3 * self.dim_out * w * window[0])) * window[0]
+        rows = max(1, _IN_CACHE // (3 * self.dim_out * w * window[0])) * window[0]
         for top in range(0, h, rows):
             band = x[:, top : top + rows]
             normed = self.norm1(band)
             shortcut = band if self.dim == self.dim_out else do_pool(self.proj(normed), self.pool)
             into = out[:, top // stride : (top + rows) // stride]
             torch.add(shortcut, self._attend(normed, window, stride), out=into)
-        for places in torch.split(out.view(-1, self.dim_out), max(1, IN_CACHE // self.mlp.layers[0].out_features)):
+        for places in some_at_a_time(out, self.mlp.layers[0].out_features):
             places += self.mlp(self.norm2(places))
         return out
 
@@ -83,9 +88,11 @@ class _Block(MultiScaleBlock):  # type: ignore[misc]
         """x (B, H, W, C) to what its windows attend to, projected, (B, H', W', D)."""
         b, h, w, c = x.shape
         order, groups = _by_window((h, w), window)
-        places = x.view(b, h * w, c) if len(groups) == 1 == groups[0][0] else x.view(b, h * w, c).index_select(1, order)
-        qkv = self.attn.qkv(places)
-        parts = torch.split(qkv, [number * rows * columns for number, rows, columns in groups], 1)
+        several = window[0] < h or window[1] < w  # else a single window's order is the picture's
+        places = x.view(b, h * w, c)
+        if several:
+            places = places.index_select(1, order)
+        parts = torch.split(self.attn.qkv(places), [number * rows * columns for number, rows, columns in groups], 1)
         seen = [
             self._seen(part.reshape(-1, rows, columns, 3 * self.dim_out), window, stride).reshape(b, -1, self.dim_out)
             for part, (_, rows, columns) in zip(parts, groups, strict=True)
@@ -93,7 +100,7 @@ class _Block(MultiScaleBlock):  # type: ignore[misc]
         ]
         projected: Tensor = self.attn.proj(torch.cat(seen, 1) if len(seen) > 1 else seen[0])
         pooled = h // stride, w // stride
-        if len(groups) > 1 or groups[0][0] > 1:
+        if several:
             projected = projected.index_select(1, _places(pooled, (window[0] // stride, window[1] // stride)))
         return projected.view(b, *pooled, self.dim_out)
 
@@ -109,7 +116,7 @@ class _Block(MultiScaleBlock):  # type: ignore[misc]
         if padding := window[0] * window[1] - rows * columns:
             _, bias_k, bias_v = self.attn.qkv.bias.view(3, heads, 1, -1).expand(n, -1, -1, -1, -1).transpose(0, 1)
             k, v = torch.cat([k, bias_k], 2), torch.cat([v, bias_v], 2)
-            mask = torch.tensor([0.0] * (rows * columns) + [math.log(padding)]).expand(q.shape[2], -1)
+            mask = F.pad(q.new_zeros(q.shape[2], rows * columns), (0, 1), value=math.log(padding))
         return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
 
 

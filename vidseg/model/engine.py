@@ -187,10 +187,10 @@ class Pass:
         logits_nhw, scores_n, hidden = logits_n1hw[:, 0], low_res.scores_n, [hidden[n] for n in ascending]
         if ascending != list(range(len(ids))):  # row by row, since a list of indices would have to be uploaded
             logits_nhw, scores_n = (torch.stack([rows[n] for n in ascending]) for rows in (logits_nhw, scores_n))
-        if self._gpu:
+        if self._gpu or logits_nhw.device.type != "cpu":
             return Fetched(frame_index, logits_nhw, scores_n, hidden, self._pictures, uploaded)
         scores = [None if hide else score for score, hide in zip(scores_n.tolist(), hidden, strict=True)]
-        return FrameMasks(frame_index, tuple(ids), logits_nhw.float().cpu().numpy(), tuple(scores))
+        return FrameMasks(frame_index, tuple(ids), logits_nhw.float().numpy(), tuple(scores))
 
     def empty(self, frame_index: int) -> FrameMasks:
         """What there is before the first prompt: no mask for any object."""

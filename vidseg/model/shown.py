@@ -43,7 +43,7 @@ class Transfer:
 def begin_copy(packed_v: Tensor) -> tuple[Tensor, Callable[[], object]]:
     """Bytes on the host, and what waits until they are there; from CUDA into pinned memory behind what is queued."""
     if not packed_v.is_cuda:
-        return packed_v, lambda: None
+        return packed_v.cpu(), lambda: None
     host_v = torch.empty(packed_v.shape, dtype=torch.uint8, pin_memory=True)
     host_v.copy_(packed_v, non_blocking=True)
     arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # whoever waits sleeps, and leaves the core to decoders and encoders
