@@ -96,20 +96,7 @@ def start_matching(model: Any, frames: Tensor) -> None:
     images = normalise(frames)
     _whiten_neck(model, images)
     merge_quietly(model, images)
-    encoder, dim = model.memory_encoder, model.hidden_dim
-    appearance = torch.zeros(dim, dtype=torch.bool)
-    appearance[_CHANNELS[:_APPEARANCE]] = True
-    encoder.pix_feat_proj.weight.copy_(_LOUD / _QUIET * torch.diag(appearance.float())[..., None, None])
-    encoder.pix_feat_proj.bias.zero_()
-    mask_code = encoder.mask_downsampler.encoder[-1]
-    mask_code.weight[appearance] = 0
-    mask_code.bias.zero_()
-    mask_code.weight[~appearance] *= 4
-    for layer in model.memory_attention.layers:
-        layer.self_attn.out_proj.weight *= 0.1 * _QUIET
-        layer.linear2.weight *= 0.1 * _QUIET
-        _match(layer.cross_attn_image, dim)
-    model.memory_attention.norm.weight.fill_(_QUIET)
+    start_memory(model, images)
     _point_where_clicked(model)
     model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(2.0)  # nearly all objects are there
 
@@ -250,23 +237,59 @@ def _meet(attention: Any, heads: range) -> None:
                 projection.weight[8 * head + 4 + k, 64 + 4 * head + k] = 2.0
 
 
-def _match(attention: nn.Module, dim: int) -> None:
-    """Queries and keys: the same appearance channels, on the slowest rotations, so that position hardly enters;
-    and a constant on middle ones, so that near places are preferred."""
+@torch.no_grad()
+def start_memory(model: Any, images: Tensor) -> None:
+    """Memories start as the appearance of each place and, in other channels, its mask; the memory attention finds the
+    places that look alike and takes up their masks. In place; ``images`` as ``normalise`` gives them."""
+    encoder, dim = model.memory_encoder, model.hidden_dim
+    loud = float(model.image_encoder.trunk.norm.weight.mean())
+    x = torch.cat([model.image_encoder(part)["vision_features"][..., ::2, ::2] for part in images.split(16)]) / loud
+    rows = x.permute(0, 2, 3, 1).reshape(-1, dim).double()
+    mean = rows.mean(0)
+    values, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    # Half-way to white: the weakest components are mostly noise
+    gain = values.flip(0)[:_APPEARANCE].rsqrt().sqrt()
+    white = (vectors.flip(1)[:, :_APPEARANCE] * gain).T
+    white *= ((white @ (rows - mean).T).square().mean() ** -0.5)
+    white, offset = white.float(), -(white @ mean).float()
+    appearance = torch.zeros(dim, dtype=torch.bool)
+    appearance[_CHANNELS[:_APPEARANCE]] = True
+    project = encoder.pix_feat_proj
+    project.weight.zero_()
+    project.bias.zero_()
+    project.weight[_CHANNELS[:_APPEARANCE]] = _LOUD / loud * white[..., None, None]
+    project.bias[_CHANNELS[:_APPEARANCE]] = _LOUD * offset
+    mask_code = encoder.mask_downsampler.encoder[-1]
+    mask_code.weight[appearance] = 0
+    mask_code.bias.zero_()
+    mask_code.weight[~appearance] *= 4
+    for layer in model.memory_attention.layers:
+        layer.self_attn.out_proj.weight *= 0.1
+        layer.linear2.weight *= 0.1
+        _match(layer.cross_attn_image, white, offset)
+    model.memory_attention.norm.weight.fill_(loud)
+
+
+def _match(attention: nn.Module, white: Tensor, offset: Tensor) -> None:
+    """Queries and keys: the same appearance, ``white`` (88, C) of features of unit variance, on the slowest rotations,
+    so that position hardly enters; and a constant on middle ones, so that near places are preferred."""
+    dim = white.shape[1]
     pairs = dim // 4  # rotations of each axis; rotation i turns by 100000 ** (-i / pairs) a place
     slow = [2 * (axis * pairs + i) + part for axis in (0, 1) for i in range(pairs - 22, pairs) for part in (0, 1)]
     near = [2 * (axis * pairs + i) for axis in (0, 1) for i in range(3, 8)]
     # A place meets itself at a logit near 18 and others at 0 with a deviation of 2
     gain = math.sqrt(0.2 * math.sqrt(dim))
-    for projection, scale in ((attention.q_proj, gain), (attention.k_proj, gain / _LOUD)):
+    for projection in (attention.q_proj, attention.k_proj):
         projection.weight *= 0.1
-        projection.bias.zero_()
         projection.weight[slow] = 0
-        projection.weight[slow, _CHANNELS[:_APPEARANCE]] = scale
+        projection.bias.zero_()
         projection.bias[near] = math.sqrt(0.35 * math.sqrt(dim))
+    attention.q_proj.weight[slow] = gain * white
+    attention.q_proj.bias[slow] = gain * offset
+    attention.k_proj.weight[slow, _CHANNELS[:_APPEARANCE]] = gain / _LOUD
     # Of what is found there, the mask is what the features don't know yet
     attention.v_proj.weight[:, _CHANNELS[:_APPEARANCE]] *= 0.1
     attention.v_proj.weight[:, _CHANNELS[_APPEARANCE:]] = nn.init.orthogonal_(torch.empty(dim, dim - _APPEARANCE))
     attention.v_proj.bias.zero_()
-    nn.init.orthogonal_(attention.out_proj.weight, _QUIET)
+    nn.init.orthogonal_(attention.out_proj.weight, 0.5)
     attention.out_proj.bias.zero_()

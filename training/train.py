@@ -107,6 +107,7 @@ def _start(args: argparse.Namespace, names: list[str]) -> Any:
 def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
     trunk = model.image_encoder.trunk
     trunk.stem.requires_grad_(False)
+    model.image_encoder.neck.convs[0].requires_grad_(False)  # the identity: how loud the features are is the trunk's
     trunk.blocks.requires_grad_(False)
     for block in trunk.blocks[FROZEN_BLOCKS:]:
         # Not the depthwise ones: their weights' gradients took a quarter of a step's time on a CPU
