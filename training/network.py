@@ -94,6 +94,7 @@ def start_matching(model: Any, frames: Tensor) -> None:
     ``frames`` are some hundred pictures, uint8 (N, S, S, 3), whose features are whitened.
     """
     images = normalise(frames)
+    model.image_encoder.trunk.norm.weight.fill_(_QUIET)
     _whiten_neck(model, images)
     merge_quietly(model, images)
     start_memory(model, images)
@@ -250,7 +251,7 @@ def start_memory(model: Any, images: Tensor) -> None:
     # Half-way to white: the weakest components are mostly noise
     gain = values.flip(0)[:_APPEARANCE].rsqrt().sqrt()
     white = (vectors.flip(1)[:, :_APPEARANCE] * gain).T
-    white *= ((white @ (rows - mean).T).square().mean() ** -0.5)
+    white *= (white @ (rows - mean).T).square().mean() ** -0.5
     white, offset = white.float(), -(white @ mean).float()
     appearance = torch.zeros(dim, dtype=torch.bool)
     appearance[_CHANNELS[:_APPEARANCE]] = True

@@ -31,8 +31,8 @@ class Trunk(nn.Module):
 
     H and W are multiples of 64. The result is a list from the finest to the coarsest, as sam2's ``FpnNeck`` takes it.
     EfficientNet sees the picture at half its size, where its features are twice as coarse; on the way back up they are
-    merged with finer ones, and the picture itself is looked at in full. So memories have 32 by 32 places at the price
-    of a 256 pixels wide input: at 22 by 22, a head was one place, and lost.
+    merged with finer ones, and the picture itself is looked at in full. So memories have 28 by 28 places at the price
+    of an input of 224 pixels: the same price bought 22 by 22 before, where a head was one place, and lost.
     """
 
     def __init__(self) -> None:
