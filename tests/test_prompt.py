@@ -79,6 +79,13 @@ def _png(path, labels_hw, mode="L"):
     return str(path)
 
 
+@pytest.mark.parametrize("content", [b"P6 bad", b"P5 100000 100000 255\n", b"\x89PNG\r\n\x1a\n broken", b"no image"])
+def test_a_damaged_mask_is_named(tmp_path, content):
+    (tmp_path / "m.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"^prompt\.path: .*m\.png is not an image that can be read"):
+        prompt.mask(SOURCE, str(tmp_path / "m.png"), 0, None)
+
+
 def _blobs(*values):
     labels = np.zeros((48, 64), np.uint8)
     for number, value in enumerate(values):

@@ -27,7 +27,8 @@ def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
             values = np.array(image)
     except FileNotFoundError as error:
         raise InputError(f"{key}: no such file: {path}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    # Pillow raises SyntaxError for a broken PNG, and ValueError for a broken header of other kinds.
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{key}: {path} is not an image that can be read ({error})") from error
     if values.ndim != 2 or values.min() < 0 or values.max() > VOID:
         raise InputError(f"{key}: {path} holds values outside 0..255; a label map is an 8-bit image")
