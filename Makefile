@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev  ## every check that CI runs
 	$(BIN)/pytest
 
 parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that the models learnt; some hours on 2 cores
-	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream" --timeout 7200
+	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream or compile" --timeout 7200
 
 bench: $(VENV)/.installed  ## vidseg, upstream's predictors and the article's pipeline: same clip, weights and precision
 	$(BIN)/python -m benchmarks.engine

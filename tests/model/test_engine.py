@@ -1,6 +1,7 @@
 """The engine as it runs by default (objects in batches, sums reordered) and in both directions, against upstream."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from sources import ArraySource, moving_squares
 
 from vidseg.errors import InputError
 from vidseg.model import before, cpu
+from vidseg.model.compiled import in_reals
 from vidseg.types import Frame, FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
 
@@ -34,6 +36,10 @@ SMALL = SIZE if SIZE > 256 else 128  # for many passes: a quarter of the time
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+# make parity: to generate and compile the code of all graphs takes four minutes on 2 cores
+_GENERATES_CODE = pytest.mark.skipif(
+    SIZE == 256 or shutil.which("g++") is None, reason="four minutes, and a C++ compiler: a part of make parity"
+)
 
 EIGHT = [point(0, n, (25 + 20 * n, 30 + 8 * n, 1)) for n in range(1, 9)]
 CASES: dict[str, tuple[str, int, list[Prompt]]] = {
@@ -227,10 +233,13 @@ def test_the_cpus_modules_are_used_in_float32_only() -> None:
     assert "_FusedMLP" not in {type(module).__name__ for module in bf16._predictor.modules()}
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # torch's own
-def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories() -> None:
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=_GENERATES_CODE)])
+def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     try:
         model = build(image_size=64, exact=False, compile=True)
         plain = build(image_size=64, exact=False)
@@ -246,6 +255,21 @@ def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
             assert np.abs(np.subtract(a, b)).max() < FAST * np.std(b)
     finally:
         torch.compiler.reset()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # torch's own
+def test_attention_in_real_numbers_is_compiled_to_upstreams() -> None:
+    attention = build(image_size=64)._predictor.memory_attention.layers[0].cross_attn_image
+    queries, keys = torch.randn(2, 16, 256), torch.randn(2, 3 * 16 + 4, 64)
+    with torch.inference_mode():
+        theirs = attention(queries, keys, keys, num_k_exclude_rope=4)
+        in_reals(attention, 4)
+        try:
+            ours = torch.compile(attention.forward, fullgraph=True)(queries, keys, keys, num_k_exclude_rope=4)
+        finally:
+            torch.compiler.reset()
+    assert (ours - theirs).abs().max() < FAST * theirs.std()
 
 
 def test_trained_weights_give_the_masks_of_upstreams_predictor(tmp_path: Path) -> None:

@@ -28,11 +28,17 @@ def compile_modules(predictor: Any) -> None:
     side = predictor.sam_image_embedding_size
     for layer in predictor.memory_attention.layers:
         for attention in (layer.self_attn, layer.cross_attn_image):
-            attention.__class__ = _RealRoPEAttention
-            attention.freqs_cis = attention.compute_cis(end_x=side, end_y=side).to(predictor.device)
+            in_reals(attention, side)
     for name, dynamic in _DYNAMIC.items():
         module = getattr(predictor, name)
         module.forward = torch.compile(module.forward, dynamic=dynamic, fullgraph=True)
+
+
+def in_reals(attention: Any, side: int) -> None:
+    """Has a ``RoPEAttention`` of sam2 turn features of ``side`` by ``side`` places in real numbers, in place."""
+    device = attention.q_proj.weight.device
+    attention.__class__ = _RealRoPEAttention
+    attention.freqs_cis = attention.compute_cis(end_x=side, end_y=side).to(device)
 
 
 def warm_up(track: Callable[[Source, Sequence[Prompt]], Iterable[object]]) -> None:
