@@ -61,8 +61,10 @@ def test_replay_needs_no_prompt_but_takes_one():
     assert composed("model=replay", "model.path=x", "prompt=skater").prompt._target_ == "vidseg.prompt.click"
 
 
-@pytest.mark.parametrize("flag", ["--help", "--cfg=job"])
-def test_help_and_cfg_are_quick_and_light(flag):
+# --help: 0.6 s as installed, 1.2 with every extra (1.5 on a slower machine), as Hydra copies the launchers'
+# configurations for each group that it lists
+@pytest.mark.parametrize(("flag", "limit"), [("--help", 3.0), ("--cfg=job", 1.5)])
+def test_help_and_cfg_are_quick_and_light(flag, limit):
     arguments = ["--help"] if flag == "--help" else ["--cfg", "job"]
     command = [sys.executable, "-X", "importtime", "-m", "vidseg", *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -72,9 +74,7 @@ def test_help_and_cfg_are_quick_and_light(flag):
     loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
     assert "hydra" in loaded
     assert not loaded & {"torch", "wandb", "cv2", "av", "sam2", "numpy"}
-    # 1.2 where it was measured with every extra installed, 1.5 on a slower machine; 0.8 of it is Hydra's, which copies
-    # the launchers' configurations for each group it lists. One of the libraries above alone adds 0.2 (numpy) to 3.
-    assert seconds < 3
+    assert seconds < limit
     assert "grabcut" in done.stdout
 
 

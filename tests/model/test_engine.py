@@ -36,9 +36,10 @@ SMALL = SIZE if SIZE > 256 else 128  # for many passes: a quarter of the time
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-# make parity: to generate and compile the code of all graphs takes four minutes on 2 cores
-_GENERATES_CODE = pytest.mark.skipif(
-    SIZE == 256 or shutil.which("g++") is None, reason="four minutes, and a C++ compiler: a part of make parity"
+_generates_code = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+_takes_minutes = pytest.mark.skipif(SIZE == 256, reason="the code of all graphs takes four minutes: make parity")
+_warnings_of_torch = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
 )
 
 EIGHT = [point(0, n, (25 + 20 * n, 30 + 8 * n, 1)) for n in range(1, 9)]
@@ -234,8 +235,8 @@ def test_the_cpus_modules_are_used_in_float32_only() -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # torch's own
-@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=_GENERATES_CODE)])
+@_warnings_of_torch
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=[_generates_code, _takes_minutes])])
 def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,8 +258,8 @@ def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
         torch.compiler.reset()
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # torch's own
+@_generates_code
+@_warnings_of_torch
 def test_attention_in_real_numbers_is_compiled_to_upstreams() -> None:
     attention = build(image_size=64)._predictor.memory_attention.layers[0].cross_attn_image
     queries, keys = torch.randn(2, 16, 256), torch.randn(2, 3 * 16 + 4, 64)
