@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from training.data import Library, Picture, blob, cut, drawn_background
 from training.figures import Figure
 
-MIN_AREA = 0.002  # of the picture: what a target shows at least in its first frame
+MIN_AREA = 0.004  # of the picture: what a target shows at least in its first frame
 _PASTED = 100  # labels of pasted objects start here; those below are a photograph's own
 Drawing = Callable[[int], tuple[Picture, Picture]]
 
@@ -61,11 +61,11 @@ class Clips:
         if rng.random() < plain:
             return self._composite(rng, length, plain=True)
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.25:
             return self._real(rng, length)
-        if kind < 0.5:
+        if kind < 0.43:
             return self._photo(rng, length)
-        if kind < 0.9:
+        if kind < 0.93:
             return self._composite(rng, length, plain=False)
         halves = [self._real(rng, length) if rng.random() < 0.7 else self._photo(rng, length) for _ in range(2)]
         return self._side_by_side(halves)
@@ -140,20 +140,20 @@ class Clips:
             self._warp(background, path.around(t, np.full(2, self._size / 2)) @ _square(view)) for t in range(length)
         ]
         scene = _Scene(np.stack(frames), np.zeros((length, self._size, self._size), np.uint8), [])
-        self._paste(rng, scene, 2 if plain else int(rng.integers(2, 5)), None, twins=plain or rng.random() < 0.4)
+        self._paste(rng, scene, 2 if plain else int(rng.integers(1, 4)), None, twins=plain or rng.random() < 0.4)
         return scene
 
     def _drawing(self, rng: Generator) -> Drawing:
         kind = rng.random()
-        if kind < 0.22:
+        if kind < 0.17:
             one = self._library.cutouts[rng.integers(len(self._library.cutouts))]
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.42:
+        if kind < 0.33:
             image, _, person = self._library.people[rng.integers(len(self._library.people))]
             return _wobbling(rng, *cut(image, person))
-        if kind < 0.9:
+        if kind < 0.93:
             return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds))
 
@@ -161,7 +161,7 @@ class Clips:
         """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""
         size, length = self._size, len(scene.frames)
         drawing = self._drawing(rng)
-        height = size * rng.uniform(0.2, 0.85)
+        height = size * rng.uniform(0.3, 0.9)
         seen = np.argwhere(np.isin(scene.labels[0], scene.targets[0])) if scene.targets else np.empty((0, 2))
         places: list[NDArray] = [seen.mean(0)[::-1]] if len(seen) else []
         for k in range(count):
@@ -169,7 +169,7 @@ class Clips:
                 still = cutouts[rng.integers(len(cutouts))]
                 drawing = _wobbling(rng, *still)
             elif k and not twins:
-                drawing, height = self._drawing(rng), size * rng.uniform(0.2, 0.85)
+                drawing, height = self._drawing(rng), size * rng.uniform(0.3, 0.9)
             height *= rng.uniform(0.85, 1.15)
             at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
             # Objects that pass each other are what a memory is for

@@ -12,8 +12,8 @@ from numpy.random import Generator
 
 from training.figures import Colour, Picture, colour
 
-SIDE = 400  # pixels: the height that pictures are kept at; clips are at most about as fine
-_CUTOUT = 240  # pixels: the longer side that cutouts are kept at
+SIDE = 480  # pixels: the height that pictures are kept at; clips are at most about as fine
+_CUTOUT = 320  # pixels: the longer side that cutouts are kept at
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read(path: Path, side: int) -> Picture:
 
 
 def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
-    """The part of ``image`` around ``mask``, at most 240 pixels long."""
+    """The part of ``image`` around ``mask``, at most 320 pixels long."""
     x, y, w, h = cv2.boundingRect(mask)
     image, mask = image[y : y + h, x : x + w], mask[y : y + h, x : x + w]
     scale = min(1.0, _CUTOUT / max(w, h))
@@ -148,7 +148,7 @@ def _furnish(rng: Generator, image: Picture, floor: int) -> None:
 
 def drawn_background(rng: Generator, plain: bool) -> Picture:
     """A gradient, and unless ``plain`` a floor, clutter of shapes, stripes and noise on it: 400 x 710 pixels."""
-    h, w = SIDE, 710
+    h, w = 400, 710
     down = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
     image = np.float32(colour(rng)) * (1 - down) + np.float32(colour(rng)) * down
     image = np.ascontiguousarray(np.broadcast_to(image, (h, w, 3)))
