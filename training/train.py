@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from training import losses, validate
 from training.clips import Clips
 from training.data import Library
+from training.muon import Muon, matrices
 from training.network import FROZEN_BLOCKS, build, quicken, start_matching
 
 logger = logging.getLogger("training")
@@ -114,13 +115,15 @@ def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
         block.expand.requires_grad_(True)
         block.project.requires_grad_(True)
     known = {id(p) for p in trunk.blocks.parameters()}
+    whole = {id(p) for p in matrices(model)} - known
     free = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in free if id(p) not in known], "scale": 1.0},
+        {"params": [p for p in free if id(p) in whole], "scale": 1.0, "matrices": True},
+        {"params": [p for p in free if id(p) not in known | whole], "scale": 1.0},
         {"params": [p for p in free if id(p) in known], "scale": TRUNK_RATE},
     ]
     # Object pointers start with next to no attention: under the usual 1e-8 their tiny gradients moved nothing
-    return torch.optim.AdamW(groups, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-14)
+    return Muon(groups, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-14)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, args: argparse.Namespace, step: int) -> None:
