@@ -32,7 +32,11 @@ class Muon(torch.optim.AdamW):
             for p in group["params"] if group.get("matrices") else ():
                 if p.grad is None:
                     continue
-                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                # AdamW asks for a step in every state that it loads
+                state = self.state[p]
+                if not state:
+                    state.update(momentum=torch.zeros_like(p), step=torch.zeros(()))
+                momentum = state["momentum"]
                 momentum.mul_(_NESTEROV).add_(p.grad)
                 update = _orthogonal((p.grad + _NESTEROV * momentum).flatten(1))
                 p.mul_(1 - group["lr"] * group["weight_decay"])
