@@ -195,7 +195,7 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
     ("override", "message"),
     [
         ("model=huge", "Could not find 'model/huge'"),
-        ("output=[cutout,gif]", "output/gif"),
+        ("output=[cutout,gif]", "output: there is no gif; choose from cutout, cutout_avi, frames, "),
         ("strde=3", "strde"),
         ("stride=often", "stride"),
     ],

@@ -77,6 +77,11 @@ def _message(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and (extra := EXTRAS.get(error.missing_cfg_file or "")):
         choice = str(error.missing_cfg_file)
         return f"{choice}: not installed; pip install 'vidseg[{extra}]' brings it"
+    if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or "") and not error.options:
+        # Of a list (output=[cutout,gif]) Hydra says that it can't load one, not which there are
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        names = ", ".join(sorted(path.stem for path in Path(configuration.folder(), group).glob("*.yaml")))
+        return f"{group}: there is no {choice}; choose from {names}" if names else str(error)
     if isinstance(error, CompactHydraException):
         cause = error.__cause__
         return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)

@@ -1,5 +1,6 @@
 """Several frames at once, a step ahead, and masks that stay on the device: what a GPU is given, proven on a CPU."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sources import ArraySource, moving_squares
 from vidseg.composite import annotate, cutout, label_map, overlay, transparent
 from vidseg.errors import InputError
 from vidseg.model import shown
+from vidseg.model.engine import Pass
 from vidseg.model.image import upload
 from vidseg.model.pictures import Pictures
 from vidseg.model.shown import Fetched
@@ -76,6 +78,43 @@ def test_a_failing_reader_loses_no_frame_of_a_chunk() -> None:
         for frame, masks in pairs:
             seen.append(masks.frame_index == frame.index)
     assert seen == [True] * 6
+
+
+def test_encoding_ahead_changes_no_mask_and_gives_the_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)  # the fixture gives back what was there
+    frames, seen = moving_squares(6), []
+    original = Pass.encode
+
+    def encode(pass_: Pass, images: Any, *args: Any) -> Any:
+        if images:
+            seen.append((threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+        return original(pass_, images, *args)
+
+    plain = [masks.logits_nhw for _, masks in build(image_size=64, exact=False).track(ArraySource(frames), [CLICK])]
+    monkeypatch.setattr(Pass, "encode", encode)
+    model = build(image_size=64, exact=False, encode_ahead=True)
+    ours = [masks.logits_nhw for _, masks in model.track(ArraySource(frames), [CLICK])]
+    for one, other in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * np.std(other))
+    assert seen == [(True, 2)] + [(False, 1)] * 6  # the prompted frame comes first
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.timeout(60)
+def test_encoding_ahead_ends_with_its_reader_and_its_consumer() -> None:
+    torch.set_num_threads(2)
+    model = build(image_size=64, exact=False, encode_ahead=True)
+    pairs = model.track(ArraySource(moving_squares(8), fails_at=6), [CLICK])
+    seen = []
+    with pytest.raises(OSError, match="the reader failed"):
+        for frame, masks in pairs:
+            seen.append(masks.frame_index == frame.index)
+    assert seen == [True] * 6
+    early = model.track(ArraySource(moving_squares(8)), [CLICK])
+    next(early)
+    early.close()
+    assert not [each for each in threading.enumerate() if each.name.startswith("vidseg")]
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize(("exact", "frames"), [(False, 0), (True, 2), (False, "two")])

@@ -5,6 +5,7 @@ Both ways give the same bits, those of sam2/utils/misc.py.
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +31,11 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A frame as the model takes it, float32 (3, side, side), and as it was uploaded for that."""
+    """A frame as the model takes it, float32 (3, side, side), as it was uploaded for that, and encoded if it is."""
 
     image_chw: Tensor
     uploaded: Uploaded | None = None
+    features: Any = None
 
 
 def host_image(rgb_hw3: RGB, side: int) -> Tensor:

@@ -6,7 +6,8 @@ that the model can still attend to: docs/engine.md) and what it takes. Knows not
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,14 +18,14 @@ from vidseg.model import checkpoint as weights
 from vidseg.model.before import Before
 from vidseg.model.compiled import compile_modules, warm_up
 from vidseg.model.cpu import hasten
-from vidseg.model.device import resolve_device
+from vidseg.model.device import half_the_threads, resolve_device
 from vidseg.model.engine import Pass
 from vidseg.model.image import Input, device_image, host_image, upload
 from vidseg.model.precision import Precision
 from vidseg.model.quantized import quantize as int8
 from vidseg.model.stream import chunks, one_behind
 from vidseg.model.upstream import build
-from vidseg.prefetch import ahead
+from vidseg.prefetch import ahead, prefetch
 from vidseg.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
@@ -41,8 +42,9 @@ class SAM2:
     mask at a quarter of that size are filled. ``non_overlap_masks`` gives each pixel to its best object only. ``exact``
     does upstream's arithmetic in upstream's order; without it objects go in batches and sums are reordered for speed.
     ``compile`` has torch.compile make one graph of each module, which takes minutes at the start. ``encoder_batch``
-    frames go through the image encoder at once (None: 4 on CUDA, else 1). ``quantize`` "int8" rounds weights and inputs
-    of linear layers, on a CPU only.
+    frames go through the image encoder at once (None: 4 on CUDA, else 1). ``encode_ahead`` has a thread of its own
+    encode the next frame on a CPU of several cores, unless ``exact`` or ``compile``: worth it where the encoder is a
+    third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
     ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
@@ -63,6 +65,7 @@ class SAM2:
         propagate: str = "forward",
         compile: bool = False,
         encoder_batch: int | None = None,
+        encode_ahead: bool = False,
         quantize: str | None = None,
     ) -> None:
         if compile and exact:
@@ -89,6 +92,7 @@ class SAM2:
         self._fill_hole_area = fill_hole_area
         self._gpu = self._device.type == "cuda"
         self._at_once = encoder_batch or (4 if self._gpu and not exact else 1)
+        self._encode_ahead = encode_ahead and self._device.type == "cpu" and self._at_once == 1 and not exact | compile
         if checkpoint != weights.RANDOM:
             weights.locate(checkpoint)  # a mistake is told, and a download done, before seconds go into the model
         self._predictor = build(config, image_size, non_overlap_masks, seed)
@@ -124,23 +128,33 @@ class SAM2:
         before = Before(pass_, source, start, self._image) if both and start > 0 else None
         first = start if before is None else before.end
 
-        def input_of(frame: Frame) -> Input | None:
-            return self._input(frame.rgb_hw3) if source.frames.index(frame.index) >= first else None
+        encoding = self._encode_ahead and torch.get_num_threads() > 1
 
-        with closing(source.__iter__()) as frames, closing(ahead(frames, input_of, self._at_once)) as inputs:
+        def input_of(frame: Frame) -> Input | None:
+            if source.frames.index(frame.index) < first:
+                return None
+            each = self._input(frame.rgb_hw3)
+            return replace(each, features=pass_.encode([each.image_chw])[0]) if encoding else each
+
+        with (
+            half_the_threads() if encoding else nullcontext(),
+            closing(source.__iter__()) as frames,
+            closing(ahead(frames, input_of, self._at_once)) as inputs,
+        ):
             pairs = self._pairs(pass_, source, inputs, before)
-            yield from one_behind(pairs) if self._gpu else pairs
+            yield from one_behind(pairs) if self._gpu else prefetch(pairs, 1) if encoding else pairs
 
     def _pairs(
         self, pass_: Pass, source: Source, inputs: Iterable[tuple[Frame, Input | None]], before: Before | None
     ) -> Iterator[tuple[Frame, FrameMasks]]:
         """Every frame and its masks; a GPU's are queued by then, and waited for when they are read."""
         for chunk in chunks(inputs, self._at_once):
-            features = pass_.encode([each.image_chw for _, each in chunk if each is not None], self._at_once)
+            waiting = [each.image_chw for _, each in chunk if each is not None and each.features is None]
+            features = pass_.encode(waiting, self._at_once)
             for frame, each in chunk:
                 position = source.frames.index(frame.index)  # damaged frames are left out, and leave a gap
                 if each is not None:
-                    low_res = pass_.step(position, features.pop(0))
+                    low_res = pass_.step(position, each.features or features.pop(0))
                     yield frame, pass_.show(position, low_res, frame.index, each.uploaded)
                 elif before is not None:
                     yield frame, before.take(position, frame.index)
