@@ -1,7 +1,8 @@
 """Training clips: scenes in which the prompt alone says what the object is.
 
-Nearly every clip holds several candidates (people among people, twins, two videos side by side), and the targets of one
-clip are different objects in the same frames: a network that ignores its prompt or its memory can't be right about both.
+Nearly every clip holds several candidates (people among people, twins, two videos side by side), and the targets of
+one clip are different objects in the same frames: a network that ignores its prompt or its memory can't be right about
+both.
 """
 
 from collections.abc import Callable
