@@ -1,8 +1,8 @@
 """Training clips: scenes in which the prompt alone says what the object is.
 
-Nearly every clip holds several candidates (people among people, twins, clothes of one person, two videos side by side),
-and the targets of one clip are different objects in the same frames: a network that ignores its prompt or its memory
-can't be right about both.
+Nearly every clip holds several candidates (people among people, twins, two videos side by side), and the targets of
+one clip are different objects in the same frames: a network that ignores its prompt or its memory can't be right about
+both.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.data import Library, Picture, blob, cut, drawn_background
+from training.data import Library, Picture, blob, cut, drawn_background, recoloured
 from training.figures import Figure
 
-MIN_AREA = 0.002  # of the picture: what a target shows at least in its first frame
-_PASTED = 100  # labels of pasted objects start here; those below are a photograph's own
+MIN_AREA = 0.004  # of the picture: what a target shows at least in its first frame
+_PASTED, _RIGHT = 2, 20  # labels: 1 is a sequence's or a photograph's own object; these are where others start
 Drawing = Callable[[int], tuple[Picture, Picture]]
 
 
@@ -33,7 +33,7 @@ class Clip:
 class _Scene:
     frames: NDArray[np.uint8]  # (T, S, S, 3)
     labels: NDArray[np.uint8]  # (T, S, S)
-    targets: list[tuple[int, ...]]  # each the labels that together are one object
+    targets: list[int]  # their labels
 
 
 class Clips:
@@ -49,25 +49,25 @@ class Clips:
             scene = self._scene(rng, length, plain)
             first = scene.labels[0]
             least = MIN_AREA * first.size
-            found = [labels for labels in scene.targets if np.isin(first, labels).sum() >= least]
+            found = [label for label in scene.targets if (first == label).sum() >= least]
             if not found:
                 continue
             rng.shuffle(found)
             chosen = [found[k % len(found)] for k in range(targets)]
-            masks = np.stack([np.isin(scene.labels, labels) for labels in chosen]).astype(np.uint8)
+            masks = np.stack([scene.labels == label for label in chosen]).astype(np.uint8)
             return Clip(_weathered(rng, scene.frames), masks)
 
     def _scene(self, rng: Generator, length: int, plain: float) -> _Scene:
         if rng.random() < plain:
             return self._composite(rng, length, plain=True)
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.14:
             return self._real(rng, length)
-        if kind < 0.5:
+        if kind < 0.48:
             return self._photo(rng, length)
-        if kind < 0.9:
+        if kind < 0.94:
             return self._composite(rng, length, plain=False)
-        halves = [self._real(rng, length) if rng.random() < 0.7 else self._photo(rng, length) for _ in range(2)]
+        halves = [self._real(rng, length) if rng.random() < 0.4 else self._photo(rng, length) for _ in range(2)]
         return self._side_by_side(halves)
 
     def _side_by_side(self, halves: list[_Scene]) -> _Scene:
@@ -78,10 +78,10 @@ class Clips:
                 np.hstack([cv2.resize(h.frames[t], (half, size), interpolation=cv2.INTER_AREA) for h in halves])
             )
             parts = [cv2.resize(h.labels[t], (half, size), interpolation=cv2.INTER_NEAREST) for h in halves]
-            parts[1][parts[1] > 0] += 120
+            parts[1][parts[1] > 0] += _RIGHT
             labels.append(np.hstack(parts))
-        shifted = [tuple(label + 120 for label in target) for target in halves[1].targets]
-        return _Scene(np.stack(frames), np.stack(labels), halves[0].targets[:1] + shifted[:1])
+        targets = [halves[0].targets[0], _RIGHT + halves[1].targets[0]]
+        return _Scene(np.stack(frames), np.stack(labels), targets)
 
     def _real(self, rng: Generator, length: int) -> _Scene:
         """A stretch of a real sequence, at a random pace; objects may be pasted into it, its own twin among them."""
@@ -97,32 +97,29 @@ class Clips:
         view = self._view(rng, (h, w), centre, rng.uniform(0.95, 1.7), 0.12 * rng.normal())
         frames = [self._warp(sequence.frames[k], view) for k in index]
         labels = [self._warp_mask(sequence.masks[k], view) for k in index]
-        scene = _Scene(np.stack(frames), np.stack(labels), [(1,)])
+        scene = _Scene(np.stack(frames), np.stack(labels), [1])
         if rng.random() < 0.6:
             twins = self._library.cutouts[which] if rng.random() < 0.5 else None
             self._paste(rng, scene, int(rng.integers(1, 3)), twins)
         return scene
 
     def _photo(self, rng: Generator, length: int) -> _Scene:
-        """A photograph under a moving camera: the person, or a piece of clothing; others may be pasted in."""
-        image, labels, person = self._library.people[rng.integers(len(self._library.people))]
+        """A photograph of a person under a moving camera; others may be pasted in."""
+        image, person = self._library.people[rng.integers(len(self._library.people))]
         x, y, w, h = cv2.boundingRect(person)
         centre = np.array([x + w / 2, y + h / 2])
         zoom = np.clip(rng.uniform(0.35, 1.15) / (max(h, 1) / person.shape[0]), 0.9, 2.5)
         path = _Path(rng, length, 0.04, 0.06, 0.035 * self._size)
         view = self._view(rng, person.shape, centre, zoom, 0.2 * rng.normal())
-        filled = np.where((labels == 0) & (person > 0), 99, labels).astype(np.uint8)
-        frames, marks = [], []
+        bent = _wobbling(rng, image, person, 0.03)
+        frames, labels = [], []
         for t in range(length):
             moved = path.around(t, np.full(2, self._size / 2)) @ _square(view)
-            frames.append(self._warp(image, moved))
-            marks.append(self._warp_mask(filled, moved))
-        garments = [int(g) for g in np.unique(labels) if g and (labels == g).sum() > 600]
-        whole = tuple(int(g) for g in np.unique(filled) if g)
-        scene = _Scene(np.stack(frames), np.stack(marks), [whole])
-        if garments and rng.random() < 0.12:
-            scene.targets.append((garments[rng.integers(len(garments))],))
-        if rng.random() < 0.65:
+            now, mask = bent(t)
+            frames.append(self._warp(now, moved))
+            labels.append(self._warp_mask(mask, moved))
+        scene = _Scene(np.stack(frames), np.stack(labels), [1])
+        if rng.random() < 0.8:
             self._paste(rng, scene, int(rng.integers(1, 3)), None)
         return scene
 
@@ -140,20 +137,22 @@ class Clips:
             self._warp(background, path.around(t, np.full(2, self._size / 2)) @ _square(view)) for t in range(length)
         ]
         scene = _Scene(np.stack(frames), np.zeros((length, self._size, self._size), np.uint8), [])
-        self._paste(rng, scene, 2 if plain else int(rng.integers(2, 5)), None, twins=plain or rng.random() < 0.4)
+        self._paste(rng, scene, 2 if plain else int(rng.integers(1, 4)), None, twins=plain or rng.random() < 0.4)
         return scene
 
     def _drawing(self, rng: Generator) -> Drawing:
         kind = rng.random()
-        if kind < 0.22:
+        if kind < 0.12:
             one = self._library.cutouts[rng.integers(len(self._library.cutouts))]
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.42:
-            image, _, person = self._library.people[rng.integers(len(self._library.people))]
-            return _wobbling(rng, *cut(image, person))
-        if kind < 0.9:
+        if kind < 0.44:
+            return _wobbling(rng, *cut(*self._library.people[rng.integers(len(self._library.people))]))
+        if kind < 0.64:
+            image, mask = self._library.emoji[rng.integers(len(self._library.emoji))]
+            return _wobbling(rng, recoloured(rng, image), mask)
+        if kind < 0.95:
             return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds))
 
@@ -161,19 +160,24 @@ class Clips:
         """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""
         size, length = self._size, len(scene.frames)
         drawing = self._drawing(rng)
-        height = size * rng.uniform(0.2, 0.85)
-        seen = np.argwhere(np.isin(scene.labels[0], scene.targets[0])) if scene.targets else np.empty((0, 2))
+        height = size * rng.uniform(0.3, 0.9)
+        seen = np.argwhere(scene.labels[0] == scene.targets[0]) if scene.targets else np.empty((0, 2))
         places: list[NDArray] = [seen.mean(0)[::-1]] if len(seen) else []
         for k in range(count):
             if cutouts:
                 still = cutouts[rng.integers(len(cutouts))]
                 drawing = _wobbling(rng, *still)
             elif k and not twins:
-                drawing, height = self._drawing(rng), size * rng.uniform(0.2, 0.85)
+                drawing, height = self._drawing(rng), size * rng.uniform(0.3, 0.9)
             height *= rng.uniform(0.85, 1.15)
             at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
-            # Objects that pass each other are what a memory is for
-            passes = places[rng.integers(len(places))] - at if places and rng.random() < 0.5 else None
+            # Objects that pass each other are what a memory is for, from afar or from half behind
+            passes = None
+            if places and rng.random() < 0.65:
+                other = places[rng.integers(len(places))]
+                if rng.random() < 0.4:
+                    at = np.clip(other + height * rng.normal(0, 0.3, 2), 0.05 * size, 0.95 * size)
+                passes = (other - at) * rng.uniform(1.0, 2.0) + height * rng.normal(0, 0.15, 2)
             path = _Path(rng, length, 0.025, 0.06, 0.045 * size, leaves=rng.random() < 0.2, passes=passes)
             places.append(at)
             flip = rng.choice([-1.0, 1.0])
@@ -191,7 +195,7 @@ class Clips:
                 base = base @ np.float32([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
                 matrix = (path.around(t, at, angle) @ base)[:2].astype(np.float32)
                 _lay(scene.frames[t], scene.labels[t], image * tint, mask, matrix, label, blur, shadow, slant)
-            scene.targets.append((label,))
+            scene.targets.append(label)
 
     def _view(self, rng: Generator, shape: tuple[int, ...], centre: NDArray, zoom: float, angle: float) -> NDArray:
         """2 x 3: from a picture to the clip, which sees 1/zoom of its height and is squashed as a wide frame is."""
@@ -253,18 +257,18 @@ def _square(matrix: NDArray) -> NDArray:
     return np.vstack([matrix, [0, 0, 1]])
 
 
-def _wobbling(rng: Generator, image: Picture, mask: Picture) -> Drawing:
+def _wobbling(rng: Generator, image: Picture, mask: Picture, much: float = 0.09) -> Drawing:
     """A still that bends smoothly from frame to frame, or, half of the time, doesn't."""
     if rng.random() < 0.5:
         return lambda t: (image, mask)
     h, w = mask.shape
     across, down = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
-    fields = [cv2.resize(rng.normal(0, 0.09, (4, 4)).astype(np.float32), (w, h)) * max(h, w) for _ in range(2)]
+    fields = [cv2.resize(rng.normal(0, much, (4, 4)).astype(np.float32), (w, h)) * max(h, w) for _ in range(2)]
     phase, rate = 2 * np.pi * rng.random(), rng.uniform(0.3, 1.2)
 
     def draw(t: int) -> tuple[Picture, Picture]:
-        much = np.float32(np.sin(phase + rate * t))
-        x, y = across + much * fields[0], down + much * fields[1]
+        now = np.float32(np.sin(phase + rate * t))
+        x, y = across + now * fields[0], down + now * fields[1]
         moved = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return moved, cv2.remap(mask, x, y, cv2.INTER_NEAREST)
 
@@ -308,10 +312,15 @@ def _around(box: tuple[int, int, int, int], margin: int) -> tuple[slice, slice]:
 
 
 def _weathered(rng: Generator, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Light, contrast, tint, softness and grain, the same over a clip."""
-    light = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
-    table = np.clip((np.arange(256)[:, None] - 128) * light * rng.uniform(0.75, 1.2) + 128 + rng.normal(0, 14), 0, 255)
-    frames = np.stack([table[frames[..., c], c] for c in range(3)], -1).astype(np.uint8)
+    """Light, contrast, tint, softness and grain; in half of the clips the light changes from the first frame on."""
+    first = _light(rng)
+    last = _light(rng) if rng.random() < 0.5 else first
+    lit = np.empty_like(frames)
+    for t, frame in enumerate(frames):
+        share = t / max(1, len(frames) - 1)
+        table = np.clip((1 - share) * first + share * last, 0, 255).astype(np.uint8)
+        lit[t] = cv2.LUT(frame, table[:, None])
+    frames = lit
     if rng.random() < 0.2:
         frames = np.stack([cv2.GaussianBlur(frame, (0, 0), rng.uniform(0.4, 1.1)) for frame in frames])
     if rng.random() < 0.3:
@@ -321,3 +330,10 @@ def _weathered(rng: Generator, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         grey = frames.mean(-1, keepdims=True)
         frames = np.broadcast_to(grey, frames.shape).astype(np.uint8)
     return np.ascontiguousarray(frames)
+
+
+def _light(rng: Generator) -> NDArray[np.float64]:
+    """What becomes of the values 0 to 255 of each channel: (256, 3)."""
+    tint = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+    table: NDArray[np.float64] = (np.arange(256)[:, None] - 128) * tint * rng.uniform(0.75, 1.2) + 128
+    return table + rng.normal(0, 14)

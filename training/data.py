@@ -12,8 +12,8 @@ from numpy.random import Generator
 
 from training.figures import Colour, Picture, colour
 
-SIDE = 400  # pixels: the height that pictures are kept at; clips are at most about as fine
-_CUTOUT = 240  # pixels: the longer side that cutouts are kept at
+SIDE = 480  # pixels: the height that pictures are kept at; clips are at most about as fine
+_CUTOUT = 320  # pixels: the longer side that cutouts are kept at
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read(path: Path, side: int) -> Picture:
 
 
 def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
-    """The part of ``image`` around ``mask``, at most 240 pixels long."""
+    """The part of ``image`` around ``mask``, at most 320 pixels long."""
     x, y, w, h = cv2.boundingRect(mask)
     image, mask = image[y : y + h, x : x + w], mask[y : y + h, x : x + w]
     scale = min(1.0, _CUTOUT / max(w, h))
@@ -55,12 +55,12 @@ def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
 class Library:
     """Everything that is read from disk, kept in memory (about 1.3 GiB).
 
-    ``root`` holds davis/, ccp/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
+    ``root`` holds davis/, ccp/, emoji/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
     """
 
     def __init__(self, root: Path, sequences: list[str]) -> None:
         self.sequences = [davis(root / "davis", name, SIDE) for name in sequences]
-        self.people: list[tuple[Picture, Picture, Picture]] = []  # photograph, labels of the clothes, whole person
+        self.people: list[tuple[Picture, Picture]] = []
         for path in sorted((root / "ccp/images").glob("*.jpg")):
             image = read(path, SIDE)
             labels = cv2.imread(str(root / "ccp/labels" / f"{path.stem}.png"), 0)
@@ -68,7 +68,8 @@ class Library:
             # The labels leave thin gaps between the clothes
             person = cv2.morphologyEx((labels > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
             if person.sum() >= 400:  # a few photographs have no labels
-                self.people.append((image, labels, person))
+                self.people.append((image, person))
+        self.emoji = [piece for path in sorted((root / "emoji").glob("*.webp")) for piece in _whole(path)]
         self.backgrounds = [
             sequence.frames[k] for sequence in self.sequences for k in range(0, len(sequence.frames), 20)
         ]
@@ -78,6 +79,29 @@ class Library:
             [cut(s.frames[k], s.masks[k]) for k in range(0, len(s.frames), 3) if s.masks[k].sum() >= 400]
             for s in self.sequences
         ]
+
+
+def _whole(path: Path) -> list[tuple[Picture, Picture]]:
+    """The picture of one emoji and its mask, if it is in one piece; an empty list otherwise."""
+    image = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+    mask = (image[..., 3] > 127).astype(np.uint8)
+    _, _, parts, _ = cv2.connectedComponentsWithStats(mask)
+    if len(parts) < 2 or parts[1:, cv2.CC_STAT_AREA].max() < 0.97 * mask.sum():
+        return []
+    # Beyond the mask the file is black: there the colours near by go on
+    solid = image[..., :3] * mask[..., None].astype(np.float32)
+    near = cv2.blur(solid, (15, 15)) / np.maximum(cv2.blur(mask.astype(np.float32), (15, 15)), 1e-3)[..., None]
+    beyond = np.where(mask[..., None] > 0, image[..., :3], np.clip(near, 0, 255)).astype(np.uint8)
+    return [cut(beyond, mask)]
+
+
+def recoloured(rng: Generator, image: Picture) -> Picture:
+    """``image`` in other hues, half of the time, and paler: emoji are bright and mostly yellow."""
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float32)
+    if rng.random() < 0.5:
+        hsv[..., 0] = (hsv[..., 0] + 180 * rng.random()) % 180
+    hsv[..., 1] *= rng.uniform(0.2, 1.0)
+    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
 
 
 def _stills(path: Path, count: int) -> list[Picture]:
@@ -148,7 +172,7 @@ def _furnish(rng: Generator, image: Picture, floor: int) -> None:
 
 def drawn_background(rng: Generator, plain: bool) -> Picture:
     """A gradient, and unless ``plain`` a floor, clutter of shapes, stripes and noise on it: 400 x 710 pixels."""
-    h, w = SIDE, 710
+    h, w = 400, 710
     down = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
     image = np.float32(colour(rng)) * (1 - down) + np.float32(colour(rng)) * down
     image = np.ascontiguousarray(np.broadcast_to(image, (h, w, 3)))

@@ -8,6 +8,7 @@ are the same projection of them, and values carry the mask.
 
 import functools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from vidseg.model import nano, upstream
 
 CONFIG = str(Path(nano.__file__).with_suffix(".yaml"))
-_SOURCES = (112, 40, 24, 320)  # channels from strides 16, 8, 4 and 32 in what becomes the feature at stride 16
+_SOURCES = (112, 64, 320)  # channels of what becomes the feature at stride 16: deep, fine and deepest
 FROZEN_BLOCKS = 5  # of the trunk, and its stem: edges and textures are ImageNet's, and half of the time is saved
 _APPEARANCE = 88  # of a memory's channels; the rest carries the mask
 _ALIKE = 3.0  # gain of queries and keys that compare appearance in the mask decoder
@@ -37,7 +38,7 @@ _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 def build(image_size: int, seed: int) -> Any:
     """nano as vidseg builds it (sam2's SAM2VideoPredictor), with random weights but for the trunk's."""
     model = upstream.build(CONFIG, image_size, False, seed)
-    model.image_encoder.trunk.load_state_dict(imagenet())
+    model.image_encoder.trunk.load_state_dict(imagenet(), strict=False)  # the way back up is not ImageNet's
     return model
 
 
@@ -93,34 +94,26 @@ def start_matching(model: Any, frames: Tensor) -> None:
     ``frames`` are some hundred pictures, uint8 (N, S, S, 3), whose features are whitened.
     """
     images = normalise(frames)
+    model.image_encoder.trunk.norm.weight.fill_(_QUIET)
     _whiten_neck(model, images)
-    _soften_details(model, images)
-    encoder, dim = model.memory_encoder, model.hidden_dim
-    appearance = torch.zeros(dim, dtype=torch.bool)
-    appearance[_CHANNELS[:_APPEARANCE]] = True
-    encoder.pix_feat_proj.weight.copy_(_LOUD / _QUIET * torch.diag(appearance.float())[..., None, None])
-    encoder.pix_feat_proj.bias.zero_()
-    mask_code = encoder.mask_downsampler.encoder[-1]
-    mask_code.weight[appearance] = 0
-    mask_code.bias.zero_()
-    mask_code.weight[~appearance] *= 4
-    for layer in model.memory_attention.layers:
-        layer.self_attn.out_proj.weight *= 0.1 * _QUIET
-        layer.linear2.weight *= 0.1 * _QUIET
-        _match(layer.cross_attn_image, dim)
-    model.memory_attention.norm.weight.fill_(_QUIET)
+    merge_quietly(model, images)
+    start_memory(model, images)
     _point_where_clicked(model)
     model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(2.0)  # nearly all objects are there
 
 
 def _whiten_neck(model: Any, images: Tensor) -> None:
-    """Stride 16 becomes the principal components of the trunk's features at strides 16 and 32, near unit variance."""
-    fine, coarse = [], []
+    """Stride 16 becomes the principal components of the trunk's features there, near unit variance."""
+    trunk, rows = model.image_encoder.trunk, []
     for image in images.split(16):
-        taps = model.image_encoder.trunk(image)
-        fine.append(taps[2])
-        coarse.append(F.interpolate(taps[3], scale_factor=2.0, mode="nearest"))
-    both = torch.cat([torch.cat(fine), torch.cat(coarse)], 1)
+        taps = trunk.taps(image)
+        parts = (
+            F.interpolate(taps[3], scale_factor=2.0, mode="bilinear"),
+            nano.colourful(taps),
+            F.interpolate(taps[4], scale_factor=4.0, mode="bilinear"),
+        )
+        rows.append(torch.cat(parts, 1)[..., ::2, ::2])
+    both = torch.cat(rows)
     spread = torch.cat([part.std().expand(part.shape[1]) for part in both.split(_SOURCES, 1)])
     x = (both.permute(0, 2, 3, 1).reshape(-1, both.shape[1]) / spread).double()
     mean = x.mean(0)
@@ -130,25 +123,59 @@ def _whiten_neck(model: Any, images: Tensor) -> None:
     weight = (vectors[:, order] * values[order].rsqrt().sqrt() * values[order].mean().rsqrt().sqrt()).T.float()
     weight = _QUIET * weight[_CHANNELS.argsort()]
     bias = -(weight @ mean.float())
-    weight = weight / spread
-    coarse_conv, fine_conv = model.image_encoder.neck.convs[0].conv, model.image_encoder.neck.convs[1].conv
-    fine_conv.weight.copy_(weight[:, : -_SOURCES[-1], None, None])
-    coarse_conv.weight.copy_(weight[:, -_SOURCES[-1] :, None, None])
-    fine_conv.bias.copy_(bias)
-    coarse_conv.bias.zero_()
+    take_up(model, (weight / spread).split(_SOURCES, 1), bias)
 
 
-def _soften_details(model: Any, images: Tensor) -> None:
-    """The mask decoder adds features at strides 4 and 8 to its own upscaled ones. The trunk's are 16 and 6 times as
-    loud as those at the start, and would drown what the prompt and the memory said: here they get a third of their
-    deviation."""
-    decoder, taps = model.sam_mask_decoder, model.image_encoder.trunk(images[:16])
-    neck = model.image_encoder.neck.convs
-    for last, conv, tap, target in ((neck[3], decoder.conv_s0, taps[0], 0.1), (neck[2], decoder.conv_s1, taps[1], 0.2)):
-        details = conv(last.conv(tap))
-        gain = target / details.std()
-        conv.bias.copy_((conv.bias - details.mean((0, 2, 3))) * gain)
-        conv.weight *= gain
+@torch.no_grad()
+def take_up(model: Any, weights: Sequence[Tensor], bias: Tensor) -> None:
+    """Makes the feature at stride 16 a linear map of the trunk's deep, fine and deepest ones, in place: ``weights``
+    (C, 112), (C, 64) and (C, 320), ``bias`` (C,)."""
+    trunk = model.image_encoder.trunk
+    for conv, weight in zip((trunk.up32.own, trunk.up16.own, trunk.up32.above), weights, strict=True):
+        conv.weight.copy_(weight[..., None, None])
+    trunk.up32.own.bias.zero_()
+    trunk.up16.own.bias.copy_(bias)
+    for conv in (trunk.up16.above, model.image_encoder.neck.convs[0].conv):
+        nn.init.eye_(conv.weight[..., 0, 0])
+    model.image_encoder.neck.convs[0].conv.bias.zero_()
+
+
+@torch.no_grad()
+def merge_quietly(model: Any, images: Tensor) -> None:
+    """The way back up starts as a sum, of which fine and coarse features are half each, in place: its bottlenecks add
+    nothing yet. Where the mask decoder adds the features at strides 4 and 8 to its own upscaled ones, they get 0.1 and
+    0.2 of deviation: louder, they would drown what the prompt and the memory said."""
+    trunk, decoder = model.image_encoder.trunk, model.sam_mask_decoder
+    for merge in (trunk.up16, trunk.up8, trunk.up4):
+        for mix in merge.mixes:
+            mix.widen.weight.zero_()
+            mix.widen.bias.zero_()
+    for detail in decoder.output_upscaling[2::2]:
+        detail.second.weight.zero_()
+        detail.second.bias.zero_()
+    images = images[:16]
+    taps, edges = trunk.taps(images), F.relu6(trunk.edges(images))
+    trunk.edges.weight *= taps[0].std() / edges.std()
+    trunk.edges.bias.zero_()
+    coarse = trunk.up16(nano.colourful(taps), trunk.up32(taps[3], taps[4]))
+    middle = _halves(trunk.up8, taps[1], coarse)
+    fine = _halves(trunk.up4, torch.cat([taps[0], F.relu6(trunk.edges(images))], 1), middle)
+    for level, conv, loud, x in ((2, decoder.conv_s0, 0.1, fine), (1, decoder.conv_s1, 0.2, middle)):
+        lateral = model.image_encoder.neck.convs[level].conv
+        for one, gain in ((lateral, 1.0), (conv, loud / x.std())):
+            nn.init.eye_(one.weight[..., 0, 0])
+            one.weight *= gain
+            one.bias.zero_()
+
+
+def _halves(merge: Any, own: Tensor, above: Tensor) -> Tensor:
+    nn.init.orthogonal_(merge.above.weight)
+    own_part, above_part = F.conv2d(own, merge.own.weight), merge.above(above)
+    merge.own.weight *= 0.5 / own_part.std()
+    merge.own.bias.copy_(-0.5 * own_part.mean((0, 2, 3)) / own_part.std())
+    merge.above.weight *= 0.5 / above_part.std()
+    result: Tensor = merge(own, above)
+    return result
 
 
 def _point_where_clicked(model: Any) -> None:
@@ -211,23 +238,59 @@ def _meet(attention: Any, heads: range) -> None:
                 projection.weight[8 * head + 4 + k, 64 + 4 * head + k] = 2.0
 
 
-def _match(attention: nn.Module, dim: int) -> None:
-    """Queries and keys: the same appearance channels, on the slowest rotations, so that position hardly enters;
-    and a constant on middle ones, so that near places are preferred."""
+@torch.no_grad()
+def start_memory(model: Any, images: Tensor) -> None:
+    """Memories start as the appearance of each place and, in other channels, its mask; the memory attention finds the
+    places that look alike and takes up their masks. In place; ``images`` as ``normalise`` gives them."""
+    encoder, dim = model.memory_encoder, model.hidden_dim
+    loud = float(model.image_encoder.trunk.norm.weight.mean())
+    x = torch.cat([model.image_encoder(part)["vision_features"][..., ::2, ::2] for part in images.split(16)]) / loud
+    rows = x.permute(0, 2, 3, 1).reshape(-1, dim).double()
+    mean = rows.mean(0)
+    values, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    # Half-way to white: the weakest components are mostly noise
+    gain = values.flip(0)[:_APPEARANCE].rsqrt().sqrt()
+    white = (vectors.flip(1)[:, :_APPEARANCE] * gain).T
+    white *= (white @ (rows - mean).T).square().mean() ** -0.5
+    white, offset = white.float(), -(white @ mean).float()
+    appearance = torch.zeros(dim, dtype=torch.bool)
+    appearance[_CHANNELS[:_APPEARANCE]] = True
+    project = encoder.pix_feat_proj
+    project.weight.zero_()
+    project.bias.zero_()
+    project.weight[_CHANNELS[:_APPEARANCE]] = _LOUD / loud * white[..., None, None]
+    project.bias[_CHANNELS[:_APPEARANCE]] = _LOUD * offset
+    mask_code = encoder.mask_downsampler.encoder[-1]
+    mask_code.weight[appearance] = 0
+    mask_code.bias.zero_()
+    mask_code.weight[~appearance] *= 4
+    for layer in model.memory_attention.layers:
+        layer.self_attn.out_proj.weight *= 0.1
+        layer.linear2.weight *= 0.1
+        _match(layer.cross_attn_image, white, offset)
+    model.memory_attention.norm.weight.fill_(loud)
+
+
+def _match(attention: nn.Module, white: Tensor, offset: Tensor) -> None:
+    """Queries and keys: the same appearance, ``white`` (88, C) of features of unit variance, on the slowest rotations,
+    so that position hardly enters; and a constant on middle ones, so that near places are preferred."""
+    dim = white.shape[1]
     pairs = dim // 4  # rotations of each axis; rotation i turns by 100000 ** (-i / pairs) a place
     slow = [2 * (axis * pairs + i) + part for axis in (0, 1) for i in range(pairs - 22, pairs) for part in (0, 1)]
     near = [2 * (axis * pairs + i) for axis in (0, 1) for i in range(3, 8)]
     # A place meets itself at a logit near 18 and others at 0 with a deviation of 2
     gain = math.sqrt(0.2 * math.sqrt(dim))
-    for projection, scale in ((attention.q_proj, gain), (attention.k_proj, gain / _LOUD)):
+    for projection in (attention.q_proj, attention.k_proj):
         projection.weight *= 0.1
-        projection.bias.zero_()
         projection.weight[slow] = 0
-        projection.weight[slow, _CHANNELS[:_APPEARANCE]] = scale
+        projection.bias.zero_()
         projection.bias[near] = math.sqrt(0.35 * math.sqrt(dim))
+    attention.q_proj.weight[slow] = gain * white
+    attention.q_proj.bias[slow] = gain * offset
+    attention.k_proj.weight[slow, _CHANNELS[:_APPEARANCE]] = gain / _LOUD
     # Of what is found there, the mask is what the features don't know yet
     attention.v_proj.weight[:, _CHANNELS[:_APPEARANCE]] *= 0.1
     attention.v_proj.weight[:, _CHANNELS[_APPEARANCE:]] = nn.init.orthogonal_(torch.empty(dim, dim - _APPEARANCE))
     attention.v_proj.bias.zero_()
-    nn.init.orthogonal_(attention.out_proj.weight, _QUIET)
+    nn.init.orthogonal_(attention.out_proj.weight, 0.5)
     attention.out_proj.bias.zero_()

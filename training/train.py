@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from training import losses, validate
 from training.clips import Clips
 from training.data import Library
+from training.muon import Muon, matrices
 from training.network import FROZEN_BLOCKS, build, quicken, start_matching
 
 logger = logging.getLogger("training")
@@ -106,17 +107,23 @@ def _start(args: argparse.Namespace, names: list[str]) -> Any:
 
 def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
     trunk = model.image_encoder.trunk
-    trunk.requires_grad_(False)
+    trunk.stem.requires_grad_(False)
+    model.image_encoder.neck.convs[0].requires_grad_(False)  # the identity: how loud the features are is the trunk's
+    trunk.blocks.requires_grad_(False)
     for block in trunk.blocks[FROZEN_BLOCKS:]:
         # Not the depthwise ones: their weights' gradients took a quarter of a step's time on a CPU
         block.expand.requires_grad_(True)
         block.project.requires_grad_(True)
-    own = [p for name, p in model.named_parameters() if "image_encoder.trunk" not in name]
+    known = {id(p) for p in trunk.blocks.parameters()}
+    whole = {id(p) for p in matrices(model)} - known
+    free = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": own, "scale": 1.0},
-        {"params": [p for p in trunk.parameters() if p.requires_grad], "scale": TRUNK_RATE},
+        {"params": [p for p in free if id(p) in whole], "scale": 1.0, "matrices": True},
+        {"params": [p for p in free if id(p) not in known | whole], "scale": 1.0},
+        {"params": [p for p in free if id(p) in known], "scale": TRUNK_RATE},
     ]
-    return torch.optim.AdamW(groups, lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
+    # Object pointers start with next to no attention: under the usual 1e-8 their tiny gradients moved nothing
+    return Muon(groups, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-14)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, args: argparse.Namespace, step: int) -> None:

@@ -31,9 +31,9 @@ CONFIG = "model/nano.yaml"
 def test_the_trunk_has_the_strides_and_channels_that_it_names() -> None:
     trunk = Trunk().eval()
     with torch.inference_mode():
-        taps = trunk(torch.zeros(1, 3, 64, 96))
-    assert [tuple(tap.shape[1:]) for tap in taps] == [(24, 16, 24), (40, 8, 12), (176, 4, 6), (320, 2, 3)]
-    assert trunk.channel_list == [320, 176, 40, 24]
+        levels = trunk(torch.zeros(1, 3, 96, 128))
+    assert [tuple(level.shape[1:]) for level in levels] == [(16, 24, 32), (32, 12, 16), (128, 6, 8)]
+    assert trunk.channel_list == [128, 32, 16]
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

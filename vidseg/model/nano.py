@@ -5,6 +5,7 @@ ReLU6, no squeeze and excitation. The batch norms of the published weights are f
 exact at inference and saves a pass over every feature map. nano.yaml beside this file builds the whole model around it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,20 +23,21 @@ _STAGES = (
     (6, 3, 1, 320, 1),
 )
 _STEM_CHANNELS = 32
-_TAPS = (2, 4, 10, 15)  # the last blocks at strides 4, 8, 16 and 32
+_TAPS = (0, 2, 4, 10, 15)  # the last blocks at strides 2, 4, 8, 16 and 32 of what they see, which is half as fine
 
 
 class Trunk(nn.Module):
-    """Features at strides 4, 8, 16 and 32 (24, 40, 176 and 320 channels) of images (N, 3, H, W) in ImageNet's scale.
+    """Features at strides 4, 8 and 16 (16, 32 and 128 channels) of images (N, 3, H, W) in ImageNet's scale.
 
-    H and W are multiples of 32. The result is a list from the finest to the coarsest, as sam2's ``FpnNeck`` takes it.
-    Those at stride 16 hold the means of the finer ones too: what ImageNet's 112 keep of colour explains 0.3 of its
-    variance (strides 4 and 8: 0.8), and a memory without colour takes one skater for another.
+    H and W are multiples of 64. The result is a list from the finest to the coarsest, as sam2's ``FpnNeck`` takes it.
+    EfficientNet sees the picture at half its size, where its features are twice as coarse; on the way back up they are
+    merged with finer ones, and the picture itself is looked at in full. So memories have 28 by 28 places at the price
+    of an input of 224 pixels: the same price bought 22 by 22 before, where a head was one place, and lost.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.channel_list = [320, 176, 40, 24]  # sam2's ImageEncoder compares it with the neck's
+        self.channel_list = [128, 32, 16]  # sam2's ImageEncoder compares it with the neck's
         self.stem = _Conv(3, _STEM_CHANNELS, 3, stride=2)
         channels, blocks = _STEM_CHANNELS, []
         for expansion, kernel, stride, out, count in _STAGES:
@@ -43,18 +45,92 @@ class Trunk(nn.Module):
                 blocks.append(_Block(channels, out, expansion, kernel, stride if k == 0 else 1))
                 channels = out
         self.blocks = nn.ModuleList(blocks)
+        self.edges = nn.Conv2d(3, 16, 4, stride=4)
+        self.up32 = _Merge(112, 320, 128)
+        self.up16 = _Merge(40 + 24, 128, 128, hidden=64, mixes=2)
+        self.up8 = _Merge(24, 128, 32, hidden=32, mixes=1)
+        self.up4 = _Merge(16 + 16, 32, 16, hidden=16, mixes=1)
+        # Without it the features grew forty times as loud in training: matches of memories became all or nothing, from
+        # which nothing more is learned, and drowned what says when a memory was and where a click is
+        self.norm = nn.LayerNorm(128)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """The features of ``x``."""
         # In this layout the depthwise convolutions are 1.3 (256 pixels) to 2.3 times (320) as fast on a CPU
         x = x.contiguous(memory_format=torch.channels_last)
-        x, taps = F.relu6(self.stem(x), inplace=True), []
+        taps, edges = self.taps(x), F.relu6(self.edges(x), inplace=True)
+        coarse = self.up16(colourful(taps), self.up32(taps[3], taps[4]))
+        middle = self.up8(taps[1], coarse)
+        normed = self.norm(coarse.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return [self.up4(torch.cat([taps[0], edges], 1), middle), middle, normed]
+
+    def taps(self, x: Tensor) -> list[Tensor]:
+        """EfficientNet's features of ``x`` (N, 3, H, W) at strides 4 to 64: 16, 24, 40, 112 and 320 channels."""
+        x, taps = F.relu6(self.stem(F.avg_pool2d(x, 2)), inplace=True), []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in _TAPS:
                 taps.append(x)
-        taps[2] = torch.cat([taps[2], F.avg_pool2d(taps[1], 2), F.avg_pool2d(taps[0], 4)], 1)
         return taps
+
+
+def colourful(taps: list[Tensor]) -> Tensor:
+    """What joins the deep features at stride 16: of colour (red against green, blue against green) ImageNet's 112
+    channels explain 0.3 of the variance, these 0.8, and a memory without colour takes one skater for another."""
+    return torch.cat([taps[2], F.avg_pool2d(taps[1], 2)], 1)
+
+
+class _Merge(nn.Module):
+    """Adds features of twice the stride to finer ones; then ``mixes`` times a bottleneck that looks around."""
+
+    def __init__(self, own: int, above: int, out: int, hidden: int = 0, mixes: int = 0) -> None:
+        super().__init__()
+        self.own = nn.Conv2d(own, out, 1)
+        self.above = nn.Conv2d(above, out, 1, bias=False)
+        self.mixes = nn.ModuleList(_Mix(out, hidden) for _ in range(mixes))
+
+    def forward(self, x: Tensor, above: Tensor) -> Tensor:
+        """x (N, own, H, W) and above (N, above, H / 2, W / 2) to (N, out, H, W)."""
+        y: Tensor = self.own(x) + F.interpolate(self.above(above), size=x.shape[-2:], mode="bilinear")
+        for mix in self.mixes:
+            y = y + mix(y)
+        return y
+
+
+class _Mix(nn.Module):
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.look = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.widen = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, y: Tensor) -> Tensor:
+        y = F.relu6(self.look(F.relu6(self.reduce(y), inplace=True)), inplace=True)
+        return self.widen(y)  # type: ignore[no-any-return]
+
+
+class Details:
+    """What sam2's mask decoder takes for its activation, which it asks for twice: after either upscaling, GELU and then
+    two convolutions that look around. In sam2 no place at strides 8 and 4 sees its neighbours once the prompt is known;
+    its encoder is large enough to have told them already."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        self._channels = iter(list(channels))
+
+    def __call__(self) -> nn.Module:
+        """The next of the two."""
+        return _Detail(next(self._channels))
+
+
+class _Detail(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.gelu(x)
+        return (x + self.second(F.relu(self.first(x), inplace=True))).contiguous()
 
 
 class _Conv(nn.Conv2d):
