@@ -130,7 +130,8 @@ class _Detail(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(x)
-        return (x + self.second(F.relu(self.first(x), inplace=True))).contiguous()
+        result: Tensor = (x + self.second(F.relu(self.first(x), inplace=True))).contiguous()
+        return result
 
 
 class _Conv(nn.Conv2d):
