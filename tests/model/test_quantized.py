@@ -27,7 +27,7 @@ def test_masks_of_trained_weights_are_nearly_the_same() -> None:
     clip = SampleSource(0, frames=range(0, 90, 10))
     plain, rounded = both(clip, clip.prompts, config="model/nano.yaml", checkpoint=NANO, image_size=None)
     pairs = [(a.masks_nhw, b.masks_nhw) for a, b in zip(plain, rounded, strict=True)]
-    assert np.mean([np.count_nonzero(a & b) / np.count_nonzero(a | b) for a, b in pairs]) > 0.97  # 0.994 on 30 frames
+    assert np.mean([np.count_nonzero(a & b) / np.count_nonzero(a | b) for a, b in pairs]) > 0.97  # 0.999 on 30 frames
     assert any(not np.array_equal(a.logits_nhw, b.logits_nhw) for a, b in zip(plain, rounded, strict=True))
 
 
