@@ -9,8 +9,18 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def own_hydra():
+    """A process in which nobody has initialised Hydra; sam2 has, where another test imported it before."""
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    yield
+    GlobalHydra.instance().hydra = theirs
 
 
 def picture(index, width=160, height=120):

@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 from vidseg import config as configuration
 from vidseg import resolvers
 
+pytestmark = pytest.mark.usefixtures("own_hydra")
+
 CONF = Path(configuration.folder())
 CHOICES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
 

@@ -8,20 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sources import HEIGHT, WIDTH, Discs, click
 from torch.nn import functional
 
-from vidseg import config as configuration
 from vidseg.errors import InputError
 from vidseg.metric.score import iou
 from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
 from vidseg.model.upstream import build
+from vidseg.notebook import _compose
 from vidseg.types import FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
 
@@ -65,9 +64,7 @@ def test_a_hash_makes_sure_of_the_weights(tmp_path: Path) -> None:
 @functools.cache
 def nano() -> SAM2:
     """As ``python -m vidseg`` builds it."""
-    configuration.register()
-    with initialize_config_dir(configuration.folder(), version_base="1.3"):
-        config = compose("config", ["model=nano", "device=cpu", "precision=fp32"])
+    config = _compose(["model=nano", "device=cpu", "precision=fp32"])  # beside sam2's own Hydra, if it is there
     segmenter: SAM2 = instantiate(config.model)
     return segmenter
 

@@ -14,6 +14,8 @@ from vidseg.model.device import resolve_device
 from vidseg.model.precision import Precision
 
 CONF = Path(__file__).parents[2] / "conf"
+pytestmark = pytest.mark.usefixtures("own_hydra")
+
 CPU, MPS, CUDA = torch.device("cpu"), torch.device("mps"), torch.device("cuda")
 
 
