@@ -1,5 +1,6 @@
 """Times add up, peaks start anew, for each job of a process."""
 
+import threading
 import time
 
 import numpy as np
@@ -18,6 +19,27 @@ def test_nested_stages_count_for_the_innermost():
     assert meter.seconds["segment"] == pytest.approx(0.04, abs=0.015)
     assert meter.seconds["extract"] == pytest.approx(0.05, abs=0.015)
     assert sum(meter.seconds.values()) <= meter.total()
+
+
+def test_stages_of_another_thread_neither_count_nor_disturb():
+    meter = Meter()
+    entered, leave = threading.Event(), threading.Event()
+
+    def read():
+        with meter.stage("extract"):
+            entered.set()
+            leave.wait(10)
+
+    reader = threading.Thread(target=read)
+    with meter.stage("segment"):
+        reader.start()
+        assert entered.wait(10)
+    with meter.stage("composite"):
+        time.sleep(0.05)
+    leave.set()
+    reader.join()
+    assert meter.seconds["extract"] == 0
+    assert meter.seconds["composite"] >= 0.05
 
 
 def test_a_lap_is_one_frame_s_share():

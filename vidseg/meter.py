@@ -4,6 +4,7 @@ import ctypes
 import gc
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ class Meter:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.frames = 0
         self._began = time.perf_counter()
+        self._thread = threading.get_ident()
         self._stack: list[str] = []
         self._since = self._began
         self._marked = dict(self.seconds)
@@ -31,7 +33,10 @@ class Meter:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Counts the time of a block for ``name``, one of STAGES."""
+        """Counts the time of a block for ``name``, one of STAGES, in the thread that made the meter."""
+        if threading.get_ident() != self._thread:  # a segmenter may take its frames in another
+            yield
+            return
         self._count()
         self._stack.append(name)
         try:
