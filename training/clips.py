@@ -147,14 +147,15 @@ class Clips:
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.44:
+        if kind < 0.40:
             return _wobbling(rng, *cut(*self._library.people[rng.integers(len(self._library.people))]))
-        if kind < 0.64:
-            image, mask = self._library.emoji[rng.integers(len(self._library.emoji))]
+        if kind < 0.70:
+            drawn = self._library.emoji if rng.random() < 0.4 else self._library.clipart
+            image, mask = drawn[rng.integers(len(drawn))]
             return _wobbling(rng, recoloured(rng, image), mask)
-        if kind < 0.95:
+        if kind < 0.92:
             return Figure(rng).draw
-        return _wobbling(rng, *blob(rng, self._library.backgrounds))
+        return _wobbling(rng, *blob(rng, self._library.backgrounds, self._library.clipart))
 
     def _paste(self, rng: Generator, scene: _Scene, count: int, cutouts: list | None, twins: bool = False) -> None:
         """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""

@@ -55,7 +55,7 @@ def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
 class Library:
     """Everything that is read from disk, kept in memory (about 1.3 GiB).
 
-    ``root`` holds davis/, ccp/, emoji/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
+    ``root`` holds davis/, ccp/, emoji/, clipart/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
     """
 
     def __init__(self, root: Path, sequences: list[str]) -> None:
@@ -70,6 +70,7 @@ class Library:
             if person.sum() >= 400:  # a few photographs have no labels
                 self.people.append((image, person))
         self.emoji = [piece for path in sorted((root / "emoji").glob("*.webp")) for piece in _whole(path)]
+        self.clipart = [piece for path in sorted((root / "clipart").rglob("*.png")) for piece in _whole(path)]
         self.backgrounds = [
             sequence.frames[k] for sequence in self.sequences for k in range(0, len(sequence.frames), 20)
         ]
@@ -82,11 +83,18 @@ class Library:
 
 
 def _whole(path: Path) -> list[tuple[Picture, Picture]]:
-    """The picture of one emoji and its mask, if it is in one piece; an empty list otherwise."""
-    image = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+    """A picture with an alpha channel and its mask, if it is one object in one piece; an empty list otherwise."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim < 3 or image.shape[2] < 4 or image.dtype != np.uint8:
+        return []
+    scale = min(1.0, _CUTOUT / max(image.shape[:2]))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    image = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), size, interpolation=cv2.INTER_AREA)
     mask = (image[..., 3] > 127).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(mask)
     _, _, parts, _ = cv2.connectedComponentsWithStats(mask)
-    if len(parts) < 2 or parts[1:, cv2.CC_STAT_AREA].max() < 0.97 * mask.sum():
+    # Specks, signs and flags, and what is drawn in lines
+    if not 3000 <= mask.sum() <= 0.93 * w * h or parts[1:, cv2.CC_STAT_AREA].max() < 0.97 * mask.sum():
         return []
     # Beyond the mask the file is black: there the colours near by go on
     solid = image[..., :3] * mask[..., None].astype(np.float32)
@@ -96,7 +104,7 @@ def _whole(path: Path) -> list[tuple[Picture, Picture]]:
 
 
 def recoloured(rng: Generator, image: Picture) -> Picture:
-    """``image`` in other hues, half of the time, and paler: emoji are bright and mostly yellow."""
+    """``image`` in other hues, half of the time, and paler: emoji are bright and mostly yellow, clip art is bright too."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float32)
     if rng.random() < 0.5:
         hsv[..., 0] = (hsv[..., 0] + 180 * rng.random()) % 180
@@ -116,21 +124,29 @@ def _stills(path: Path, count: int) -> list[Picture]:
     return stills
 
 
-def blob(rng: Generator, backgrounds: list[Picture]) -> tuple[Picture, Picture]:
-    """A polygon, an ellipse or a bar, filled with a piece of a picture or with one colour."""
+def blob(
+    rng: Generator, backgrounds: list[Picture], shapes: list[tuple[Picture, Picture]]
+) -> tuple[Picture, Picture]:
+    """A polygon, an ellipse, a bar or the outline of one of ``shapes``, filled with a piece of a picture or a colour."""
     mask = np.zeros((160, 160), np.uint8)
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.2:
         angles = np.sort(rng.random(8)) * 2 * np.pi
         radii = (0.4 + 0.6 * rng.random(8)) * 76
         points = np.stack([80 + radii * np.cos(angles), 80 + radii * np.sin(angles)], 1)
         cv2.fillPoly(mask, [points.astype(np.int32)], 1)
-    elif kind < 0.8:
+    elif kind < 0.4:
         axes = (int(25 + 50 * rng.random()), int(15 + 60 * rng.random()))
         cv2.ellipse(mask, (80, 80), axes, 180 * rng.random(), 0, 360, 1, -1)
-    else:
+    elif kind < 0.5:
         ends = rng.integers(10, 150, (3, 2)).astype(np.int32)
         cv2.polylines(mask, [ends], False, 1, int(8 + 24 * rng.random()))
+    else:
+        outline = shapes[rng.integers(len(shapes))][1]
+        h, w = outline.shape
+        scale = 150 / max(h, w)
+        small = cv2.resize(outline, (max(1, int(w * scale)), max(1, int(h * scale))), interpolation=cv2.INTER_NEAREST)
+        mask[5 : 5 + small.shape[0], 5 : 5 + small.shape[1]] = small
     texture = backgrounds[rng.integers(len(backgrounds))]
     y, x = rng.integers(texture.shape[0] - 160), rng.integers(texture.shape[1] - 160)
     image = texture[y : y + 160, x : x + 160].astype(np.float32)
