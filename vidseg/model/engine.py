@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
+from vidseg.model.guided import guided
 from vidseg.model.holes import fill_holes, fill_holes_unwaited
 from vidseg.model.image import Uploaded
 from vidseg.model.pictures import Pictures
@@ -31,25 +32,30 @@ Features = tuple[Tensor, dict[str, list[Tensor]]]
 
 @dataclass(frozen=True, slots=True)
 class LowRes:
-    """What the model says of one frame, at a quarter of its input's size: objects in the order of their prompts."""
+    """What the model says of one frame, at a quarter of its input's size: objects in the order of their prompts.
+
+    ``guide_13hw`` is the frame as the model takes it, where masks follow its edges.
+    """
 
     logits_n1hw: Tensor
     scores_n: Tensor
+    guide_13hw: Tensor | None
 
 
 class Pass:
     """One pass over one video: prompts by ``condition``, then ``begin``, then ``step`` for each frame in order.
 
     ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch.
-    ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside;
+    One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it. ``upsample``
+    "guided" has masks follow the picture's edges on their way to the input's size. ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside;
     ``encode`` makes of frames what the other methods take. With ``gpu`` nothing waits for the device: see Fetched.
     """
 
     def __init__(
-        self, predictor: Any, source: Source, fill_hole_area: int, exact: bool, everywhere: bool,
-        computing: Callable[[], AbstractContextManager[object]], gpu: bool,
+        self, predictor: Any, source: Source, fill_hole_area: int, exact: bool, everywhere: bool, memory_stride: int,
+        upsample: str, computing: Callable[[], AbstractContextManager[object]], gpu: bool,
     ) -> None:  # fmt: skip
-        self._gpu = gpu
+        self._gpu, self._memory_stride, self._guided = gpu, memory_stride, upsample == "guided"
         self._predictor, self._computing = predictor, computing
         self._fill_hole_area, self._everywhere = fill_hole_area, everywhere
         # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
@@ -106,7 +112,7 @@ class Pass:
         sam2's second round (``add_all_frames_to_correct_as_cond``): ``begin`` again, and the frame is a conditioning
         frame, too. The step to ``position`` is made here.
         """
-        self.step(position, features, forget=False)
+        self.step(position, features, forget=False, remember=True)
         for each in self._groups:
             for number, object_id in enumerate(each.object_ids):
                 index = self._state["obj_id_to_idx"][object_id]
@@ -148,19 +154,23 @@ class Pass:
             self.window.forget(each, position, reverse=False)
         self._kept = []
 
-    def step(self, position: int, features: Features, reverse: bool = False, forget: bool = True) -> LowRes:
+    def step(
+        self, position: int, features: Features, reverse: bool = False, forget: bool = True, remember: bool = False
+    ) -> LowRes:
         """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
 
-        Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later frames).
+        A frame that the stride leaves out is remembered with ``remember`` only. Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later frames).
         """
         self._state["cached_features"] = {position: features}
+        remember = remember or position % self._memory_stride == 0
         with self._computing():
-            outputs = {each.object_ids: self._output(each, position, reverse) for each in self._groups}
+            outputs = {each.object_ids: self._output(each, position, reverse, remember) for each in self._groups}
             logits = _by_object({ids: output["pred_masks"] for ids, output in outputs.items()})
             scores = _by_object({ids: output["object_score_logits"] for ids, output in outputs.items()})
             low_res = LowRes(
                 torch.cat([logits[object_id] for object_id in self._first]),
                 torch.cat([scores[object_id].float().reshape(1) for object_id in self._first]).sigmoid(),
+                features[0] if self._guided else None,
             )
         if forget:
             for each in self._groups:
@@ -181,6 +191,8 @@ class Pass:
             rows = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
             logits_n1hw = torch.cat([torch.full_like(row, NO_OBJ_SCORE) if hide else row for row, hide in rows])
         with self._computing():
+            if low_res.guide_13hw is not None:
+                logits_n1hw = guided(logits_n1hw.float(), low_res.guide_13hw)
             _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
         ids = sorted(self._first)
         ascending = [list(self._first).index(object_id) for object_id in ids]
@@ -198,8 +210,8 @@ class Pass:
         shape = (len(ids), self._state["video_height"], self._state["video_width"])
         return FrameMasks(frame_index, ids, np.full(shape, NO_OBJ_SCORE, np.float32), (None,) * len(ids))
 
-    def _output(self, each: Group, position: int, reverse: bool) -> Output:
-        """sam2's output for a group on the frame: as prompted, else predicted and put among the memories."""
+    def _output(self, each: Group, position: int, reverse: bool, remember: bool) -> Output:
+        """sam2's output for a group on the frame: as prompted, else predicted and, if so, put among the memories."""
         if position in each.prompted:
             return each.prompted[position]
         output, _ = self._predictor._run_single_frame_inference(
@@ -211,9 +223,10 @@ class Pass:
             point_inputs=None,
             mask_inputs=None,
             reverse=reverse,
-            run_mem_encoder=True,
+            run_mem_encoder=remember,
         )
-        each.recent[position] = output
+        if remember:
+            each.recent[position] = output
         return dict(output)
 
     def _fill(self, output: Output) -> None:

@@ -45,6 +45,8 @@ class SAM2:
     frames go through the image encoder at once (None: 4 on CUDA, else 1). ``encode_ahead`` has a thread of its own
     encode the next frame on a CPU of several cores, unless ``exact`` or ``compile``: worth it where the encoder is a
     third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
+    ``memory_stride``: one in so many tracked frames is remembered, and attended to (1: all, as in sam2). ``upsample``:
+    masks are made four times as fine as sam2 makes them ("bilinear"), or along the picture's edges ("guided").
     ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
@@ -67,6 +69,8 @@ class SAM2:
         encoder_batch: int | None = None,
         encode_ahead: bool = False,
         quantize: str | None = None,
+        memory_stride: int = 1,
+        upsample: str = "bilinear",
     ) -> None:
         if compile and exact:
             raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
@@ -81,9 +85,14 @@ class SAM2:
             raise InputError(f"model.quantize: {quantize}; not together with model.{'exact' if exact else 'compile'}")
         if not isinstance(fill_hole_area, int) or fill_hole_area < 0:
             raise InputError(f"model.fill_hole_area: {fill_hole_area}; 0 (fills none) or more, in pixels")
+        if not isinstance(memory_stride, int) or memory_stride < 1:
+            raise InputError(f"model.memory_stride: {memory_stride}; 1 (every frame is remembered) or more, in frames")
+        if upsample not in ("bilinear", "guided"):
+            raise InputError(f"model.upsample: {upsample} is not one of bilinear, guided")
         if propagate not in ("forward", "both"):
             raise InputError(f"propagate: {propagate} is not one of forward, both")
-        self._exact, self._propagate = exact, propagate
+        self._exact, self._propagate, self._memory_stride = exact, propagate, memory_stride
+        self._upsample = upsample
         self._device = resolve_device(device)
         self._precision = Precision(**precision).resolve(self._device)
         on_cpu_in_fp32 = self._device.type == "cpu" and self._precision.autocast is None
@@ -96,6 +105,8 @@ class SAM2:
         if checkpoint != weights.RANDOM:
             weights.locate(checkpoint)  # a mistake is told, and a download done, before seconds go into the model
         self._predictor = build(config, image_size, non_overlap_masks, seed)
+        # Which frames sam2 looks for; that these alone are remembered is the engine's
+        self._predictor.memory_temporal_stride_for_eval *= memory_stride
         loaded = weights.load(self._predictor, checkpoint)
         self._predictor.to(self._device)
         if quantize:
@@ -123,7 +134,10 @@ class SAM2:
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
         both = self._propagate == "both"
-        pass_ = Pass(self._predictor, source, self._fill_hole_area, self._exact, both, self._computing, self._gpu)
+        pass_ = Pass(
+            self._predictor, source, self._fill_hole_area, self._exact, both, self._memory_stride, self._upsample,
+            self._computing, self._gpu,
+        )  # fmt: skip
         start = self._prompt(pass_, source, prompts)
         before = Before(pass_, source, start, self._image) if both and start > 0 else None
         first = start if before is None else before.end
