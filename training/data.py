@@ -55,7 +55,8 @@ def cut(image: Picture, mask: Picture) -> tuple[Picture, Picture]:
 class Library:
     """Everything that is read from disk, kept in memory (about 1.3 GiB).
 
-    ``root`` holds davis/, ccp/, emoji/, clipart/ and videos/; ``sequences`` are the names of the DAVIS sequences to train on.
+    ``root`` holds davis/, ccp/, emoji/, clipart/ and videos/; ``sequences`` are the names of the DAVIS sequences to
+    train on.
     """
 
     def __init__(self, root: Path, sequences: list[str]) -> None:
@@ -91,7 +92,7 @@ def _whole(path: Path) -> list[tuple[Picture, Picture]]:
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     image = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), size, interpolation=cv2.INTER_AREA)
     mask = (image[..., 3] > 127).astype(np.uint8)
-    x, y, w, h = cv2.boundingRect(mask)
+    _, _, w, h = cv2.boundingRect(mask)
     _, _, parts, _ = cv2.connectedComponentsWithStats(mask)
     # Specks, signs and flags, and what is drawn in lines
     if not 3000 <= mask.sum() <= 0.93 * w * h or parts[1:, cv2.CC_STAT_AREA].max() < 0.97 * mask.sum():
@@ -104,7 +105,7 @@ def _whole(path: Path) -> list[tuple[Picture, Picture]]:
 
 
 def recoloured(rng: Generator, image: Picture) -> Picture:
-    """``image`` in other hues, half of the time, and paler: emoji are bright and mostly yellow, clip art is bright too."""
+    """``image`` in other hues, half of the time, and paler: emoji and clip art are bright, many are yellow."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float32)
     if rng.random() < 0.5:
         hsv[..., 0] = (hsv[..., 0] + 180 * rng.random()) % 180
@@ -124,10 +125,8 @@ def _stills(path: Path, count: int) -> list[Picture]:
     return stills
 
 
-def blob(
-    rng: Generator, backgrounds: list[Picture], shapes: list[tuple[Picture, Picture]]
-) -> tuple[Picture, Picture]:
-    """A polygon, an ellipse, a bar or the outline of one of ``shapes``, filled with a piece of a picture or a colour."""
+def blob(rng: Generator, backgrounds: list[Picture], shapes: list[tuple[Picture, Picture]]) -> tuple[Picture, Picture]:
+    """A polygon, an ellipse, a bar or an outline of ``shapes``, filled with a piece of a picture or a colour."""
     mask = np.zeros((160, 160), np.uint8)
     kind = rng.random()
     if kind < 0.2:

@@ -241,3 +241,36 @@ def test_a_whole_run_as_on_a_gpu_is_the_hosts(propagate: str, copies: list[str])
         assert between[5].index("step") < between[5].index("wait")  # … frame 5 is waited for
         carried = [part for part in between[6:8] if part.count("copy") == 1]
         assert len(carried) == 2  # one copy a frame, pictures and all
+
+
+def test_one_frame_in_three_is_remembered(jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As upstream whose other frames are taken from it after each step; frame 5 is prompted anew, and stays."""
+    prompts = [CLICK, mask(5, 1)]
+    folder = first_frames(jpegs, tmp_path, 12)
+    reference, theirs = upstream("2.1", image_size=128), {}
+    monkeypatch.setattr(reference, "memory_temporal_stride_for_eval", 3)
+    state = reference.init_state(str(folder))
+    reference.add_new_points_or_box(state, 0, 1, points=CLICK.points_xy, labels=CLICK.labels)
+    reference.add_new_mask(state, 5, 1, mask=prompts[1].mask_hw)
+    for position, _, logits_n1hw in reference.propagate_in_video(state):
+        outputs = state["output_dict_per_obj"][0]
+        output = {**outputs["non_cond_frame_outputs"], **outputs["cond_frame_outputs"]}[position]
+        theirs[position] = {1: (logits_n1hw[0, 0], torch.sigmoid(output["object_score_logits"]).item())}
+        if position % 3:
+            outputs["non_cond_frame_outputs"].pop(position, None)
+    model, remembered = build(image_size=128, memory_stride=3), []
+    model._predictor.memory_encoder.register_forward_pre_hook(lambda *_: remembered.append(1))
+    check([masks for _, masks in model.track(ArraySource(read(folder)), prompts)], theirs, prompts)
+    assert len(remembered) == 2 + 3  # the prompted ones, and 3, 6 and 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"memory_stride": 0}, r"model\.memory_stride: 0; 1 \(every"),
+        ({"upsample": "nearest"}, "nearest is not one of bilinear, guided"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build(image_size=64, **changes)

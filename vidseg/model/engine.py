@@ -45,10 +45,11 @@ class LowRes:
 class Pass:
     """One pass over one video: prompts by ``condition``, then ``begin``, then ``step`` for each frame in order.
 
-    ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch.
-    One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it. ``upsample``
-    "guided" has masks follow the picture's edges on their way to the input's size. ``everywhere`` shows objects before their first prompt, too. ``computing`` is what the model runs inside;
-    ``encode`` makes of frames what the other methods take. With ``gpu`` nothing waits for the device: see Fetched.
+    ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch. One in
+    ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it. ``upsample`` "guided" has
+    masks follow the picture's edges on their way to the input's size. ``everywhere`` shows objects before their first
+    prompt, too. ``computing`` is what the model runs inside; ``encode`` makes of frames what the other methods take.
+    With ``gpu`` nothing waits for the device: see Fetched.
     """
 
     def __init__(
@@ -159,7 +160,8 @@ class Pass:
     ) -> LowRes:
         """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
 
-        A frame that the stride leaves out is remembered with ``remember`` only. Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later frames).
+        A frame that the stride leaves out is remembered with ``remember`` only. Objects whose first prompt is yet to
+        come are tracked too (sam2 does, and their memories enter later frames).
         """
         self._state["cached_features"] = {position: features}
         remember = remember or position % self._memory_stride == 0

@@ -22,7 +22,9 @@ def guided(logits_n1hw: Tensor, image_13hw: Tensor) -> Tensor:
     mean, inverse = moments[:, :3], _inverse(moments[:, 3:] - _outer(moments[:, :3]))
     local = _mean(torch.cat([p, colour * p], 1))
     mean_p, covariance = local[:, :1], local[:, 1:] - mean * local[:, :1]
-    slope = torch.cat([(inverse[:, row] * covariance).sum(1, keepdim=True) for row in ([0, 1, 2], [1, 3, 4], [2, 4, 5])], 1)
+    slope = torch.cat(
+        [(inverse[:, row] * covariance).sum(1, keepdim=True) for row in ([0, 1, 2], [1, 3, 4], [2, 4, 5])], 1
+    )
     offset = mean_p - (slope * mean).sum(1, keepdim=True)
     functions = _mean(torch.cat([slope, offset], 1))
     functions[:, 3:] += logits_n1hw - p
@@ -44,7 +46,14 @@ def _inverse(covariance: Tensor) -> Tensor:
     rr, rg, rb, gg, gb, bb = (covariance[:, k, None] for k in range(6))
     rr, gg, bb = rr + _FLAT, gg + _FLAT, bb + _FLAT
     cofactors = torch.cat(
-        [gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb, rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg],
+        [
+            gg * bb - gb * gb,
+            gb * rb - rg * bb,
+            rg * gb - gg * rb,
+            rr * bb - rb * rb,
+            rb * rg - rr * gb,
+            rr * gg - rg * rg,
+        ],
         1,
     )
     return cofactors / (rr * cofactors[:, :1] + rg * cofactors[:, 1:2] + rb * cofactors[:, 2:3])
