@@ -65,7 +65,7 @@ def locate(checkpoint: str) -> Path:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(
-            f"model.checkpoint: {checkpoint} {what}; give a .pt file, hf://OWNER/REPOSITORY/FILE or random"
+            f"model.checkpoint: {checkpoint} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random"
         )
     return path
 
