@@ -64,9 +64,8 @@ def locate(checkpoint: str) -> Path:
         path = Path(checkpoint).expanduser()
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(
-            f"model.checkpoint: {checkpoint} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random"
-        )
+        allowed = f"a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or {RANDOM}"
+        raise InputError(f"model.checkpoint: {checkpoint} {what}; give {allowed}")
     return path
 
 
