@@ -77,7 +77,7 @@ def test_help_and_cfg_are_quick_and_light(flag, limit):
     assert "hydra" in loaded
     assert not loaded & {"torch", "wandb", "cv2", "av", "sam2", "numpy"}
     assert seconds < limit
-    assert "grabcut" in done.stdout
+    assert "nano" in done.stdout
 
 
 @pytest.mark.parametrize(
