@@ -1,7 +1,7 @@
 """Masks four times as fine, along the edges of the picture: He and Sun, Fast Guided Filter (2015). Knows no models.
 
 In each window of 3 by 3 logits the mask is taken for a linear function of the colours; these functions, which change
-slowly, are what is interpolated, and applied to the picture in full. Where colours say nothing it is bilinear.
+slowly, are what is interpolated, and applied to the picture in full. Where colours say nothing masks are blurred.
 """
 
 import torch
@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _LIMIT = 4.0  # logits beyond it are sure: a window at an edge would otherwise follow the surest of its nine
-_FLAT = 0.006  # variance of colour (in ImageNet's deviations, 3 of 255 each) below which a window is all of one colour
+_FLAT = 0.006  # variance of colour (in ImageNet's deviations, 4 of 255 each) below which a window is all of one colour
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+_ROWS = ((0, 1, 2), (1, 3, 4), (2, 4, 5))  # of a symmetric matrix, as places in _PAIRS
 
 
 def guided(logits_n1hw: Tensor, image_13hw: Tensor) -> Tensor:
@@ -22,9 +23,9 @@ def guided(logits_n1hw: Tensor, image_13hw: Tensor) -> Tensor:
     mean, inverse = moments[:, :3], _inverse(moments[:, 3:] - _outer(moments[:, :3]))
     local = _mean(torch.cat([p, colour * p], 1))
     mean_p, covariance = local[:, :1], local[:, 1:] - mean * local[:, :1]
-    slope = torch.cat(
-        [(inverse[:, row] * covariance).sum(1, keepdim=True) for row in ([0, 1, 2], [1, 3, 4], [2, 4, 5])], 1
-    )
+    # By slices: a list of indices would have to be uploaded, and waited for
+    i, (red, green, blue) = torch.split(inverse, 1, 1), torch.split(covariance, 1, 1)
+    slope = torch.cat([i[a] * red + i[b] * green + i[c] * blue for a, b, c in _ROWS], 1)
     offset = mean_p - (slope * mean).sum(1, keepdim=True)
     functions = _mean(torch.cat([slope, offset], 1))
     functions[:, 3:] += logits_n1hw - p
