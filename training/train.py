@@ -78,7 +78,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("out", type=Path)
-    cli.add_argument("--data", type=Path, required=True, help="holds davis/, ccp/ and videos/")
+    cli.add_argument("--data", type=Path, required=True, help="holds davis/, ccp/, emoji/, clipart/ and videos/")
     cli.add_argument("--weights", type=Path, help="weights to start from (.safetensors) instead of ImageNet's")
     cli.add_argument("--all", action="store_true", help="train on the three validation sequences too")
     cli.add_argument("--steps", type=int, default=6000)

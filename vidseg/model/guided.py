@@ -18,9 +18,8 @@ def guided(logits_n1hw: Tensor, image_13hw: Tensor) -> Tensor:
     """Logits (n, 1, h, w) at the size of ``image_13hw`` (1, 3, 4 h, 4 w), which is normalised; both float32."""
     colour = F.avg_pool2d(image_13hw, image_13hw.shape[-1] // logits_n1hw.shape[-1])
     p = logits_n1hw.clamp(-_LIMIT, _LIMIT)
-    products = torch.cat([colour[:, a, None] * colour[:, b, None] for a, b in _PAIRS], 1)
-    moments = _mean(torch.cat([colour, products], 1))
-    mean, inverse = moments[:, :3], _inverse(moments[:, 3:] - _outer(moments[:, :3]))
+    moments = _mean(torch.cat([colour, _products(colour)], 1))
+    mean, inverse = moments[:, :3], _inverse(moments[:, 3:] - _products(moments[:, :3]))
     local = _mean(torch.cat([p, colour * p], 1))
     mean_p, covariance = local[:, :1], local[:, 1:] - mean * local[:, :1]
     # By slices: a list of indices would have to be uploaded, and waited for
@@ -38,8 +37,9 @@ def _mean(x: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
-def _outer(mean: Tensor) -> Tensor:
-    return torch.cat([mean[:, a, None] * mean[:, b, None] for a, b in _PAIRS], 1)
+def _products(x: Tensor) -> Tensor:
+    """Of the channels of x (n, 3, h, w), each pair once: (n, 6, h, w)."""
+    return torch.cat([x[:, a, None] * x[:, b, None] for a, b in _PAIRS], 1)
 
 
 def _inverse(covariance: Tensor) -> Tensor:
