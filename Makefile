@@ -14,7 +14,7 @@ test: $(VENV)/.installed-dev  ## every check that CI runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that the models learnt; some hours on 2 cores
 	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream or compile" --timeout 7200

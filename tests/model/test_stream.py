@@ -14,7 +14,7 @@ from sources import ArraySource, moving_squares
 from vidseg.composite import annotate, cutout, label_map, overlay, transparent
 from vidseg.errors import InputError
 from vidseg.model import shown
-from vidseg.model.engine import Pass
+from vidseg.model.encoder import Encoder
 from vidseg.model.image import upload
 from vidseg.model.pictures import Pictures
 from vidseg.model.shown import Fetched
@@ -83,15 +83,15 @@ def test_a_failing_reader_loses_no_frame_of_a_chunk() -> None:
 def test_encoding_ahead_changes_no_mask_and_gives_the_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(2)  # the fixture gives back what was there
     frames, seen = moving_squares(6), []
-    original = Pass.encode
+    original = Encoder.encode
 
-    def encode(pass_: Pass, images: Any, *args: Any) -> Any:
+    def encode(encoder: Encoder, images: Any, *args: Any) -> Any:
         if images:
             seen.append((threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
-        return original(pass_, images, *args)
+        return original(encoder, images, *args)
 
     plain = [masks.logits_nhw for _, masks in build(image_size=64, exact=False).track(ArraySource(frames), [CLICK])]
-    monkeypatch.setattr(Pass, "encode", encode)
+    monkeypatch.setattr(Encoder, "encode", encode)
     model = build(image_size=64, exact=False, encode_ahead=True)
     ours = [masks.logits_nhw for _, masks in model.track(ArraySource(frames), [CLICK])]
     for one, other in zip(ours, plain, strict=True):

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco
-from torch import Tensor
 
 from vidseg.errors import InputError
+from vidseg.model.encoder import Features
 from vidseg.model.engine import LowRes, Pass
+from vidseg.model.zoom import View
 from vidseg.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Source
 
@@ -29,18 +30,19 @@ _CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where
 class Before:
     """Tracks from ``start`` (a position in ``source.frames``, of the first prompt) to the beginning.
 
-    ``end`` is the first position that it has nothing for: ``pass_`` goes on there. ``prepare`` makes the model's input
-    of a frame's pixels.
+    ``end`` is the first position that it has nothing for: ``pass_`` goes on there. ``encode`` makes features of what a
+    view shows of a frame's pixels.
     """
 
-    def __init__(self, pass_: Pass, source: Source, start: int, prepare: Callable[[RGB], Tensor]) -> None:
+    def __init__(self, pass_: Pass, source: Source, start: int, encode: Callable[[RGB, View], Features]) -> None:
         self._pass = pass_
+        self._encode = encode
         self._near: dict[int, LowRes] = {}
         self._kept = _Shelf()
         self.end = min(start + pass_.window.pointers + 1, len(source.frames))
         try:
             with closing(source.backwards(self.end - 1)) as frames, progress(start + 1, "backwards") as bar:
-                self._read(frames, source.frames, start, prepare, bar.update)
+                self._read(frames, source.frames, start, bar.update)
         except InputError:
             if start not in self._near:
                 raise
@@ -55,33 +57,31 @@ class Before:
             return self._kept[position].masks(frame_index)
         return self._pass.empty(frame_index)
 
-    def _read(
-        self, frames: Iterable[Frame], numbers: Sequence[int], start: int, prepare: Callable[[RGB], Tensor],
-        done: Callable[[], object],
-    ) -> None:  # fmt: skip
-        images: dict[int, Tensor] = {}
+    def _read(self, frames: Iterable[Frame], numbers: Sequence[int], start: int, done: Callable[[], object]) -> None:
+        waiting: dict[int, RGB] = {}
         for frame in frames:
-            position, image = numbers.index(frame.index), prepare(frame.rgb_hw3)
+            position = numbers.index(frame.index)
             if position >= start:
-                images[position] = image
+                waiting[position] = frame.rgb_hw3
             if position == start:
-                self._forward(images)
-                images.clear()
+                for each in sorted(waiting):
+                    self._near[each] = self._step(each, waiting[each], forget=False)
+                waiting.clear()
+                self._pass.turn(start)
             if position <= start:
-                self._reverse(position, image, frame.index, start)
+                self._reverse(position, frame, start)
                 done()
 
-    def _forward(self, images: dict[int, Tensor]) -> None:
-        for position in sorted(images):
-            self._near[position] = self._pass.step(position, self._pass.encode([images[position]])[0], forget=False)
-        self._pass.turn()
-
-    def _reverse(self, position: int, image: Tensor, frame_index: int, start: int) -> None:
-        low_res = self._pass.step(position, self._pass.encode([image])[0], reverse=True)
+    def _reverse(self, position: int, frame: Frame, start: int) -> None:
+        low_res = self._step(position, frame.rgb_hw3, reverse=True)
         if position == start:  # objects that are prompted later were tracked to here twice; sam2's second answer counts
             self._near[position] = low_res
         else:
-            self._kept[position] = _Kept.of(self._pass.show(position, low_res, frame_index))
+            self._kept[position] = _Kept.of(self._pass.show(position, low_res, frame.index))
+
+    def _step(self, position: int, rgb_hw3: RGB, **how: bool) -> LowRes:
+        view = self._pass.zoom.at(position)
+        return self._pass.step(position, self._encode(rgb_hw3, view), view, **how)
 
 
 class _Shelf:

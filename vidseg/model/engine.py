@@ -14,29 +14,29 @@ import torch
 from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
+from vidseg.model.encoder import Features
 from vidseg.model.guided import guided
 from vidseg.model.holes import fill_holes, fill_holes_unwaited
 from vidseg.model.image import Uploaded
+from vidseg.model.options import Options
 from vidseg.model.pictures import Pictures
 from vidseg.model.shown import Fetched
 from vidseg.model.upstream import NO_OBJ_SCORE, inference_state
+from vidseg.model.zoom import View, Zoom
 from vidseg.types import FrameMasks, Prompt, Source
 
 _BATCH = 16  # objects at most: at 1024 pixels each takes 29 MiB of keys in every layer of the memory attention
 _MOST_UNWAITED = 64  # pixels of a hole: two kernels each, so that more cost more than waiting for the host
 
 
-Features = tuple[Tensor, dict[str, list[Tensor]]]
-"""A frame as the model takes it (1, 3, H, W), and what the image encoder says of it, as sam2 keeps them."""
-
-
 @dataclass(frozen=True, slots=True)
 class LowRes:
     """What the model says of one frame, at a quarter of its input's size: objects in the order of their prompts.
 
-    ``guide_13hw`` is the frame as the model takes it, where masks follow its edges.
+    ``view`` is what it saw of the frame; ``guide_13hw`` the same as the model takes it, where masks follow its edges.
     """
 
+    view: View
     logits_n1hw: Tensor
     scores_n: Tensor
     guide_13hw: Tensor | None
@@ -45,23 +45,22 @@ class LowRes:
 class Pass:
     """One pass over one video: prompts by ``condition``, then ``begin``, then ``step`` for each frame in order.
 
-    ``exact`` tracks objects one by one as upstream does, else those prompted on the same frames go as a batch. One in
-    ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it. ``upsample`` "guided" has
-    masks follow the picture's edges on their way to the input's size. ``everywhere`` shows objects before their first
-    prompt, too. ``computing`` is what the model runs inside; ``encode`` makes of frames what the other methods take.
-    With ``gpu`` nothing waits for the device: see Fetched.
+    With ``options.exact`` objects are tracked one by one as upstream does, else those prompted on the same frames go as
+    a batch. One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it.
+    ``upsample`` "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the
+    model is to see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
+    ``computing`` is what the model runs inside. With ``gpu`` nothing waits for the device (but a zoom): see Fetched.
     """
 
     def __init__(
-        self, predictor: Any, source: Source, fill_hole_area: int, exact: bool, everywhere: bool, memory_stride: int,
-        upsample: str, computing: Callable[[], AbstractContextManager[object]], gpu: bool,
+        self, predictor: Any, source: Source, options: Options,
+        computing: Callable[[], AbstractContextManager[object]], gpu: bool,
     ) -> None:  # fmt: skip
-        self._gpu, self._memory_stride, self._guided = gpu, memory_stride, upsample == "guided"
-        self._predictor, self._computing = predictor, computing
-        self._fill_hole_area, self._everywhere = fill_hole_area, everywhere
+        self._predictor, self._options, self._computing, self._gpu = predictor, options, computing, gpu
         # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
-        self._batch = 1 if exact or predictor.non_overlap_masks_for_mem_enc else _BATCH
+        self._batch = 1 if options.exact or predictor.non_overlap_masks_for_mem_enc else _BATCH
         self.window = Window(predictor)
+        self.zoom = Zoom(source.info.width, source.info.height, options.zoom)
         self._state = inference_state(predictor, len(source.frames), source.info.height, source.info.width)
         self._conditioned: dict[int, dict[int, Output]] = {}
         self._first: dict[int, int] = {}
@@ -69,27 +68,16 @@ class Pass:
         self._kept: list[dict[int, Output]] = []
         self._pictures = Pictures(())
 
-    def encode(self, images: Sequence[Tensor], at_once: int = 1) -> list[Features]:
-        """Each image (3, H, W) of float32 through the image encoder, all as one batch.
+    def condition(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
+        """Takes the prompts of one frame and remembers their masks: it is a conditioning frame from now on.
 
-        More than one are made up to ``at_once`` first, so that no third size of batch is tuned or compiled for.
+        ``features`` are those of the ``view``, through which the frame is looked at whenever it is.
         """
-        if not images:
-            return []
-        padding = [images[-1]] * (at_once - len(images) if len(images) > 1 else 0)
-        batch_n3hw = torch.stack([*images, *padding]).to(self._predictor.device, non_blocking=True)
-        with self._computing():
-            encoded = self._predictor.forward_image(batch_n3hw)
-        keys = ("backbone_fpn", "vision_pos_enc")
-        ones = [slice(number, number + 1) for number in range(len(images))]
-        return [(batch_n3hw[one], {key: [level[one] for level in encoded[key]] for key in keys}) for one in ones]
-
-    def condition(self, position: int, features: Features, prompts: Sequence[Prompt]) -> None:
-        """Takes the prompts of one frame and remembers their masks: it is a conditioning frame from now on."""
         state, predictor = self._state, self._predictor
-        state["cached_features"] = {position: features}
+        self.zoom.hold(position, view)
+        self._look(position, features, view)
         with self._computing():
-            for prompt in prompts:
+            for prompt in (view.prompt(prompt) for prompt in prompts):
                 at = {"frame_idx": position, "obj_id": prompt.object_id}
                 if prompt.mask_hw is not None:
                     predictor.add_new_mask(state, **at, mask=torch.from_numpy(np.ascontiguousarray(prompt.mask_hw)))
@@ -107,13 +95,13 @@ class Pass:
             inputs.clear()
         self._release_frame()
 
-    def correct(self, position: int, features: Features, prompts: Sequence[Prompt]) -> None:
+    def correct(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
         """Takes points on objects that are tracked to here; they are given what was tracked, and the memories of it.
 
         sam2's second round (``add_all_frames_to_correct_as_cond``): ``begin`` again, and the frame is a conditioning
         frame, too. The step to ``position`` is made here.
         """
-        self.step(position, features, forget=False, remember=True)
+        self.step(position, features, view, forget=False, remember=True)
         for each in self._groups:
             for number, object_id in enumerate(each.object_ids):
                 index = self._state["obj_id_to_idx"][object_id]
@@ -121,7 +109,7 @@ class Pass:
                 if (tracked := outputs["non_cond_frame_outputs"].get(position)) is not None:
                     self._fill(tracked)
                     self._state["frames_tracked_per_obj"][index][position] = {"reverse": False}
-        self.condition(position, features, prompts)
+        self.condition(position, features, view, prompts)
         self._state["output_dict_per_obj"].clear()
         for each in self._groups:
             self.window.forget(each, position, reverse=False)
@@ -139,12 +127,15 @@ class Pass:
             self._first[object_id] = min(own)
         self._state["output_dict_per_obj"].clear()
         self._pictures = Pictures(sorted(self._first))
+        self.zoom.start(min(self._first.values()))
         with torch.inference_mode():
             self._groups = group(conditioned, self._batch)
 
-    def turn(self) -> None:
-        """The steps to come go backwards; they read the memories of those before, which wait for ``turn_back``."""
-        self._kept = [each.recent for each in self._groups]
+    def turn(self, position: int) -> None:
+        """The steps to come go backwards from ``position``; they read the memories of those before, which wait for
+        ``turn_back``."""
+        self._kept, self._view = [each.recent for each in self._groups], self.zoom.view
+        self.zoom.start(position)
         for each in self._groups:
             each.recent = {position: dict(output) for position, output in each.recent.items()}
 
@@ -154,40 +145,44 @@ class Pass:
             each.recent = recent
             self.window.forget(each, position, reverse=False)
         self._kept = []
+        self.zoom.resume(self._view)
 
     def step(
-        self, position: int, features: Features, reverse: bool = False, forget: bool = True, remember: bool = False
-    ) -> LowRes:
-        """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
+        self, position: int, features: Features, view: View, reverse: bool = False, forget: bool = True,
+        remember: bool = False,
+    ) -> LowRes:  # fmt: skip
+        """Segments every object on the next frame, of which ``features`` are what the ``view`` shows; remembers it, and
+        forgets what no later frame attends to.
 
         A frame that the stride leaves out is remembered with ``remember`` only. Objects whose first prompt is yet to
         come are tracked too (sam2 does, and their memories enter later frames).
         """
-        self._state["cached_features"] = {position: features}
-        remember = remember or position % self._memory_stride == 0
+        self._look(position, features, view)
+        remember = remember or position % self._options.memory_stride == 0
         with self._computing():
             outputs = {each.object_ids: self._output(each, position, reverse, remember) for each in self._groups}
             logits = _by_object({ids: output["pred_masks"] for ids, output in outputs.items()})
             scores = _by_object({ids: output["object_score_logits"] for ids, output in outputs.items()})
             low_res = LowRes(
+                view,
                 torch.cat([logits[object_id] for object_id in self._first]),
                 torch.cat([scores[object_id].float().reshape(1) for object_id in self._first]).sigmoid(),
-                features[0] if self._guided else None,
+                features[0] if self._options.upsample == "guided" else None,
             )
+        self.zoom.follow(view, low_res.logits_n1hw)
         if forget:
             for each in self._groups:
                 self.window.forget(each, position, reverse)
         self._release_frame()
         return low_res
 
-    def show(
-        self, position: int, low_res: LowRes, frame_index: int, uploaded: Uploaded | None = None
-    ) -> FrameMasks:  # fmt: skip
+    def show(self, position: int, low_res: LowRes, frame_index: int, uploaded: Uploaded | None = None) -> FrameMasks:
         """At the video's size, by ascending id; objects before their first prompt are empty (logits -1024).
 
         ``uploaded`` is the frame on a GPU, which pictures can be drawn from there.
         """
-        hidden = [not self._everywhere and position < first for first in self._first.values()]
+        everywhere = self._options.propagate == "both"
+        hidden = [not everywhere and position < first for first in self._first.values()]
         logits_n1hw = self._filled(low_res.logits_n1hw)
         if any(hidden):
             rows = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
@@ -195,7 +190,9 @@ class Pass:
         with self._computing():
             if low_res.guide_13hw is not None:
                 logits_n1hw = guided(logits_n1hw.float(), low_res.guide_13hw)
+            self._state["video_height"], self._state["video_width"] = low_res.view.height, low_res.view.width
             _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
+            logits_n1hw = low_res.view.paste(logits_n1hw, self.zoom.whole)
         ids = sorted(self._first)
         ascending = [list(self._first).index(object_id) for object_id in ids]
         logits_nhw, scores_n, hidden = logits_n1hw[:, 0], low_res.scores_n, [hidden[n] for n in ascending]
@@ -209,7 +206,7 @@ class Pass:
     def empty(self, frame_index: int) -> FrameMasks:
         """What there is before the first prompt: no mask for any object."""
         ids = tuple(sorted(self._first))
-        shape = (len(ids), self._state["video_height"], self._state["video_width"])
+        shape = (len(ids), self.zoom.whole.height, self.zoom.whole.width)
         return FrameMasks(frame_index, ids, np.full(shape, NO_OBJ_SCORE, np.float32), (None,) * len(ids))
 
     def _output(self, each: Group, position: int, reverse: bool, remember: bool) -> Output:
@@ -231,12 +228,17 @@ class Pass:
             each.recent[position] = output
         return dict(output)
 
+    def _look(self, position: int, features: Features, view: View) -> None:
+        """Has sam2 take the view for the frame."""
+        self._state["cached_features"] = {position: features}
+        self._state["video_height"], self._state["video_width"] = view.height, view.width
+
     def _fill(self, output: Output) -> None:
         output["pred_masks"] = self._filled(output["pred_masks"])
 
     def _filled(self, logits_n1hw: Tensor) -> Tensor:
-        fill = fill_holes_unwaited if self._gpu and self._fill_hole_area <= _MOST_UNWAITED else fill_holes
-        return fill(logits_n1hw, self._fill_hole_area)
+        fill = fill_holes_unwaited if self._gpu and self._options.fill_hole_area <= _MOST_UNWAITED else fill_holes
+        return fill(logits_n1hw, self._options.fill_hole_area)
 
     def _release_frame(self) -> None:
         """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""

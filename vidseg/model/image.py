@@ -31,7 +31,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A frame as the model takes it, float32 (3, side, side), as it was uploaded for that, and encoded if it is."""
+    """What is seen of a frame, float32 (3, side, side), the frame as it was uploaded, and encoded if it is."""
 
     image_chw: Tensor
     uploaded: Uploaded | None = None

@@ -1,0 +1,51 @@
+"""What a user may ask of SAM 2, checked before any model is built."""
+
+from dataclasses import dataclass
+
+from vidseg.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """SAM2's parameters of these names. Raises InputError for values that can't be, or not together."""
+
+    exact: bool
+    compile: bool
+    propagate: str
+    fill_hole_area: int
+    encoder_batch: int | None
+    quantize: str | None
+    memory_stride: int
+    upsample: str
+    zoom: float | None
+
+    def __post_init__(self) -> None:
+        self._check_speed()
+        if not isinstance(self.fill_hole_area, int) or self.fill_hole_area < 0:
+            raise InputError(f"model.fill_hole_area: {self.fill_hole_area}; 0 (fills none) or more, in pixels")
+        if not isinstance(self.memory_stride, int) or self.memory_stride < 1:
+            raise InputError(
+                f"model.memory_stride: {self.memory_stride}; 1 (every frame is remembered) or more, in frames"
+            )
+        if self.upsample not in ("bilinear", "guided"):
+            raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")
+        if self.propagate not in ("forward", "both"):
+            raise InputError(f"propagate: {self.propagate} is not one of forward, both")
+        if self.zoom is not None and (isinstance(self.zoom, bool | str) or not 0 < self.zoom <= 1):
+            raise InputError(f"model.zoom: {self.zoom}; the objects' share of the window, above 0 and up to 1, or null")
+        if self.zoom is not None and self.encoder_batch not in (None, 1):
+            raise InputError(
+                f"model.encoder_batch: {self.encoder_batch}; 1 or null with model.zoom, where masks say what to encode"
+            )
+
+    def _check_speed(self) -> None:
+        exact, compile, batch, quantize = self.exact, self.compile, self.encoder_batch, self.quantize
+        if compile and exact:
+            raise InputError("model.compile: true, and so is model.exact; compiled sums come in another order")
+        if batch is not None and (not isinstance(batch, int) or batch < 1 or (exact and batch > 1)):
+            allowed = "1 with model.exact (a batch reorders sums)" if exact else "1 or more frames"
+            raise InputError(f"model.encoder_batch: {batch}; {allowed}, or null")
+        if quantize not in (None, "int8"):
+            raise InputError(f"model.quantize: {quantize} is not one of null, int8")
+        if quantize and (exact or compile):
+            raise InputError(f"model.quantize: {quantize}; not together with model.{'exact' if exact else 'compile'}")
