@@ -60,6 +60,18 @@ def test_a_growing_object_is_followed_at_once_and_a_shrinking_one_slowly() -> No
     assert zoom.view.left + zoom.view.width / 2 == pytest.approx(126, abs=3)
 
 
+def test_specks_are_not_followed() -> None:
+    zoom = Zoom(WIDTH, HEIGHT, 0.8)
+    view = around(zoom, 100, 60, 120, 140)
+    places = logits(view, 90, 60, 130, 140)
+    places[:, :, 0, :3] = 5.0
+    zoom.follow(view, places)
+    assert zoom.view == view
+    places[:, :, 0, :60] = 5.0
+    zoom.follow(view, places)
+    assert zoom.view.top < view.top
+
+
 def test_without_a_mask_the_window_widens_to_the_whole_picture() -> None:
     zoom = Zoom(WIDTH, HEIGHT, 0.8)
     view = around(zoom, 100, 60, 104, 62)

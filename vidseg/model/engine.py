@@ -165,7 +165,7 @@ class Pass:
             scores = _by_object({ids: output["object_score_logits"] for ids, output in outputs.items()})
             low_res = LowRes(
                 view,
-                torch.cat([logits[object_id] for object_id in self._first]),
+                torch.cat([logits[object_id] for object_id in self._first]) - self._options.mask_threshold,
                 torch.cat([scores[object_id].float().reshape(1) for object_id in self._first]).sigmoid(),
                 features[0] if self._options.upsample == "guided" else None,
             )

@@ -17,6 +17,7 @@ class Options:
     quantize: str | None
     memory_stride: int
     upsample: str
+    mask_threshold: float
     zoom: float | None
 
     def __post_init__(self) -> None:
@@ -29,6 +30,8 @@ class Options:
             )
         if self.upsample not in ("bilinear", "guided"):
             raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")
+        if isinstance(self.mask_threshold, bool | str) or not -10 <= self.mask_threshold <= 10:
+            raise InputError(f"model.mask_threshold: {self.mask_threshold}; a logit from -10 to 10 (0 in sam2)")
         if self.propagate not in ("forward", "both"):
             raise InputError(f"propagate: {self.propagate} is not one of forward, both")
         if self.zoom is not None and (isinstance(self.zoom, bool | str) or not 0 < self.zoom <= 1):

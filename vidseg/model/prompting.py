@@ -53,23 +53,15 @@ class Prompting:
         view = zoom.fitting([*masks.values()])
         if view == zoom.whole or not all(mask_hw.any() for mask_hw in masks.values()):
             return zoom.whole, prompts
+        return view, [Prompt(each.frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in last.items()]
 
-        def as_prompts() -> list[Prompt]:
-            return [Prompt(each.frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in last.items()]
-
-        masks |= self._found(position, rgb_hw3, view, as_prompts(), later=1) | own
-        return view, as_prompts()
-
-    def _found(
-        self, position: int, rgb_hw3: RGB, view: View, prompts: Sequence[Prompt], later: int = 0
-    ) -> dict[int, Mask]:
-        """The masks of a prompted frame by object; those of a frame so much ``later`` that looked the same."""
+    def _found(self, position: int, rgb_hw3: RGB, view: View, prompts: Sequence[Prompt]) -> dict[int, Mask]:
+        """The masks of a prompted frame, by object."""
         pass_ = self._new_pass(None)
         features = self._encoder.features(rgb_hw3, view)
         pass_.condition(position, features, view, prompts)
         pass_.begin([(position, prompt) for prompt in prompts])
-        low_res = pass_.step(position + later, features, view)
-        masks = pass_.show(position + later, low_res, prompts[0].frame_index)
+        masks = pass_.show(position, pass_.step(position, features, view), prompts[0].frame_index)
         return dict(zip(masks.object_ids, masks.masks_nhw, strict=True))
 
     def _correct(self, pass_: Pass, start: int, corrections: dict[int, list[Prompt]]) -> None:

@@ -46,6 +46,7 @@ class SAM2:
     third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
     ``memory_stride``: one in so many tracked frames is remembered, and attended to (1: all, as in sam2). ``upsample``:
     masks are made four times as fine as sam2 makes them ("bilinear"), or along the picture's edges ("guided").
+    Masks are where the model's logits are above ``mask_threshold`` (those that are given out are above 0 there).
     ``zoom``: the model sees a window that follows the objects, whose longer side is that share of the window's (None:
     the whole picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
@@ -71,10 +72,20 @@ class SAM2:
         quantize: str | None = None,
         memory_stride: int = 1,
         upsample: str = "bilinear",
+        mask_threshold: float = 0.0,
         zoom: float | None = None,
     ) -> None:
         self._options = Options(
-            exact, compile, propagate, fill_hole_area, encoder_batch, quantize, memory_stride, upsample, zoom
+            exact,
+            compile,
+            propagate,
+            fill_hole_area,
+            encoder_batch,
+            quantize,
+            memory_stride,
+            upsample,
+            mask_threshold,
+            zoom,
         )
         self._device = resolve_device(device)
         self._precision = Precision(**precision).resolve(self._device)

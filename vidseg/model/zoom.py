@@ -4,6 +4,7 @@ A small model has few places to remember an object in (nano 28 by 28 for the who
 those. The window has the picture's proportions, so that the model sees nothing squashed that it doesn't squash anyway.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from vidseg.types import Mask, Prompt
 _LEAST = 0.3  # of the picture, each side of a window: below it there is more blur than there are details
 _SHRINKS = 0.05  # of the way to a smaller window, at each frame; to a larger one it goes at once
 _WIDENS = 1.1  # times as large at each frame without a mask, until the whole picture is looked at
+_STRAY = 0.01  # of a mask's pixels, to each side, that the window doesn't grow for: else it follows specks
 _MARGIN = 0.1  # of the window, beyond a point that it didn't show
 
 Box = tuple[float, float, float, float]
@@ -104,7 +106,7 @@ class Zoom:
         """Moves the view to the masks, as they were ``seen``: those of all objects of one frame."""
         if self._fit is None:
             return
-        box = _box((logits_n1hw > 0).any(0)[0])
+        box = _box((logits_n1hw > 0).any(0)[0], _STRAY)
         if box is None:
             self._size = min(1.0, _WIDENS * self._size)
             self.view = self._around(self.view.box, self._size)
@@ -152,7 +154,16 @@ class Zoom:
         return View(min(max(0, left), whole.width - width), min(max(0, top), whole.height - height), width, height)
 
 
-def _box(mask_hw: Tensor) -> Box | None:
-    """The bounding box of a mask, in its pixels; on a GPU this waits for it."""
-    columns, rows = (mask_hw.any(axis).nonzero()[:, 0].tolist() for axis in (0, 1))
-    return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if columns else None
+def _box(mask_hw: Tensor, stray: float = 0.0) -> Box | None:
+    """The bounding box of a mask, in its pixels, but for the share ``stray`` of them on each side.
+
+    On a GPU this waits for it.
+    """
+    columns, rows = (mask_hw.sum(axis).cumsum(0).tolist() for axis in (0, 1))
+    if not columns[-1]:
+        return None
+    beyond = stray * columns[-1]
+    (left, right), (top, below) = (
+        (bisect_right(sums, beyond), bisect_left(sums, sums[-1] - beyond) + 1) for sums in (columns, rows)
+    )
+    return left, top, right, below
