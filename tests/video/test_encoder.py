@@ -1,5 +1,6 @@
 """The encoder and its codec table: pictures, alpha, colours and time stamps, read back with plain PyAV."""
 
+import os
 import threading
 from fractions import Fraction
 
@@ -114,6 +115,13 @@ def test_irregular_time_stamps_are_kept_exactly(tmp_path, codec):
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
         assert [frame.pts * frame.time_base for frame in frames] == [stamp * clock for stamp in stamps]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="SVT-AV1 asks for priority as root only")
+def test_av1_leaves_the_process_scheduled_as_before(tmp_path):
+    before = os.sched_getscheduler(0)
+    encode(tmp_path / "out.mp4", "av1", [picture(index) for index in range(3)])
+    assert os.sched_getscheduler(0) == before
 
 
 def test_avi_counts_frames(tmp_path):

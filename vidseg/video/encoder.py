@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -151,7 +152,8 @@ class Encoder:
         if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
             context.codec_tag = row.tag
         self._tag_colours(context)
-        context.open(strict=False)
+        with _scheduled_as_before():
+            context.open(strict=False)
         stream.time_base = self._clock if self._format.constant_rate else info.time_base
         return stream
 
@@ -231,6 +233,22 @@ class Encoder:
             with contextlib.suppress(OSError):
                 self._partial.unlink(missing_ok=True)
         self._container = self._sound = None
+
+
+@contextlib.contextmanager
+def _scheduled_as_before() -> Iterator[None]:
+    """Undoes what SVT-AV1 does to the thread that opens it where root runs it: real-time priority, the highest.
+
+    Every process begun later would inherit it, and two that wait busily for a third leave it no core.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # Linux has it
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _options(row: Codec, quality: float | None) -> dict[str, str]:
