@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from parity import build
 from PIL import Image
 
-from vidseg.model.image import device_image, upload
+from vidseg.model.image import device_image, host_image, upload
 from vidseg.model.resize import resize
 
 CPU = torch.device("cpu")
@@ -27,10 +26,9 @@ def test_bytes_are_pils(size: tuple[int, int], levels: int) -> None:
 
 def test_the_models_input_is_the_hosts_whatever_the_memory_of_the_frame() -> None:
     rgb_hw3 = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
-    host = build(image_size=64)
     for frame_hw3 in (rgb_hw3, rgb_hw3[:, ::-1], np.broadcast_to(rgb_hw3[:1], rgb_hw3.shape)):  # one is read-only
         uploaded = upload(frame_hw3, CPU)
         assert uploaded.rgb_hw3 is frame_hw3
         image_chw = device_image(uploaded.planes_3hw, 64)
         assert image_chw.dtype == torch.float32
-        assert torch.equal(image_chw, host._input(np.ascontiguousarray(frame_hw3)).image_chw)
+        assert torch.equal(image_chw, host_image(np.ascontiguousarray(frame_hw3), 64))
