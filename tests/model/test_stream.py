@@ -264,11 +264,26 @@ def test_one_frame_in_three_is_remembered(jpegs: Path, tmp_path: Path, monkeypat
     assert len(remembered) == 2 + 3  # the prompted ones, and 3, 6 and 9
 
 
+def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:
+    source = ArraySource(moving_squares(4))
+    plain, lower = (
+        [masks for _, masks in build(image_size=128, mask_threshold=at).track(source, [CLICK])] for at in (0.0, -0.5)
+    )
+    for one, other in zip(plain, lower, strict=True):
+        np.testing.assert_allclose(other.logits_nhw, one.logits_nhw + 0.5, atol=1e-5)
+        np.testing.assert_array_equal(other.masks_nhw, other.logits_nhw > 0)
+        assert other.masks_nhw.sum() > one.masks_nhw.sum()
+        assert other.scores == one.scores
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"memory_stride": 0}, r"model\.memory_stride: 0; 1 \(every"),
         ({"upsample": "nearest"}, "nearest is not one of bilinear, guided"),
+        ({"mask_threshold": 11}, r"model\.mask_threshold: 11; a logit from -10 to 10 \(0 in sam2\)"),
+        ({"mask_threshold": None}, r"model\.mask_threshold: None; "),
+        ({"mask_threshold": [0.5]}, r"model\.mask_threshold: \[0\.5\]; "),
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:

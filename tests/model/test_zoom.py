@@ -198,6 +198,7 @@ def test_a_correction_may_be_outside_the_window() -> None:
         ({"zoom": 0}, r"model\.zoom: 0; the objects' share of the window, above 0 and up to 1, or null"),
         ({"zoom": 1.5}, r"model\.zoom: 1\.5; "),
         ({"zoom": "close"}, r"model\.zoom: close; "),
+        ({"zoom": [0.8]}, r"model\.zoom: \[0\.8\]; "),
         ({"zoom": 0.8, "encoder_batch": 4, "exact": False}, r"model\.encoder_batch: 4; 1 or null with model\.zoom"),
     ],
 )

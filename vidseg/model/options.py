@@ -30,11 +30,11 @@ class Options:
             )
         if self.upsample not in ("bilinear", "guided"):
             raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")
-        if isinstance(self.mask_threshold, bool | str) or not -10 <= self.mask_threshold <= 10:
+        if not _is_number(self.mask_threshold) or not -10 <= self.mask_threshold <= 10:
             raise InputError(f"model.mask_threshold: {self.mask_threshold}; a logit from -10 to 10 (0 in sam2)")
         if self.propagate not in ("forward", "both"):
             raise InputError(f"propagate: {self.propagate} is not one of forward, both")
-        if self.zoom is not None and (isinstance(self.zoom, bool | str) or not 0 < self.zoom <= 1):
+        if self.zoom is not None and (not _is_number(self.zoom) or not 0 < self.zoom <= 1):
             raise InputError(f"model.zoom: {self.zoom}; the objects' share of the window, above 0 and up to 1, or null")
         if self.zoom is not None and self.encoder_batch not in (None, 1):
             raise InputError(
@@ -52,3 +52,7 @@ class Options:
             raise InputError(f"model.quantize: {quantize} is not one of null, int8")
         if quantize and (exact or compile):
             raise InputError(f"model.quantize: {quantize}; not together with model.{'exact' if exact else 'compile'}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
