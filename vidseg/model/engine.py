@@ -66,6 +66,7 @@ class Pass:
         self._first: dict[int, int] = {}
         self._groups: list[Group] = []
         self._kept: list[dict[int, Output]] = []
+        self._view = self.zoom.whole
         self._pictures = Pictures(())
 
     def condition(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:

@@ -49,15 +49,16 @@ class Prompting:
         """
         last = {prompt.object_id: prompt for prompt in prompts}
         own = {object_id: each.mask_hw for object_id, each in last.items() if each.mask_hw is not None}
-        masks = self._found(position, rgb_hw3, zoom.whole, prompts) | own
+        masks = own if own.keys() == last.keys() else self._found(position, rgb_hw3, prompts) | own
         view = zoom.fitting([*masks.values()])
         if view == zoom.whole or not all(mask_hw.any() for mask_hw in masks.values()):
             return zoom.whole, prompts
         return view, [Prompt(each.frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in last.items()]
 
-    def _found(self, position: int, rgb_hw3: RGB, view: View, prompts: Sequence[Prompt]) -> dict[int, Mask]:
-        """The masks of a prompted frame, by object."""
+    def _found(self, position: int, rgb_hw3: RGB, prompts: Sequence[Prompt]) -> dict[int, Mask]:
+        """The masks of a prompted frame, seen as a whole, by object."""
         pass_ = self._new_pass(None)
+        view = pass_.zoom.whole
         features = self._encoder.features(rgb_hw3, view)
         pass_.condition(position, features, view, prompts)
         pass_.begin([(position, prompt) for prompt in prompts])

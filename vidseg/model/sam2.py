@@ -1,9 +1,9 @@
 """SAM 2 (Ravi et al., 2024): prompts on any frames, then one pass over the video in constant memory.
 
 The model is that of the package sam2 (``SAM2VideoPredictor``), and so are the masks after its ``propagate_in_video``:
-bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride`` or ``upsample`` (nano's are) says
-otherwise. What differs is what is held (one frame, and the memories that the model can still attend to: docs/engine.md)
-and what it takes. Knows nothing about files, outputs or Hydra.
+bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride``, ``upsample``, ``mask_threshold`` or
+``zoom`` (nano's do) says otherwise. What differs is what is held (one frame, and the memories that the model can still
+attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs or Hydra.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence

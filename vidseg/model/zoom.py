@@ -71,20 +71,15 @@ class View:
 class Zoom:
     """The view of every frame of one pass, from the masks before it.
 
-    The objects' longer side is ``fit`` of the view's (None: the view is the whole picture, always).
+    The objects' longer side is ``fit`` of the view's. With None the view is the whole picture, always: ``moves`` is false.
     """
 
     def __init__(self, width: int, height: int, fit: float | None) -> None:
         self.whole = View(0, 0, width, height)
-        self._fit = fit
+        self.moves, self._fit = fit is not None, fit or 1.0
         self._size = 1.0  # of the view, in the picture's
         self._held: dict[int, View] = {}
         self.view = self.whole
-
-    @property
-    def moves(self) -> bool:
-        """Whether there is any."""
-        return self._fit is not None
 
     def at(self, position: int) -> View:
         """Of the frame at ``position``: as held, else as the masks that are known by now have it."""
@@ -104,7 +99,7 @@ class Zoom:
 
     def follow(self, seen: View, logits_n1hw: Tensor) -> None:
         """Moves the view to the masks, as they were ``seen``: those of all objects of one frame."""
-        if self._fit is None:
+        if not self.moves:
             return
         box = _box((logits_n1hw > 0).any(0)[0], _STRAY)
         if box is None:
@@ -122,25 +117,22 @@ class Zoom:
     def fitting(self, masks: Sequence[Mask]) -> View:
         """Around masks (h, w) of the whole picture; that picture if they are empty."""
         box = _box(torch.from_numpy(np.logical_or.reduce(masks)))
-        return self.whole if box is None or self._fit is None else self._around(box, self._fitted(box))
+        return self._around(box, self._fitted(box)) if self.moves and box is not None else self.whole
 
     def including(self, prompts: Sequence[Prompt]) -> View:
         """The view, larger where it wouldn't show the points of the prompts."""
         view = self.view
         points_xy = np.concatenate([prompt.points_xy for prompt in prompts if prompt.points_xy is not None])
-        start, end, margin = (
-            np.array(view.box[:2]),
-            np.array(view.box[2:]),
-            _MARGIN * np.array([view.width, view.height]),
-        )
+        start, end = np.array(view.box[:2]), np.array(view.box[2:])
         if (points_xy >= start).all() and (points_xy < end).all():
             return view
+        margin = _MARGIN * (end - start)
         start, end = np.minimum(start, points_xy.min(0) - margin), np.maximum(end, points_xy.max(0) + margin)
         box = (*start.tolist(), *end.tolist())
         return self._around(box, min(1.0, self._longer(box)))
 
     def _fitted(self, box: Box) -> float:
-        return 1.0 if self._fit is None else min(1.0, max(_LEAST, self._longer(box) / self._fit))
+        return min(1.0, max(_LEAST, self._longer(box) / self._fit))
 
     def _longer(self, box: Box) -> float:
         """The longer side of a box, in the picture's."""
