@@ -71,7 +71,7 @@ class View:
 class Zoom:
     """The view of every frame of one pass, from the masks before it.
 
-    The objects' longer side is ``fit`` of the view's. With None the view is the whole picture, always: ``moves`` is false.
+    The objects' longer side is ``fit`` of the view's. With None that is always the whole picture: ``moves`` is false.
     """
 
     def __init__(self, width: int, height: int, fit: float | None) -> None:
