@@ -5,7 +5,7 @@ focal loss doesn't favour the background as SAM's does (alpha 0.25): after 3,000
 of -0.5 to -1 than at 0 (photographs, one click: IoU 0.76 against 0.70).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,19 @@ Features = tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]
 
 @dataclass
 class Batch:
-    """``frames`` uint8 (B, T, S, S, 3), ``masks`` uint8 (B, K, T, S, S)."""
+    """``frames`` uint8 (B, T, S, S, 3), ``masks`` uint8 (B, K, T, S, S) and a first prompt of every mask's first frame:
+    "mask", or ``points`` of another ``kind``. ``truth`` are the masks where the network is; ``masks`` stay on the host,
+    where corrections are drawn from them."""
 
     frames: Tensor
-    masks: np.ndarray
+    masks: Tensor
+    kind: str
+    points: prompts.Points | None
+    truth: Tensor | None = None
+
+    def on(self, device: torch.device) -> "Batch":
+        points = None if self.points is None else _on(self.points, device)
+        return replace(self, frames=self.frames.to(device), truth=self.masks.to(device), points=points)
 
 
 @dataclass
@@ -41,22 +50,20 @@ class Score:
 def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
     """Prompts every target on the first frame and follows it through the clip, at times with a correction.
 
-    ``ease``, from 1 at the start of training to 0, is the share of first frames that get a mask instead of the usual
-    mix, and of memories that are made of the true mask: what a beginner remembers of its own masks teaches nothing.
+    ``ease``, from 1 at the start of training to 0, is the share of memories that are made of the true mask: what a
+    beginner remembers of its own masks teaches nothing.
     """
     length, targets = batch.frames.shape[1], batch.masks.shape[1]
     device = batch.frames.device
-    masks = batch.masks.reshape(-1, *batch.masks.shape[2:])  # (B * K, T, S, S)
-    truth = torch.from_numpy(masks).to(device).float()
-    kind = "mask" if rng.random() < ease else rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15])
+    masks, truth = batch.masks.flatten(0, 1).numpy(), batch.truth.flatten(0, 1).float()  # (B * K, T, S, S)
     corrected = int(rng.integers(2, length)) if length > 2 and rng.random() < 0.25 * (1 - ease) else None
     memory: dict[str, Any] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     losses, chosen = [], []
     for t, features in enumerate(_encode(model, batch.frames, targets)):
-        if t == 0 and kind == "mask":
+        if t == 0 and batch.points is None:
             heads, out = _step(model, t, True, features, None, truth[:, :1], memory, length)
         elif t == 0:
-            loss, heads, out = _prompted(model, features, masks[:, 0], truth[:, 0], kind, rng, memory, length)
+            loss, heads, out = _prompted(model, features, batch.points, masks[:, 0], truth[:, 0], rng, memory, length)
             losses.append(loss)
         else:
             heads, out = _step(model, t, False, features, None, None, memory, length)
@@ -82,11 +89,9 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
 def image_loss(model: Any, batch: Batch, rng: Generator) -> Score:
     """Sparse prompts on single pictures, at times followed by a correcting click."""
     targets = batch.masks.shape[1]
-    masks = batch.masks[:, :, 0].reshape(-1, *batch.masks.shape[3:])
-    truth = torch.from_numpy(masks).to(batch.frames.device).float()
-    kind = str(rng.choice(["box", "click", "clicks"], p=[0.4, 0.4, 0.2]))
+    masks, truth = batch.masks[:, :, 0].flatten(0, 1).numpy(), batch.truth[:, :, 0].flatten(0, 1).float()
     features = next(iter(_encode(model, batch.frames, targets)))
-    loss, heads, _ = _prompted(model, features, masks, truth, kind, rng, {}, 1)
+    loss, heads, _ = _prompted(model, features, batch.points, masks, truth, rng, {}, 1)
     guess = heads[3].detach() > 0
     right = F.interpolate(truth[:, None], size=guess.shape[-2:], mode="area") > 0.5
     return Score(loss, _iou(guess, right), 0.0)
@@ -95,19 +100,18 @@ def image_loss(model: Any, batch: Batch, rng: Generator) -> Score:
 def _prompted(
     model: Any,
     features: Features,
+    points: prompts.Points,
     masks: np.ndarray,
     truth: Tensor,
-    kind: str,
     rng: Generator,
     memory: dict,
     length: int,
 ) -> tuple[Tensor, Any, Any]:
-    points = prompts.first(kind, masks, rng)
-    heads, out = _step(model, 0, True, features, _on(points, truth.device), None, memory, length)
+    heads, out = _step(model, 0, True, features, points, None, memory, length)
     loss = _loss(heads, truth)
     if rng.random() < 0.3:
         more = prompts.correction((heads[4].detach()[:, 0] > 0).cpu().numpy(), masks, rng)
-        points = _on(prompts.both(points, more), truth.device)
+        points = prompts.both(points, _on(more, truth.device))
         heads, out = _step(model, 0, True, features, points, None, memory, length, heads[3].detach().clamp(-32, 32))
         loss = 0.5 * (loss + _loss(heads, truth))
     return loss, heads, out

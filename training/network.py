@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from sam2.modeling.sam import transformer
 from torch import Tensor, nn
 
@@ -35,10 +36,14 @@ _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
-def build(image_size: int, seed: int) -> Any:
-    """nano as vidseg builds it (sam2's SAM2VideoPredictor), with random weights but for the trunk's."""
+def build(image_size: int, seed: int, weights: Path | None) -> Any:
+    """nano as vidseg builds it (sam2's SAM2VideoPredictor), with ``weights`` (.safetensors) or, without, random
+    ones but for the trunk's."""
     model = upstream.build(CONFIG, image_size, False, seed)
-    model.image_encoder.trunk.load_state_dict(imagenet(), strict=False)  # the way back up is not ImageNet's
+    if weights is None:
+        model.image_encoder.trunk.load_state_dict(imagenet(), strict=False)  # the way back up is not ImageNet's
+    else:
+        model.load_state_dict({key: value.float() for key, value in load_file(weights).items()})
     return model
 
 

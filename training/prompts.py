@@ -21,11 +21,12 @@ def first(kind: str, masks: NDArray[np.uint8], rng: Generator) -> Points:
             labels.append([2, 3])
             continue
         at, label = [_inside(mask, rng)], [1]
-        near = cv2.dilate(mask, np.ones((41, 41), np.uint8)) - mask
-        while len(at) < (1 if kind == "click" else 3):
-            positive = rng.random() < 0.5 or not near.any()
-            at.append(_inside(mask, rng) if positive else _any(near, rng))
-            label.append(int(positive))
+        if kind == "clicks":
+            near = cv2.dilate(mask, np.ones((41, 41), np.uint8)) - mask
+            for _ in range(2):
+                positive = rng.random() < 0.5 or not near.any()
+                at.append(_inside(mask, rng) if positive else _any(near, rng))
+                label.append(int(positive))
         points.append(np.array(at, np.float32))
         labels.append(label)
     return _points(np.stack(points), labels)
@@ -61,11 +62,14 @@ def _inside(mask: NDArray[np.uint8], rng: Generator) -> tuple[int, int]:
     """A pixel of the mask, half of the time one that is deep inside."""
     if rng.random() < 0.5:
         return _any(mask, rng)
+    x, y, w, h = cv2.boundingRect(mask)
+    mask = mask[y : y + h, x : x + w]
     depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    return _any((depth >= (0.6 + 0.4 * rng.random()) * depth.max()).astype(np.uint8) & mask, rng)
+    column, row = _any((depth >= (0.6 + 0.4 * rng.random()) * depth.max()).astype(np.uint8) & mask, rng)
+    return x + column, y + row
 
 
 def _any(mask: NDArray[np.uint8], rng: Generator) -> tuple[int, int]:
-    ys, xs = np.nonzero(mask)
-    k = rng.integers(len(ys))
-    return int(xs[k]), int(ys[k])
+    found = cv2.findNonZero(mask).reshape(-1, 2)
+    x, y = found[rng.integers(len(found))]
+    return int(x), int(y)

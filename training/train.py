@@ -7,31 +7,32 @@ again and it goes on where it stopped. OUT/nano.safetensors holds the averaged w
 import argparse
 import copy
 import logging
-import multiprocessing
 import os
-import queue
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from training import losses, validate
-from training.clips import Clips
+from training import losses, prompts, validate
+from training.clips import Clip, Clips
 from training.data import Library
+from training.feed import Feed
 from training.muon import Muon, matrices
 from training.network import FROZEN_BLOCKS, build, quicken, start_matching
 
 logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
 TARGETS, PICTURE_TARGETS = 2, 3
-TRUNK_RATE, WARM_UP, AVERAGE = 0.2, 50, 0.998
-SAVE_EVERY = 25
+TRUNK_RATE, WARM_UP, LOG_EVERY = 0.2, 50, 50
+STATE = "state.pt"  # in OUT
 EASY = 0.5  # of all steps: until then true memories, first masks and twins on plain ground become fewer
 
 
@@ -41,38 +42,42 @@ def main() -> None:
         level=logging.WARNING if RANK else logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
     args.out.mkdir(parents=True, exist_ok=True)
-    names = sorted(path.name for path in (args.data / "davis/JPEGImages/480p").iterdir())
+    names = sorted(path.stem for path in (args.data / "davis/JPEGImages/480p").iterdir())
     names = names if args.all else [name for name in names if name not in validate.HELD_OUT]
     device = torch.device(args.device)
     if PROCESSES > 1:
         dist.init_process_group("gloo", timeout=timedelta(hours=1))
-    model = _start(args, names)
-    model.to(device).train()
-    if device.type == "cpu":
-        quicken(model)
-    average = copy.deepcopy(model)
-    optimiser = _optimiser(model, args.rate)
-    step, best = _resume(args.out / "state.pt", model, average, optimiser)
-    with _log(args) as run, _Feed(args, names, step) as feed:
-        last = time.monotonic()
+    cv2.setNumThreads(1)  # its threads wouldn't survive the fork into the processes that draw
+    state = _state(args.out)
+    step, spent, best = state.get("step", 0), state.get("seconds", 0.0), state.get("best", 0.0)
+    clips = Clips(Library(args.data, names), args.image_size)
+    with Feed(_Drawer(args, clips), step, args.workers, device) as feed, _log(args) as run:
+        model = _start(args, clips)
+        model.to(device).train()
+        if device.type == "cpu":
+            quicken(model)
+        average = copy.deepcopy(model)
+        optimiser = _optimiser(model, args)
+        _resume(state, model, average, optimiser)
+        began = last = time.monotonic()
         recent: list[dict[str, float]] = []
-        while step < args.steps:
-            _set_rate(optimiser, args, step)
+        while (done := _done(args, step, spent + time.monotonic() - began)) < 1:
+            _set_rate(optimiser, args.rate, step, done)
             recent.append(_train_step(model, optimiser, feed.next(), args, step, device))
             step += 1
-            _follow(average, model, min(AVERAGE, (1 + step) / (10 + step)))
-            if step % 50 == 0:
+            _follow(average, model, min(args.average, (1 + step) / (10 + step)))
+            if step % LOG_EVERY == 0:
                 figures = {key: float(np.mean([r[key] for r in recent])) for key in recent[0]}
                 figures["seconds"] = (time.monotonic() - last) / len(recent)
                 recent, last = [], time.monotonic()
                 logger.info("step %d: %s", step, ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
                 run.log(figures, step=step)
-            if RANK == 0 and (step % args.validate_every == 0 or step == args.steps):
+            if RANK == 0 and args.validate_every and step % args.validate_every == 0:
                 best = _judge(args, average, step, best, run)
-                last = time.monotonic()
-            if RANK == 0 and (step % SAVE_EVERY == 0 or step == args.steps):
-                _save(args.out / "state.pt", model, average, optimiser, step, best)
-                _export(average, args.out / "nano.safetensors")
+            if RANK == 0 and step % args.save_every == 0:
+                _save(args.out, model, average, optimiser, step, spent + time.monotonic() - began, best)
+        if RANK == 0:
+            _save(args.out, model, average, optimiser, step, spent + time.monotonic() - began, best)
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,34 +92,40 @@ def _arguments() -> argparse.Namespace:
     cli.add_argument("--pictures", type=int, default=5, help="in a step, of each process")
     cli.add_argument("--length", type=int, default=6, help="frames a clip")
     cli.add_argument("--image-size", type=int, default=256)
-    cli.add_argument("--validate-every", type=int, default=500)
+    cli.add_argument("--minutes", type=float, help="end then, if --steps aren't done: the rate falls accordingly")
+    cli.add_argument("--average", type=float, default=0.998, help="what the averaged weights keep in a step")
+    cli.add_argument(
+        "--whole-trunk", action="store_true", help="all of the trunk learns, not only its later 1 by 1 layers"
+    )
+    cli.add_argument("--validate-every", type=int, default=500, help="steps; 0: never")
+    cli.add_argument("--save-every", type=int, default=25, help="steps")
+    cli.add_argument("--workers", type=int, default=1, help="processes that draw clips")
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return cli.parse_args()
 
 
-def _start(args: argparse.Namespace, names: list[str]) -> Any:
-    model = build(args.image_size, args.seed)
-    if args.weights is not None:
-        model.load_state_dict({key: value.float() for key, value in load_file(args.weights).items()})
-    elif not (args.out / "state.pt").exists():
-        clips = Clips(Library(args.data, names), args.image_size)
+def _start(args: argparse.Namespace, clips: Clips) -> Any:
+    model = build(args.image_size, args.seed, args.weights)
+    if args.weights is None and not (args.out / STATE).exists():
         frames = [clips.sample(np.random.default_rng([args.seed, 1, k]), 1, 1, 0.0).frames[0] for k in range(160)]
         torch.manual_seed(args.seed)
         start_matching(model, torch.from_numpy(np.stack(frames)))
     return model
 
 
-def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
+def _optimiser(model: Any, args: argparse.Namespace) -> torch.optim.Optimizer:
     trunk = model.image_encoder.trunk
-    trunk.stem.requires_grad_(False)
+    pretrained = [trunk.stem, *trunk.blocks]
     model.image_encoder.neck.convs[0].requires_grad_(False)  # the identity: how loud the features are is the trunk's
-    trunk.blocks.requires_grad_(False)
-    for block in trunk.blocks[FROZEN_BLOCKS:]:
-        # Not the depthwise ones: their weights' gradients took a quarter of a step's time on a CPU
-        block.expand.requires_grad_(True)
-        block.project.requires_grad_(True)
-    known = {id(p) for p in trunk.blocks.parameters()}
+    if not args.whole_trunk:
+        for part in pretrained:
+            part.requires_grad_(False)
+        for block in trunk.blocks[FROZEN_BLOCKS:]:
+            # Not the depthwise ones: their weights' gradients took a quarter of a step's time on a CPU
+            block.expand.requires_grad_(True)
+            block.project.requires_grad_(True)
+    known = {id(p) for part in pretrained for p in part.parameters()}
     whole = {id(p) for p in matrices(model)} - known
     free = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -123,14 +134,18 @@ def _optimiser(model: Any, rate: float) -> torch.optim.Optimizer:
         {"params": [p for p in free if id(p) in known], "scale": TRUNK_RATE},
     ]
     # Object pointers start with next to no attention: under the usual 1e-8 their tiny gradients moved nothing
-    return Muon(groups, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-14)
+    return Muon(groups, lr=args.rate, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-14)
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, args: argparse.Namespace, step: int) -> None:
+def _done(args: argparse.Namespace, step: int, seconds: float) -> float:
+    return max(step / args.steps, seconds / (60 * args.minutes) if args.minutes else 0.0)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, done: float) -> None:
     """Constant after a warm-up, then falling to a hundredth over the second half."""
-    factor = min(1.0, (step + 1) / WARM_UP, max(0.01, 2 * (args.steps - step) / args.steps))
+    factor = min(1.0, (step + 1) / WARM_UP, max(0.01, 2 * (1 - done)))
     for group in optimiser.param_groups:
-        group["lr"] = args.rate * factor * group["scale"]
+        group["lr"] = rate * factor * group["scale"]
 
 
 def _ease(args: argparse.Namespace, step: int) -> float:
@@ -141,7 +156,7 @@ def _train_step(
     model: Any, optimiser: Any, batches: Any, args: argparse.Namespace, step: int, device: torch.device
 ) -> dict[str, float]:
     rng = np.random.default_rng([args.seed, 3, step, RANK])
-    clips, pictures = (losses.Batch(torch.from_numpy(frames).to(device), masks) for frames, masks in batches)
+    clips, pictures = batches
     optimiser.zero_grad()
     with _precision(device):
         tracked = losses.clip_loss(model, clips, rng, _ease(args, step))
@@ -199,67 +214,61 @@ def _export(model: Any, path: Path) -> None:
     save_file({key: value.half().cpu().contiguous() for key, value in model.state_dict().items()}, path)
 
 
-def _save(path: Path, model: Any, average: Any, optimiser: Any, step: int, best: float) -> None:
+def _save(out: Path, model: Any, average: Any, optimiser: Any, step: int, seconds: float, best: float) -> None:
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save({**state, "step": step, "best": best}, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+    part = (out / STATE).with_suffix(".part")
+    torch.save({**state, "step": step, "seconds": seconds, "best": best}, part)
+    part.replace(out / STATE)
+    _export(average, out / "nano.safetensors")
 
 
-def _resume(path: Path, model: Any, average: Any, optimiser: Any) -> tuple[int, float]:
-    if not path.exists():
-        return 0, 0.0
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    model.load_state_dict(state["model"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    logger.info("goes on after step %d", state["step"])
-    return state["step"], state["best"]
+def _state(out: Path) -> dict[str, Any]:
+    return torch.load(out / STATE, weights_only=True, map_location="cpu") if (out / STATE).exists() else {}
+
+
+def _resume(state: dict[str, Any], model: Any, average: Any, optimiser: Any) -> None:
+    if state:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        logger.info("goes on after step %d", state["step"])
 
 
 def _log(args: argparse.Namespace) -> Any:
+    """An offline W&B run, unless WANDB_MODE says otherwise; with "disabled" wandb needn't be installed."""
+    mode = "disabled" if RANK else os.environ.get("WANDB_MODE", "offline")
+    if mode == "disabled":
+        return nullcontext(SimpleNamespace(log=lambda *_, **__: None))
     import wandb
 
     config = {key: str(value) for key, value in vars(args).items()}
-    mode = "disabled" if RANK else os.environ.get("WANDB_MODE", "offline")
     return wandb.init(project="vidseg-nano", mode=mode, dir=args.out, config=config, settings={"silent": True})
 
 
-class _Feed:
-    """Batches, drawn ahead by a process of its own: a pure function of the seed and the step."""
+class _Drawer:
+    """What a step learns from: clips, and single pictures. A pure function of the seed, the process and the step."""
 
-    def __init__(self, args: argparse.Namespace, names: list[str], step: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._batches: Any = context.Queue(4)
-        self._process = context.Process(target=_draw, args=(self._batches, args, names, step), daemon=True)
+    def __init__(self, args: argparse.Namespace, clips: Clips) -> None:
+        self._args, self._clips = args, clips
 
-    def __enter__(self) -> "_Feed":
-        self._process.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-
-    def next(self) -> Any:
-        while True:
-            try:
-                return self._batches.get(timeout=5)
-            except queue.Empty:
-                if not self._process.is_alive():
-                    raise SystemExit("the process that draws clips has died; its traceback is above") from None
-
-
-def _draw(batches: Any, args: argparse.Namespace, names: list[str], step: int) -> None:
-    cv2.setNumThreads(1)
-    clips = Clips(Library(args.data, names), args.image_size)
-    while True:
-        rng = np.random.default_rng([args.seed, 2, step, RANK])
-        plain = max(0.05, 0.5 * _ease(args, step))
-        moving = [clips.sample(rng, args.length, TARGETS, plain) for _ in range(args.clips)]
-        still = [clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(args.pictures)]
-        batches.put(
-            [(np.stack([c.frames for c in some]), np.stack([c.masks for c in some])) for some in (moving, still)]
+    def __call__(self, step: int) -> list[losses.Batch]:
+        args, rng, ease = self._args, np.random.default_rng([self._args.seed, 2, step, RANK]), _ease(self._args, step)
+        plain = max(0.05, 0.5 * ease)
+        moving = [self._clips.sample(rng, args.length, TARGETS, plain) for _ in range(args.clips)]
+        still = [self._clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(args.pictures)]
+        kind = rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15])
+        kinds = (
+            "mask" if rng.random() < ease else str(kind),
+            str(rng.choice(["box", "click", "clicks"], p=[0.4, 0.4, 0.2])),
         )
-        step += 1
+        return [_batch(some, kind, rng) for some, kind in zip((moving, still), kinds, strict=True)]
+
+
+def _batch(clips: list[Clip], kind: str, rng: np.random.Generator) -> losses.Batch:
+    frames, masks = np.stack([clip.frames for clip in clips]), np.stack([clip.masks for clip in clips])
+    firsts = masks[:, :, 0].reshape(-1, *masks.shape[3:])
+    points = None if kind == "mask" else prompts.first(kind, firsts, rng)
+    return losses.Batch(torch.from_numpy(frames), torch.from_numpy(masks), kind, points)
 
 
 if __name__ == "__main__":
