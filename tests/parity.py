@@ -39,17 +39,19 @@ def segmenter(version: str = "2.1", image_size: int = SIZE) -> SAM2:
 
 
 @functools.cache
-def predictor(version: str, image_size: int = SIZE) -> Any:
+def predictor(version: str, image_size: int = SIZE, device: str = "cpu") -> Any:
     """The package's own predictor from its own builder, with the weights that ``segmenter`` draws."""
     GlobalHydra.instance().clear()
     with initialize_config_module("sam2", version_base="1.2"), torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEEDS[version])
         size = [f"++model.image_size={image_size}"]
-        return build_sam2_video_predictor(CONFIGS[version], device="cpu", hydra_overrides_extra=size)
+        return build_sam2_video_predictor(CONFIGS[version], device=device, hydra_overrides_extra=size)
 
 
-def upstream(version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0, image_size: int = SIZE) -> Any:
-    shared = predictor(version, image_size)
+def upstream(
+    version: str, non_overlap_masks: bool = False, fill_hole_area: int = 0, image_size: int = SIZE, device: str = "cpu"
+) -> Any:
+    shared = predictor(version, image_size, device)
     shared.fill_hole_area = fill_hole_area  # its builder lets nobody choose it
     shared.non_overlap_masks = non_overlap_masks
     return shared
@@ -121,8 +123,8 @@ def _round(predictor: Any, state: Any, prompts: Sequence[Prompt], positions: Seq
             for index, object_id in enumerate(ids):
                 outputs = state["output_dict_per_obj"][index]
                 output = {**outputs["non_cond_frame_outputs"], **outputs["cond_frame_outputs"]}[position]
-                score = torch.sigmoid(output["object_score_logits"]).item()
-                expected.setdefault(position, {})[object_id] = (logits_n1hw[index, 0], score)
+                score = torch.sigmoid(output["object_score_logits"].float()).item()
+                expected.setdefault(position, {})[object_id] = (logits_n1hw[index, 0].float().cpu(), score)
     return expected
 
 
@@ -160,6 +162,19 @@ def check(
     shown = np.concatenate([masks.logits_nhw[masks.logits_nhw > -1024] for masks in ours])
     assert shown.std() > 0.01  # pictures were compared, not constants
     assert 0.02 < np.mean(shown > 0) < 0.98
+
+
+class Whole:
+    """Keeps masks as they are, where the product keeps RLE: so that their logits can be compared."""
+
+    def __init__(self, masks: FrameMasks) -> None:
+        self._masks = FrameMasks(masks.frame_index, masks.object_ids, masks.logits_nhw, masks.scores)
+
+    of = classmethod(lambda cls, masks: cls(masks))
+
+    def masks(self, frame_index: int) -> FrameMasks:
+        assert frame_index == self._masks.frame_index
+        return self._masks
 
 
 CLICK = point(0, 1, (35, 30, 1))

@@ -11,6 +11,7 @@ from parity import (
     CLICK,
     NANO,
     SIZE,
+    Whole,
     box,
     build,
     check,
@@ -28,7 +29,7 @@ from sources import ArraySource, moving_squares
 from vidseg.errors import InputError
 from vidseg.model import before, cpu
 from vidseg.model.compiled import in_reals
-from vidseg.types import Frame, FrameMasks, Prompt
+from vidseg.types import Frame, Prompt
 from vidseg.video.sample import SampleSource
 
 FAST = 1e-4  # of the logits' deviation
@@ -68,19 +69,6 @@ def test_input_of_512_pixels(exact: bool, jpegs: Path, tmp_path: Path) -> None:
     theirs = propagate(upstream("2.1", image_size=512), folder, prompts, range(2))
     ours = [masks for _, masks in build(exact=exact, image_size=512).track(ArraySource(read(folder)), prompts)]
     check(ours, theirs, prompts, tolerance=0.0 if exact else FAST)
-
-
-class Whole:
-    """Keeps masks as they are, where the product keeps RLE: so that their logits can be compared."""
-
-    def __init__(self, masks: FrameMasks) -> None:
-        self._masks = masks
-
-    of = classmethod(lambda cls, masks: cls(masks))
-
-    def masks(self, frame_index: int) -> FrameMasks:
-        assert frame_index == self._masks.frame_index
-        return self._masks
 
 
 BOTH = {

@@ -34,6 +34,7 @@ from sources import ArraySource, moving_squares
 
 from vidseg.errors import InputError
 from vidseg.model.holes import fill_holes
+from vidseg.model.precision import Precision
 from vidseg.model.sam2 import SAM2
 from vidseg.types import Prompt
 
@@ -222,6 +223,17 @@ def test_bf16_is_near_fp32_and_tracks_objects_prompted_later() -> None:
     near = [masks.logits_nhw for _, masks in bf16.track(clip, prompts)]
     assert not np.array_equal(exact, near)
     assert np.abs(np.subtract(exact, near)).max() < 0.1
+
+
+def test_float16_runs_where_memories_are_joined_with_pointers() -> None:
+    prompts = [CLICK, box(2, 2, 65, 35, 115, 85), point(3, 1, (60, 60, 0))]
+    clip = ArraySource(moving_squares(6))
+    fp16 = build(image_size=64)
+    fp16._precision = Precision("fp16", autocast="float16", tf32=True)  # which is for GPUs, but a CPU computes it, too
+    exact = [masks.logits_nhw for _, masks in segmenter(image_size=64).track(clip, prompts)]
+    near = [masks.logits_nhw for _, masks in fp16.track(clip, prompts)]
+    assert not np.array_equal(exact, near)
+    assert np.abs(np.subtract(exact, near)).max() < 0.02
 
 
 def test_seed_draws_the_weights_and_leaves_the_global_generator_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from parity import CLICK, box, build, check, first_frames, mask, point, propagate, read, upstream
+from renders import RENDERS, masks_of
 from sources import ArraySource, moving_squares
 
-from vidseg.composite import annotate, cutout, label_map, overlay, transparent
+from vidseg.composite import label_map, overlay
 from vidseg.errors import InputError
 from vidseg.model import shown
 from vidseg.model.encoder import Encoder
@@ -164,22 +165,6 @@ def test_masks_from_a_device_are_those_of_their_logits(objects: int, copies: lis
     picture = Frame(4, 0.0, np.full((40, 60, 3), 99, np.uint8))
     assert fetched.drawn(picture, "transparent") is None  # that frame is not on the device
     assert np.array_equal(overlay(picture, fetched), overlay(picture, plain))
-
-
-RENDERS: dict[str, Callable[[Frame, FrameMasks], np.ndarray]] = {
-    "cutout": cutout,
-    "green": lambda frame, masks: cutout(frame, masks, background="green"),
-    "overlay": lambda frame, masks: overlay(frame, masks, opacity=0.37),
-    "transparent": transparent,
-    "annotate": lambda frame, masks: annotate(frame.rgb_hw3, masks),
-}
-
-
-def masks_of(level: float, objects: int) -> tuple[torch.Tensor, Frame]:
-    """Logits of blocks of 4 pixels, more of them positive with a higher level, and a frame of noise."""
-    random = torch.Generator().manual_seed(objects)
-    logits_nhw = torch.randn(objects, 12, 20, generator=random).repeat_interleave(4, 1).repeat_interleave(4, 2) + level
-    return logits_nhw, Frame(0, 0.0, np.random.default_rng(objects).integers(0, 256, (48, 80, 3), np.uint8))
 
 
 @pytest.mark.parametrize("objects", [1, 3, 300])

@@ -89,9 +89,9 @@ class Pass:
                 index = state["obj_id_to_idx"][prompt.object_id]
                 self._fill(state["temp_output_dict_per_obj"][index]["cond_frame_outputs"][position])
             predictor.propagate_in_video_preflight(state)
-        for prompt in prompts:
-            outputs = state["output_dict_per_obj"][state["obj_id_to_idx"][prompt.object_id]]["cond_frame_outputs"]
-            self._conditioned.setdefault(prompt.object_id, {})[position] = outputs[position]
+            for prompt in prompts:
+                outputs = state["output_dict_per_obj"][state["obj_id_to_idx"][prompt.object_id]]["cond_frame_outputs"]
+                self._conditioned.setdefault(prompt.object_id, {})[position] = _joinable(outputs[position])
         for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
             inputs.clear()
         self._release_frame()
@@ -226,7 +226,7 @@ class Pass:
             run_mem_encoder=remember,
         )
         if remember:
-            each.recent[position] = output
+            each.recent[position] = _joinable(output)
         return dict(output)
 
     def _look(self, position: int, features: Features, view: View) -> None:
@@ -244,6 +244,16 @@ class Pass:
     def _release_frame(self) -> None:
         """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""
         self._state["cached_features"] = {}
+
+
+def _joinable(output: Output) -> Output:
+    """With features that autocast lets sam2 join with pointers: they are kept in bfloat16, which autocast to float16
+    refuses; but for values beyond 65,504 the latter has room for all of their bits."""
+    features = output["maskmem_features"]
+    device = features.device.type
+    if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
+        output["maskmem_features"] = features.half()
+    return output
 
 
 def _by_object(batches: dict[tuple[int, ...], Tensor]) -> dict[int, Tensor]:
