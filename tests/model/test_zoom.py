@@ -55,9 +55,22 @@ def test_a_growing_object_is_followed_at_once_and_a_shrinking_one_slowly() -> No
     assert zoom.view == View(20, 50, 200, 100)
     zoom.follow(zoom.view, logits(zoom.view, 60, 80, 180, 110))  # 120 of 400: not yet longer than 80 of 200
     assert zoom.view.width == pytest.approx(199, abs=1)
-    zoom.follow(zoom.view, logits(zoom.view, 30, 80, 222, 110))
-    assert zoom.view.width == pytest.approx(192 / 0.8, abs=5)
-    assert zoom.view.left + zoom.view.width / 2 == pytest.approx(126, abs=3)
+    zoom.follow(zoom.view, logits(zoom.view, 30, 80, 214, 110))
+    assert zoom.view.width == pytest.approx(184 / 0.8, abs=5)
+    assert zoom.view.left + zoom.view.width / 2 == pytest.approx(122, abs=3)
+
+
+def test_an_object_that_reaches_the_views_edge_is_taken_to_go_on_beyond_it() -> None:
+    zoom = Zoom(WIDTH, HEIGHT, 0.8)
+    view = around(zoom, 100, 60, 120, 140)  # 10 to 210, 50 to 150
+    zoom.follow(view, logits(view, 60, 70, 210, 130))
+    beyond = 0.12 * view.width
+    assert zoom.view.width == pytest.approx((210 + beyond - 60) / 0.8, abs=3)
+    assert zoom.view.left + zoom.view.width / 2 == pytest.approx((60 + 210 + beyond) / 2, abs=3)
+    zoom = Zoom(WIDTH, HEIGHT, 0.8)
+    corner = around(zoom, 10, 0, 30, 80)  # at the picture's left edge there is nothing to go on
+    zoom.follow(corner, logits(corner, 0, 10, 120, 80))
+    assert zoom.view.left == 0 and zoom.view.width == pytest.approx(corner.width, abs=1)
 
 
 def test_specks_are_not_followed() -> None:

@@ -22,6 +22,7 @@ _LEAST = 0.3  # of the picture, each side of a window: below it there is more bl
 _SHRINKS = 0.05  # of the way to a smaller window, at each frame; to a larger one it goes at once
 _WIDENS = 1.1  # times as large at each frame without a mask, until the whole picture is looked at
 _STRAY = 0.01  # of a mask's pixels, to each side, that the window doesn't grow for: else it follows specks
+_EDGE, _BEYOND = 0.01, 0.12  # of the window: masks as near to its edge go on beyond it, and are taken to by so much
 _MARGIN = 0.1  # of the window, beyond a point that it didn't show
 
 Box = tuple[float, float, float, float]
@@ -109,7 +110,8 @@ class Zoom:
         h, w = logits_n1hw.shape[-2:]
         across, down = seen.width / w, seen.height / h
         left, top, right, below = box
-        inside = (seen.left + left * across, seen.top + top * down, seen.left + right * across, seen.top + below * down)
+        shown = (seen.left + left * across, seen.top + top * down, seen.left + right * across, seen.top + below * down)
+        inside = self._beyond(seen, shown)
         fitted = self._fitted(inside)
         self._size = max(fitted, self._size + _SHRINKS * (fitted - self._size))
         self.view = self._around(inside, self._size)
@@ -130,6 +132,15 @@ class Zoom:
         start, end = np.minimum(start, points_xy.min(0) - margin), np.maximum(end, points_xy.max(0) + margin)
         box = (*start.tolist(), *end.tolist())
         return self._around(box, min(1.0, self._longer(box)))
+
+    def _beyond(self, seen: View, box: Box) -> Box:
+        """``box``, further where it reaches an edge of the view it was ``seen`` in: an object that comes nearer, or
+        that moves faster than the view follows, is cut off there."""
+        left, top, right, below = (
+            edge + sign * _BEYOND * side if abs(edge - end) < _EDGE * side else edge
+            for edge, end, side, sign in zip(box, seen.box, 2 * (seen.width, seen.height), (-1, -1, 1, 1), strict=True)
+        )
+        return max(0, left), max(0, top), min(self.whole.width, right), min(self.whole.height, below)
 
     def _fitted(self, box: Box) -> float:
         return min(1.0, max(_LEAST, self._longer(box) / self._fit))
