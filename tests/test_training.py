@@ -1,12 +1,34 @@
 """The training scripts' own parts; what they train is judged in tests/model/test_nano.py."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from training import prompts
 from training.muon import Muon, matrices
+
+ROOT = Path(__file__).parents[1]
+FEED = """
+import torch
+from training.feed import Feed
+from training.losses import Batch
+
+def draw(step):
+    if step == 30:
+        raise ValueError("thirty")
+    return [Batch(torch.full((1, 2, 4, 4, 3), step), torch.full((1, 1, 2, 4, 4), step), "mask", None)]
+
+with Feed(draw, 2, {workers}, torch.device("cpu")) as feed:
+    for step in range(2, 40):
+        (batch,) = feed.next()
+        print(int(batch.frames.max()), int(batch.truth.max()), flush=True)
+"""
 
 
 def test_muon_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -46,3 +68,31 @@ def test_muon_turns_matrices_by_as_much_in_every_direction() -> None:
     step.step()
     moved = torch.linalg.svdvals(layer.weight.detach() - before)
     torch.testing.assert_close(moved, torch.full_like(moved, 0.1 * 0.2 * 24**0.5), rtol=0.4, atol=0)
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_steps_are_drawn_in_order_by_any_number_of_processes_and_end_with_them(workers: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FEED.format(workers=workers)], cwd=ROOT, capture_output=True, text=True, timeout=40
+    )
+    steps = done.stdout.splitlines()  # what a process has drawn and not yet handed over dies with it
+    assert steps == [f"{step} {step}" for step in range(2, 2 + len(steps))]
+    assert 2 + len(steps) > 15
+    assert "ValueError: thirty" in done.stderr
+    assert "a process that draws clips has died" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["click", "clicks", "box"])
+def test_prompts_lie_where_they_should(kind: str) -> None:
+    mask = np.zeros((80, 120), np.uint8)
+    mask[20:50, 70:110] = 1
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        points = prompts.first(kind, mask[None], rng)
+        for (x, y), label in zip(points["point_coords"][0].tolist(), points["point_labels"][0].tolist(), strict=True):
+            if kind == "box":
+                assert (x, y) == pytest.approx({2: (70, 20), 3: (110, 50)}[label], abs=10)
+            else:
+                assert mask[int(y), int(x)] == label

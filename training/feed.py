@@ -73,6 +73,9 @@ class Feed:
                     except queue.Empty:
                         if not worker.is_alive():
                             return
+                    except (OSError, EOFError):  # what it had drawn was still its own to hand over
+                        worker.join(10)  # until it has said why
+                        return
                 yield batches
 
 

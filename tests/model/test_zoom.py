@@ -70,7 +70,8 @@ def test_an_object_that_reaches_the_views_edge_is_taken_to_go_on_beyond_it() -> 
     zoom = Zoom(WIDTH, HEIGHT, 0.8)
     corner = around(zoom, 10, 0, 30, 80)  # at the picture's left edge there is nothing to go on
     zoom.follow(corner, logits(corner, 0, 10, 120, 80))
-    assert zoom.view.left == 0 and zoom.view.width == pytest.approx(corner.width, abs=1)
+    assert zoom.view.left == 0
+    assert zoom.view.width == pytest.approx(corner.width, abs=1)
 
 
 def test_specks_are_not_followed() -> None:
