@@ -23,7 +23,9 @@ from vidseg.types import FrameMasks, Prompt
 SIZE = int(os.environ.get("VIDSEG_PARITY_SIZE", "256"))  # make parity: 1024
 CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
-NANO = str(yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read_text())["checkpoint"])
+_NANO = yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read_text())
+NANO = str(_NANO["checkpoint"])
+AS_SHIPPED = {key: _NANO[key] for key in ("memory_stride", "upsample", "mask_threshold", "zoom")}  # with NANO
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}
 
 

@@ -22,7 +22,7 @@ from training.losses import Batch
 def draw(step):
     if step == 30:
         raise ValueError("thirty")
-    return [Batch(torch.full((1, 2, 4, 4, 3), step), torch.full((1, 1, 2, 4, 4), step), "mask", None)]
+    return [Batch(torch.full((1, 2, 4, 4, 3), step), torch.full((1, 1, 2, 4, 4), step), None)]
 
 with Feed(draw, 2, {workers}, torch.device("cpu")) as feed:
     for step in range(2, 40):

@@ -24,12 +24,11 @@ Features = tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]
 @dataclass
 class Batch:
     """``frames`` uint8 (B, T, S, S, 3), ``masks`` uint8 (B, K, T, S, S) and a first prompt of every mask's first frame:
-    "mask", or ``points`` of another ``kind``. ``truth`` are the masks where the network is; ``masks`` stay on the host,
+    ``points``, or with None the mask itself. ``truth`` are the masks where the network is; ``masks`` stay on the host,
     where corrections are drawn from them."""
 
     frames: Tensor
     masks: Tensor
-    kind: str
     points: prompts.Points | None
     truth: Tensor | None = None
 

@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +52,7 @@ def main() -> None:
     state = _state(args.out)
     step, spent, best = state.get("step", 0), state.get("seconds", 0.0), state.get("best", 0.0)
     clips = Clips(Library(args.data, names), args.image_size)
-    with Feed(_Drawer(args, clips), step, args.workers, device) as feed, _log(args) as run:
+    with Feed(partial(_draw, args, clips), step, args.workers, device) as feed, _log(args) as run:
         model = _start(args, clips)
         model.to(device).train()
         if device.type == "cpu":
@@ -60,8 +61,9 @@ def main() -> None:
         optimiser = _optimiser(model, args)
         _resume(state, model, average, optimiser)
         began = last = time.monotonic()
+        done = _done(args, step, spent)
         recent: list[dict[str, float]] = []
-        while (done := _done(args, step, spent + time.monotonic() - began)) < 1:
+        while done < 1:
             _set_rate(optimiser, args.rate, step, done)
             recent.append(_train_step(model, optimiser, feed.next(), args, step, device))
             step += 1
@@ -72,12 +74,13 @@ def main() -> None:
                 recent, last = [], time.monotonic()
                 logger.info("step %d: %s", step, ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
                 run.log(figures, step=step)
-            if RANK == 0 and args.validate_every and step % args.validate_every == 0:
+            seconds = spent + time.monotonic() - began
+            done = _done(args, step, seconds)
+            if RANK == 0 and args.validate_every and (step % args.validate_every == 0 or done >= 1):
                 best = _judge(args, average, step, best, run)
-            if RANK == 0 and step % args.save_every == 0:
-                _save(args.out, model, average, optimiser, step, spent + time.monotonic() - began, best)
-        if RANK == 0:
-            _save(args.out, model, average, optimiser, step, spent + time.monotonic() - began, best)
+                last = time.monotonic()
+            if RANK == 0 and (step % args.save_every == 0 or done >= 1):
+                _save(args.out, model, average, optimiser, step, seconds, best)
 
 
 def _arguments() -> argparse.Namespace:
@@ -138,7 +141,11 @@ def _optimiser(model: Any, args: argparse.Namespace) -> torch.optim.Optimizer:
 
 
 def _done(args: argparse.Namespace, step: int, seconds: float) -> float:
-    return max(step / args.steps, seconds / (60 * args.minutes) if args.minutes else 0.0)
+    """The share of the run that is over; by one clock in all processes, else they would part."""
+    done = torch.tensor(max(step / args.steps, seconds / (60 * args.minutes) if args.minutes else 0.0))
+    if PROCESSES > 1:
+        dist.broadcast(done, 0)
+    return done.item()
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, done: float) -> None:
@@ -245,30 +252,25 @@ def _log(args: argparse.Namespace) -> Any:
     return wandb.init(project="vidseg-nano", mode=mode, dir=args.out, config=config, settings={"silent": True})
 
 
-class _Drawer:
+def _draw(args: argparse.Namespace, clips: Clips, step: int) -> list[losses.Batch]:
     """What a step learns from: clips, and single pictures. A pure function of the seed, the process and the step."""
-
-    def __init__(self, args: argparse.Namespace, clips: Clips) -> None:
-        self._args, self._clips = args, clips
-
-    def __call__(self, step: int) -> list[losses.Batch]:
-        args, rng, ease = self._args, np.random.default_rng([self._args.seed, 2, step, RANK]), _ease(self._args, step)
-        plain = max(0.05, 0.5 * ease)
-        moving = [self._clips.sample(rng, args.length, TARGETS, plain) for _ in range(args.clips)]
-        still = [self._clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(args.pictures)]
-        kind = rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15])
-        kinds = (
-            "mask" if rng.random() < ease else str(kind),
-            str(rng.choice(["box", "click", "clicks"], p=[0.4, 0.4, 0.2])),
-        )
-        return [_batch(some, kind, rng) for some, kind in zip((moving, still), kinds, strict=True)]
+    rng, ease = np.random.default_rng([args.seed, 2, step, RANK]), _ease(args, step)
+    plain = max(0.05, 0.5 * ease)
+    moving = [clips.sample(rng, args.length, TARGETS, plain) for _ in range(args.clips)]
+    still = [clips.sample(rng, 1, PICTURE_TARGETS, 0.05) for _ in range(args.pictures)]
+    kind = str(rng.choice(["mask", "box", "click", "clicks"], p=[0.45, 0.2, 0.2, 0.15]))
+    kind = "mask" if rng.random() < ease else kind
+    return [
+        _batch(moving, kind, rng),
+        _batch(still, str(rng.choice(["box", "click", "clicks"], p=[0.4, 0.4, 0.2])), rng),
+    ]
 
 
 def _batch(clips: list[Clip], kind: str, rng: np.random.Generator) -> losses.Batch:
     frames, masks = np.stack([clip.frames for clip in clips]), np.stack([clip.masks for clip in clips])
     firsts = masks[:, :, 0].reshape(-1, *masks.shape[3:])
     points = None if kind == "mask" else prompts.first(kind, firsts, rng)
-    return losses.Batch(torch.from_numpy(frames), torch.from_numpy(masks), kind, points)
+    return losses.Batch(torch.from_numpy(frames), torch.from_numpy(masks), points)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from parity import (
+    AS_SHIPPED,
     CLICK,
     FP32,
     NANO,
@@ -48,7 +49,6 @@ BF16 = {"name": "bf16", "autocast": "bfloat16", "tf32": True}
 FP16 = {"name": "fp16", "autocast": "float16", "tf32": True}
 TF32 = {"name": "tf32", "autocast": None, "tf32": True}
 SMALL = 128  # the side of the model's input, where many passes are compared
-AS_SHIPPED = {"memory_stride": 3, "upsample": "guided", "mask_threshold": -0.5, "zoom": 0.85}  # conf/model/nano.yaml
 SIZES = [(72, 128), (45, 80), (255, 257), (64, 150), (150, 64), (1, 300), (721, 33), (192, 108), (720, 1280)]
 
 
