@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from training import prompts
+from training.losses import _Damage
 from training.muon import Muon, matrices
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,22 @@ def test_steps_are_drawn_in_order_by_any_number_of_processes_and_end_with_them(w
     assert "ValueError: thirty" in done.stderr
     assert "a process that draws clips has died" in done.stderr
     assert done.returncode == 1
+
+
+def test_damage_takes_a_side_from_memories_or_adds_a_spot_and_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Damage, "_SHARE", 1.0)
+    truth = torch.zeros(40, 64, 64)
+    truth[:39, 20:50, 25:40] = 1  # the last is absent
+    damage, logits = _Damage(40, 8, np.random.default_rng(0), torch.device("cpu")), 6 * truth[:, None] - 3
+    assert torch.equal(damage(0, logits, truth), logits)
+    early, late = ((damage(t, logits, truth)[:, 0] > 0).float() - truth for t in (1, 4))
+    changed = [int((one != 0).any((1, 2)).sum()) for one in (early, late)]
+    assert 0 < changed[0] < changed[1] == 39
+    missing, extra = (late < 0).sum((1, 2)), (late > 0).sum((1, 2))
+    assert not (missing & extra).any()
+    assert 20 <= (missing > 0).sum() <= 35
+    assert (missing < 0.85 * truth.sum((1, 2)) + 1).all()
+    assert (extra < truth.sum((1, 2)) + 1).all()
 
 
 @pytest.mark.parametrize("kind", ["click", "clicks", "box"])

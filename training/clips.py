@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.data import Library, Picture, blob, cut, drawn_background, recoloured
+from training.data import Library, Picture, blob, cut, drawn_background, recoloured, textured
 from training.figures import Figure
 
 MIN_AREA = 0.004  # of the picture: what a target shows at least in its first frame
@@ -108,7 +108,7 @@ class Clips:
         image, person = self._library.people[rng.integers(len(self._library.people))]
         x, y, w, h = cv2.boundingRect(person)
         centre = np.array([x + w / 2, y + h / 2])
-        zoom = np.clip(rng.uniform(0.35, 1.15) / (max(h, 1) / person.shape[0]), 0.9, 2.5)
+        zoom = np.clip(rng.uniform(0.35, 1.35) / (max(h, 1) / person.shape[0]), 0.9, 2.5)
         path = _Path(rng, length, 0.04, 0.06, 0.035 * self._size)
         view = self._view(rng, person.shape, centre, zoom, 0.2 * rng.normal())
         bent = _wobbling(rng, image, person, 0.03)
@@ -152,7 +152,10 @@ class Clips:
         if kind < 0.70:
             drawn = self._library.emoji if rng.random() < 0.4 else self._library.clipart
             image, mask = drawn[rng.integers(len(drawn))]
-            return _wobbling(rng, recoloured(rng, image), mask)
+            image = recoloured(rng, image)
+            if rng.random() < 0.5:
+                image = textured(rng, image, self._library.backgrounds)
+            return _wobbling(rng, image, mask)
         if kind < 0.92:
             return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds, self._library.clipart))
@@ -161,7 +164,7 @@ class Clips:
         """Puts ``count`` moving objects on the scene, in place; the later ones hide the earlier."""
         size, length = self._size, len(scene.frames)
         drawing = self._drawing(rng)
-        height = size * rng.uniform(0.3, 0.9)
+        height = size * _height(rng)
         seen = np.argwhere(scene.labels[0] == scene.targets[0]) if scene.targets else np.empty((0, 2))
         places: list[NDArray] = [seen.mean(0)[::-1]] if len(seen) else []
         for k in range(count):
@@ -169,7 +172,7 @@ class Clips:
                 still = cutouts[rng.integers(len(cutouts))]
                 drawing = _wobbling(rng, *still)
             elif k and not twins:
-                drawing, height = self._drawing(rng), size * rng.uniform(0.3, 0.9)
+                drawing, height = self._drawing(rng), size * _height(rng)
             height *= rng.uniform(0.85, 1.15)
             at, angle = size * rng.uniform(0.12, 0.88, 2), 0.25 * rng.normal()
             # Objects that pass each other are what a memory is for, from afar or from half behind
@@ -252,6 +255,11 @@ class _Path:
         matrix = np.eye(3)
         matrix[:2, :2], matrix[:2, 2] = linear, centre + self._offset[t] - linear @ centre
         return matrix
+
+
+def _height(rng: Generator) -> float:
+    """Of an object, in that of the picture."""
+    return rng.uniform(0.3, 0.9) if rng.random() < 0.75 else rng.uniform(0.8, 1.3)
 
 
 def _square(matrix: NDArray) -> NDArray:

@@ -133,6 +133,16 @@ def recoloured(rng: Generator, image: Picture) -> Picture:
     return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
 
 
+def textured(rng: Generator, image: Picture, backgrounds: list[Picture]) -> Picture:
+    """``image`` with a piece of a picture over it, its own shades still there: hides and paint aren't flat."""
+    ground = backgrounds[rng.integers(len(backgrounds))]
+    side = int(rng.integers(60, min(ground.shape[:2])))
+    y, x = rng.integers(ground.shape[0] - side + 1), rng.integers(ground.shape[1] - side + 1)
+    piece = cv2.resize(ground[y : y + side, x : x + side], image.shape[1::-1]).astype(np.float32)
+    share = rng.uniform(0.3, 0.85)
+    return np.clip((1 - share) * image + share * piece * (0.5 + image / 255), 0, 255).astype(np.uint8)
+
+
 def _stills(path: Path, count: int) -> list[Picture]:
     capture, stills = cv2.VideoCapture(str(path)), []
     for index in np.linspace(0, capture.get(cv2.CAP_PROP_FRAME_COUNT) - 2, count).astype(int):

@@ -57,6 +57,7 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
     masks, truth = batch.masks.flatten(0, 1).numpy(), batch.truth.flatten(0, 1).float()  # (B * K, T, S, S)
     corrected = int(rng.integers(2, length)) if length > 2 and rng.random() < 0.25 * (1 - ease) else None
     memory: dict[str, Any] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+    damage = _Damage(len(truth), length, rng, device)
     losses, chosen = [], []
     for t, features in enumerate(_encode(model, batch.frames, targets)):
         if t == 0 and batch.points is None:
@@ -76,6 +77,8 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
                 losses.append(_loss(heads, truth[:, t]))
         tokens, _, sizes = features
         remembered = 20 * truth[:, t, None] - 10 if rng.random() < ease else heads[4]
+        if t not in (0, corrected):
+            remembered = damage(t, remembered, truth[:, t])
         model._encode_memory_in_output(tokens, sizes, out["point_inputs"], True, remembered, heads[6], out)
         out["obj_ptr"], out["pred_masks"] = heads[5], heads[3]
         memory["cond_frame_outputs" if t in (0, corrected) else "non_cond_frame_outputs"][t] = out
@@ -83,6 +86,46 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
     swapped = followed.view(-1, targets, *followed.shape[1:]).roll(1, 1).flatten(0, 1)
     right = F.interpolate(truth[:, 1:], size=followed.shape[-2:], mode="area") > 0.5
     return Score(torch.stack(losses).mean(), _iou(followed, right), _iou(followed, swapped))
+
+
+class _Damage:
+    """What goes wrong with masks over a long video, which a clip is too short for: from some frame on a side of the
+    object is missing from a memory, or a spot beside it is in. What the first frame's memory says must win.
+
+    In strangers trousers or a wheel got lost bit by bit though that memory had them.
+    """
+
+    _SHARE, _CUT = 0.4, 0.7  # of the masks; of the damaged ones, those with a side missing
+
+    def __init__(self, count: int, length: int, rng: Generator, device: torch.device) -> None:
+        def drawn(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.float32(values))[:, None, None].to(device)
+
+        self._from = drawn(
+            np.where(rng.random(count) < self._SHARE, rng.integers(1, max(2, length // 2), count), length)
+        )
+        self._cut = drawn(rng.random(count) < self._CUT) > 0
+        angle = rng.uniform(0, 2 * np.pi, count)
+        self._x, self._y = drawn(np.cos(angle)), drawn(np.sin(angle))
+        self._edge, self._radius = drawn(rng.uniform(-0.5, 1.0, count)), drawn(rng.uniform(0.3, 0.9, count))
+
+    def __call__(self, t: int, logits: Tensor, truth: Tensor) -> Tensor:
+        """Of ``logits`` (N, 1, S, S); sides and spots go by the true mask (N, S, S): its middle and its deviation."""
+        size = truth.shape[-1]
+        place = torch.arange(size, device=truth.device, dtype=torch.float32)
+        x, y = place[None, None], place[None, :, None]
+        area = truth.sum((1, 2), keepdim=True).clamp(min=1)
+        across, down = ((v * truth).sum((1, 2), keepdim=True) / area for v in (x, y))
+        wide, high = (
+            (((v - middle) ** 2 * truth).sum((1, 2), keepdim=True) / area).sqrt().clamp(min=2)
+            for v, middle in ((x, across), (y, down))
+        )
+        u, v = (x - across) / wide, (y - down) / high
+        beyond = self._x * u + self._y * v > self._edge
+        spot = (u - 2 * self._x) ** 2 + (v - 2 * self._y) ** 2 < self._radius**2
+        wrong = torch.where(self._cut, logits[:, 0].clamp(max=-10), logits[:, 0].clamp(min=10))
+        here = torch.where(self._cut, beyond, spot) & (t >= self._from) & (truth.sum((1, 2), keepdim=True) > 0)
+        return torch.where(here, wrong, logits[:, 0])[:, None]
 
 
 def image_loss(model: Any, batch: Batch, rng: Generator) -> Score:

@@ -249,6 +249,25 @@ def test_one_frame_in_three_is_remembered(jpegs: Path, tmp_path: Path, monkeypat
     assert len(remembered) == 2 + 3  # the prompted ones, and 3, 6 and 9
 
 
+def test_what_was_prompted_counts_as_often_as_it_is_told_to(jpegs: Path, tmp_path: Path) -> None:
+    folder, prompts = first_frames(jpegs, tmp_path, 8), [CLICK, mask(2, 1)]
+    reference, theirs = upstream("2.1", image_size=128), {}
+    state = reference.init_state(str(folder))
+    reference.add_new_points_or_box(state, 0, 1, points=CLICK.points_xy, labels=CLICK.labels)
+    reference.add_new_mask(state, 2, 1, mask=prompts[1].mask_hw)
+    for position, _, logits_n1hw in reference.propagate_in_video(state):
+        outputs = state["output_dict_per_obj"][0]
+        prompted = outputs["cond_frame_outputs"]
+        output = {**outputs["non_cond_frame_outputs"], **prompted}[position]
+        theirs[position] = {1: (logits_n1hw[0, 0], torch.sigmoid(output["object_score_logits"]).item())}
+        for again in (1000, 2000) if position == 0 else ():  # frames to come: sam2 takes no pointers from them
+            prompted.update({again + frame: prompted[frame] for frame in (0, 2)})
+    model = build(image_size=128, prompted_weight=3)
+    check([masks for _, masks in model.track(ArraySource(read(folder)), prompts)], theirs, prompts)
+    plain = [masks for _, masks in build(image_size=128).track(ArraySource(read(folder)), prompts)]
+    assert any(not np.allclose(one.logits_nhw, theirs[n][1][0], atol=1e-3) for n, one in enumerate(plain))
+
+
 def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:
     source = ArraySource(moving_squares(4))
     plain, lower = (
@@ -265,6 +284,8 @@ def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:
     ("changes", "message"),
     [
         ({"memory_stride": 0}, r"model\.memory_stride: 0; 1 \(every"),
+        ({"prompted_weight": 0}, r"model\.prompted_weight: 0; 1 \(as in sam2\) to 16"),
+        ({"prompted_weight": 1.5}, r"model\.prompted_weight: 1\.5; "),
         ({"upsample": "nearest"}, "nearest is not one of bilinear, guided"),
         ({"mask_threshold": 11}, r"model\.mask_threshold: 11; a logit from -10 to 10 \(0 in sam2\)"),
         ({"mask_threshold": None}, r"model\.mask_threshold: None; "),

@@ -22,6 +22,7 @@ from vidseg.model.options import Options
 from vidseg.model.pictures import Pictures
 from vidseg.model.shown import Fetched
 from vidseg.model.upstream import NO_OBJ_SCORE, inference_state
+from vidseg.model.weighted import weighted
 from vidseg.model.zoom import View, Zoom
 from vidseg.types import FrameMasks, Prompt, Source
 
@@ -214,17 +215,18 @@ class Pass:
         """sam2's output for a group on the frame: as prompted, else predicted and, if so, put among the memories."""
         if position in each.prompted:
             return each.prompted[position]
-        output, _ = self._predictor._run_single_frame_inference(
-            inference_state=self._state,
-            output_dict=each.outputs,
-            frame_idx=position,
-            batch_size=len(each.object_ids),
-            is_init_cond_frame=False,
-            point_inputs=None,
-            mask_inputs=None,
-            reverse=reverse,
-            run_mem_encoder=remember,
-        )
+        with weighted(self._predictor.memory_attention, len(each.prompted), self._options.prompted_weight):
+            output, _ = self._predictor._run_single_frame_inference(
+                inference_state=self._state,
+                output_dict=each.outputs,
+                frame_idx=position,
+                batch_size=len(each.object_ids),
+                is_init_cond_frame=False,
+                point_inputs=None,
+                mask_inputs=None,
+                reverse=reverse,
+                run_mem_encoder=remember,
+            )
         if remember:
             each.recent[position] = _joinable(output)
         return dict(output)

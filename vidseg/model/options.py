@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from vidseg.errors import InputError
 
+_MOST = 16  # times that a prompted frame's memory counts: each is one more memory to attend to
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -16,6 +18,7 @@ class Options:
     encoder_batch: int | None
     quantize: str | None
     memory_stride: int
+    prompted_weight: int
     upsample: str
     mask_threshold: float
     zoom: float | None
@@ -27,6 +30,11 @@ class Options:
         if not isinstance(self.memory_stride, int) or self.memory_stride < 1:
             raise InputError(
                 f"model.memory_stride: {self.memory_stride}; 1 (every frame is remembered) or more, in frames"
+            )
+        if not isinstance(self.prompted_weight, int) or not 1 <= self.prompted_weight <= _MOST:
+            raise InputError(
+                f"model.prompted_weight: {self.prompted_weight}; 1 (as in sam2) to {_MOST}, how many times over a "
+                "prompted frame's memory counts"
             )
         if self.upsample not in ("bilinear", "guided"):
             raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")
