@@ -249,7 +249,7 @@ def test_one_frame_in_three_is_remembered(jpegs: Path, tmp_path: Path, monkeypat
     assert len(remembered) == 2 + 3  # the prompted ones, and 3, 6 and 9
 
 
-def test_what_was_prompted_counts_as_often_as_it_is_told_to(jpegs: Path, tmp_path: Path) -> None:
+def test_what_was_given_as_a_mask_counts_as_often_as_it_is_told_to(jpegs: Path, tmp_path: Path) -> None:
     folder, prompts = first_frames(jpegs, tmp_path, 8), [CLICK, mask(2, 1)]
     reference, theirs = upstream("2.1", image_size=128), {}
     state = reference.init_state(str(folder))
@@ -266,6 +266,11 @@ def test_what_was_prompted_counts_as_often_as_it_is_told_to(jpegs: Path, tmp_pat
     check([masks for _, masks in model.track(ArraySource(read(folder)), prompts)], theirs, prompts)
     plain = [masks for _, masks in build(image_size=128).track(ArraySource(read(folder)), prompts)]
     assert any(not np.allclose(one.logits_nhw, theirs[n][1][0], atol=1e-3) for n, one in enumerate(plain))
+    clicked = [
+        [masks.logits_nhw for _, masks in build(image_size=128, prompted_weight=weight).track(source, [CLICK])]
+        for weight, source in ((weight, ArraySource(read(folder))) for weight in (1, 3))
+    ]
+    np.testing.assert_array_equal(*clicked)
 
 
 def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:

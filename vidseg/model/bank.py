@@ -3,7 +3,7 @@
 docs/engine.md says, with sam2's lines, why leaving out the rest changes no bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,15 @@ _TENSORS = ("maskmem_features", "pred_masks", "obj_ptr", "object_score_logits") 
 class Group:
     """Objects prompted on the same frames: their memories are alike in number and place, so they go as one batch.
 
+    ``by_mask``: those that were given as masks, which are true as far as anybody knows; a click's is a guess.
+
     ``prompted`` holds the outputs of the conditioning frames by position, in the order of their prompts (sums depend on
     it in float), ``recent`` those of the frames tracked last.
     """
 
     object_ids: tuple[int, ...]
     prompted: dict[int, Output]
+    by_mask: bool = False
     recent: dict[int, Output] = field(default_factory=dict)
 
     @property
@@ -59,16 +62,17 @@ class Window:
                 output["maskmem_features"] = output["pred_masks"] = None
 
 
-def group(prompted: dict[int, dict[int, Output]], most: int) -> list[Group]:
-    """Objects (id: conditioning outputs by position) in batches of up to ``most``, in their order."""
-    alike: dict[tuple[int, ...], list[int]] = {}
+def group(prompted: dict[int, dict[int, Output]], by_mask: Collection[int], most: int) -> list[Group]:
+    """Objects (id: conditioning outputs by position) in batches of up to ``most``, in their order; those of ``by_mask``
+    were given as masks."""
+    alike: dict[tuple[tuple[int, ...], bool], list[int]] = {}
     for object_id, outputs in prompted.items():
-        alike.setdefault(tuple(outputs), []).append(object_id)
+        alike.setdefault((tuple(outputs), object_id in by_mask), []).append(object_id)
     groups = []
-    for positions, ids in alike.items():
+    for (positions, masks), ids in alike.items():
         for first in range(0, len(ids), most):
             batch = tuple(ids[first : first + most])
-            groups.append(Group(batch, {p: _stack([prompted[i][p] for i in batch]) for p in positions}))
+            groups.append(Group(batch, {p: _stack([prompted[i][p] for i in batch]) for p in positions}, masks))
     return groups
 
 

@@ -48,7 +48,7 @@ class Pass:
 
     With ``options.exact`` objects are tracked one by one as upstream does, else those prompted on the same frames go as
     a batch. One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it.
-    ``upsample`` "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the
+    Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks. ``upsample`` "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the
     model is to see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
     ``computing`` is what the model runs inside. With ``gpu`` nothing waits for the device (but a zoom): see Fetched.
     """
@@ -127,11 +127,12 @@ class Pass:
             own = dict.fromkeys(position for position, prompt in prompted if prompt.object_id == object_id)
             conditioned[object_id] = {position: self._conditioned[object_id][position] for position in own}
             self._first[object_id] = min(own)
+        by_mask = {prompt.object_id for _, prompt in prompted if prompt.mask_hw is not None}
         self._state["output_dict_per_obj"].clear()
         self._pictures = Pictures(sorted(self._first))
         self.zoom.start(min(self._first.values()))
         with torch.inference_mode():
-            self._groups = group(conditioned, self._batch)
+            self._groups = group(conditioned, by_mask if self._options.prompted_weight > 1 else (), self._batch)
 
     def turn(self, position: int) -> None:
         """The steps to come go backwards from ``position``; they read the memories of those before, which wait for
@@ -215,7 +216,8 @@ class Pass:
         """sam2's output for a group on the frame: as prompted, else predicted and, if so, put among the memories."""
         if position in each.prompted:
             return each.prompted[position]
-        with weighted(self._predictor.memory_attention, len(each.prompted), self._options.prompted_weight):
+        times = self._options.prompted_weight if each.by_mask else 1
+        with weighted(self._predictor.memory_attention, len(each.prompted), times):
             output, _ = self._predictor._run_single_frame_inference(
                 inference_state=self._state,
                 output_dict=each.outputs,

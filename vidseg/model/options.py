@@ -33,8 +33,8 @@ class Options:
             )
         if not isinstance(self.prompted_weight, int) or not 1 <= self.prompted_weight <= _MOST:
             raise InputError(
-                f"model.prompted_weight: {self.prompted_weight}; 1 (as in sam2) to {_MOST}, how many times over a "
-                "prompted frame's memory counts"
+                f"model.prompted_weight: {self.prompted_weight}; 1 (as in sam2) to {_MOST}, how many times over "
+                "the memories of prompted frames count for an object that was given as a mask"
             )
         if self.upsample not in ("bilinear", "guided"):
             raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")

@@ -1,9 +1,10 @@
 """SAM 2 (Ravi et al., 2024): prompts on any frames, then one pass over the video in constant memory.
 
 The model is that of the package sam2 (``SAM2VideoPredictor``), and so are the masks after its ``propagate_in_video``:
-bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride``, ``prompted_weight``, ``upsample``,
-``mask_threshold`` or ``zoom`` (nano's do) says otherwise. What differs is what is held (one frame, and the memories that the model can still
-attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs or Hydra.
+bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride``, ``prompted_weight``,
+``upsample``, ``mask_threshold`` or ``zoom`` (nano's do) says otherwise. What differs is what is held (one frame, and
+the memories that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs
+or Hydra.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,8 @@ class SAM2:
     encode the next frame on a CPU of several cores, unless ``exact`` or ``compile``: worth it where the encoder is a
     third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
     ``memory_stride``: one in so many tracked frames is remembered, and attended to (1: all, as in sam2).
-    ``prompted_weight``: a prompted frame's memory counts so many times over (1, as in sam2). ``upsample``:
+    ``prompted_weight``: for an object given as a mask its prompted frames' memories count so many times over (1, as in
+    sam2), so that what tracking lost is found again. ``upsample``:
     masks are made four times as fine as sam2 makes them ("bilinear"), or along the picture's edges ("guided").
     Masks are where the model's logits are above ``mask_threshold`` (those that are given out are above 0 there).
     ``zoom``: the model sees a window that follows the objects, whose longer side is that share of the window's (None:
