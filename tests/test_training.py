@@ -1,6 +1,7 @@
 """The training scripts' own parts; what they train is judged in tests/model/test_nano.py."""
 
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco
 from torch import nn
 
-from training import prompts
+from training import prompts, strangers
 from training.losses import _Damage
 from training.muon import Muon, matrices
 
@@ -99,6 +101,18 @@ def test_damage_takes_a_side_from_memories_or_adds_a_spot_and_leaves_the_rest(mo
     assert 20 <= (missing > 0).sum() <= 35
     assert (missing < 0.85 * truth.sum((1, 2)) + 1).all()
     assert (extra < truth.sum((1, 2)) + 1).all()
+
+
+def test_drawn_strangers_have_a_first_mask_that_their_prompts_are_of_and_later_ones_to_be_judged_by() -> None:
+    for drawn in json.loads(strangers.DRAWN.read_text(encoding="utf-8")).values():
+        masks = {int(frame): coco.decode(rle) for frame, rle in drawn["frames"].items()}
+        assert len({mask.shape for mask in masks.values()}) == 1
+        assert min(masks) == 0 < max(masks)
+        assert all(mask.any() for mask in masks.values())
+        x, y = drawn["click"]
+        assert masks[0][y, x]
+        x0, y0, x1, y1 = strangers._prompt("box", masks[0].astype(bool), [x, y]).box_xyxy.astype(int)
+        assert masks[0][y0 : y1 + 1, x0 : x1 + 1].sum() == masks[0].sum()
 
 
 @pytest.mark.parametrize("kind", ["click", "clicks", "box"])

@@ -48,8 +48,9 @@ class Pass:
 
     With ``options.exact`` objects are tracked one by one as upstream does, else those prompted on the same frames go as
     a batch. One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it.
-    Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks. ``upsample`` "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the
-    model is to see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
+    Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks. ``upsample``
+    "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the model is to
+    see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
     ``computing`` is what the model runs inside. With ``gpu`` nothing waits for the device (but a zoom): see Fetched.
     """
 
