@@ -19,10 +19,9 @@ _TENSORS = ("maskmem_features", "pred_masks", "obj_ptr", "object_score_logits") 
 class Group:
     """Objects prompted on the same frames: their memories are alike in number and place, so they go as one batch.
 
-    ``by_mask``: those that were given as masks, which are true as far as anybody knows; a click's is a guess.
-
     ``prompted`` holds the outputs of the conditioning frames by position, in the order of their prompts (sums depend on
-    it in float), ``recent`` those of the frames tracked last.
+    it in float), ``recent`` those of the frames tracked last. ``by_mask``: the objects were given as
+    masks, which are true as far as anybody knows; what a click gives is a guess.
     """
 
     object_ids: tuple[int, ...]

@@ -47,9 +47,9 @@ class SAM2:
     third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
     ``memory_stride``: one in so many tracked frames is remembered, and attended to (1: all, as in sam2).
     ``prompted_weight``: for an object given as a mask its prompted frames' memories count so many times over (1, as in
-    sam2), so that what tracking lost is found again. ``upsample``:
-    masks are made four times as fine as sam2 makes them ("bilinear"), or along the picture's edges ("guided").
-    Masks are where the model's logits are above ``mask_threshold`` (those that are given out are above 0 there).
+    sam2), so that what tracking lost is found again. ``upsample``: masks are made four times as fine as sam2 makes them
+    ("bilinear"), or along the picture's edges ("guided"). Masks are where the model's logits are above
+    ``mask_threshold`` (those that are given out are above 0 there).
     ``zoom``: the model sees a window that follows the objects, whose longer side is that share of the window's (None:
     the whole picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
