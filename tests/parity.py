@@ -25,7 +25,8 @@ CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
 _NANO = yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read_text())
 NANO = str(_NANO["checkpoint"])
-AS_SHIPPED = {key: _NANO[key] for key in ("memory_stride", "prompted_weight", "upsample", "mask_threshold", "zoom")}
+_OWN = ("memory_stride", "prompted_weight", "upsample", "mask_threshold", "box_fit", "zoom")
+AS_SHIPPED = {key: _NANO[key] for key in _OWN}
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}
 
 
@@ -33,6 +34,12 @@ def build(version: str = "2.1", **changes: Any) -> SAM2:
     chosen = {"checkpoint": "random", "device": "cpu", "precision": FP32, "image_size": SIZE, "exact": True}
     chosen["fill_hole_area"] = 0
     return SAM2(**{"config": CONFIGS[version], "seed": SEEDS[version], **chosen, **changes})
+
+
+def nano(device: str = "cpu", **options: Any) -> SAM2:
+    """The weights in the package; ``AS_SHIPPED`` are the options that ``model=nano`` has."""
+    own = {"config": "model/nano.yaml", "checkpoint": NANO, "image_size": None}
+    return build(**own, fill_hole_area=8, exact=False, device=device, **options)
 
 
 @functools.cache

@@ -5,6 +5,6 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress(total: int, what: str | None = None) -> "tqdm[Any]":
-    """A bar over ``total`` frames, called ``what``; it vanishes when it is closed."""
-    return tqdm(total=total, desc=what, unit="frame", disable=None, dynamic_ncols=True, leave=False)
+def progress(total: int, what: str | None = None, unit: str = "frame") -> "tqdm[Any]":
+    """A bar over ``total`` frames (or what ``unit`` says), called ``what``; it vanishes when it is closed."""
+    return tqdm(total=total, desc=what, unit=unit, disable=None, dynamic_ncols=True, leave=False)

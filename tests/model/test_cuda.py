@@ -13,7 +13,6 @@ from parity import (
     AS_SHIPPED,
     CLICK,
     FP32,
-    NANO,
     Expected,
     Whole,
     box,
@@ -22,6 +21,7 @@ from parity import (
     first_frames,
     float_memories,
     mask,
+    nano,
     point,
     propagate,
     read,
@@ -37,7 +37,6 @@ from vidseg.model.image import device_image, host_image, upload
 from vidseg.model.pictures import Pictures
 from vidseg.model.precision import Precision
 from vidseg.model.resize import resize
-from vidseg.model.sam2 import SAM2
 from vidseg.model.shown import Fetched
 from vidseg.types import FrameMasks, Prompt
 from vidseg.video.sample import SampleSource
@@ -155,11 +154,6 @@ def test_both_directions_and_corrections_are_upstreams(
     model = on_gpu(image_size=SMALL, propagate="both")
     ours = [masks for _, masks in model.track(ArraySource(read(folder)), [*corrections, *prompts])]
     check(ours, theirs, prompts, both=True)
-
-
-def nano(device: str, **options: Any) -> SAM2:
-    own = {"config": "model/nano.yaml", "checkpoint": NANO, "image_size": None}
-    return build(**own, fill_hole_area=8, exact=False, device=device, **options)
 
 
 def clip_and_prompts() -> tuple[SampleSource, list[Prompt]]:

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
-from parity import build, mask, point
+from parity import AS_SHIPPED, build, mask, nano, point
 from sources import ArraySource, Discs, click, moving_squares
 
 from vidseg.errors import InputError
@@ -14,7 +13,6 @@ from vidseg.metric.score import iou
 from vidseg.model.encoder import Encoder
 from vidseg.model.sam2 import SAM2
 from vidseg.model.zoom import View, Zoom
-from vidseg.notebook import _compose
 from vidseg.types import Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -153,7 +151,7 @@ def test_a_thread_that_encodes_ahead_sees_the_same(monkeypatch: pytest.MonkeyPat
     views = []
     for ahead in (False, True):
         torch.set_num_threads(2)  # the fixture gives back what was there
-        list(nano(encode_ahead=ahead).track(Discs(8, SMALL, radius=12), [click(0, 1, (40, 60, 1))]))
+        list(as_shipped(encode_ahead=ahead).track(Discs(8, SMALL, radius=12), [click(0, 1, (40, 60, 1))]))
         views.append(seen.copy())
         seen.clear()
     assert views[0] == views[1]
@@ -171,10 +169,8 @@ def test_a_failing_reader_loses_no_frame() -> None:
     assert seen == list(range(6))
 
 
-def nano(**changes: Any) -> SAM2:
-    config = _compose(["model=nano", "device=cpu", "precision=fp32"])
-    model: SAM2 = instantiate(config.model, **changes)
-    return model
+def as_shipped(**changes: Any) -> SAM2:
+    return nano(**{**AS_SHIPPED, **changes})
 
 
 SMALL = [(40.0, 60.0, 5.0, 2.0)]
@@ -187,21 +183,21 @@ def mean_j(model: SAM2, source: Discs, *prompts: Prompt, label: int = 1) -> floa
 
 def test_a_small_object_is_cut_out_more_finely() -> None:
     source, prompt = Discs(24, SMALL, radius=12), click(0, 1, (40, 60, 1))
-    plain, closer = (mean_j(nano(zoom=zoom), source, prompt) for zoom in (None, 0.8))
+    plain, closer = (mean_j(as_shipped(zoom=zoom), source, prompt) for zoom in (None, 0.8))
     assert closer > 0.85
     assert closer > plain
 
 
 def test_it_is_followed_to_both_ends_of_the_video() -> None:
     source = Discs(40, SMALL, radius=12)
-    assert mean_j(nano(propagate="both"), source, click(20, 1, (140, 100, 1))) > 0.85
+    assert mean_j(as_shipped(propagate="both"), source, click(20, 1, (140, 100, 1))) > 0.85
 
 
 def test_a_correction_may_be_outside_the_window() -> None:
     """A click far from what was followed adds what is there."""
     source = Discs(12, [*SMALL, (280.0, 120.0, -4.0, 0.0)], radius=12)
     first, later = click(0, 1, (40, 60, 1)), click(4, 1, (264, 120, 1))
-    pairs = [masks for _, masks in nano().track(source, [first, later])]
+    pairs = [masks for _, masks in as_shipped().track(source, [first, later])]
     assert np.mean([iou(m.masks_nhw[0], source.truth(m.frame_index) == 1) for m in pairs[:4]]) > 0.8
     assert np.mean([(m.masks_nhw[0] & (source.truth(m.frame_index) == 2)).sum() for m in pairs[4:]]) > 200
 

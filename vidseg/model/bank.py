@@ -20,13 +20,13 @@ class Group:
     """Objects prompted on the same frames: their memories are alike in number and place, so they go as one batch.
 
     ``prompted`` holds the outputs of the conditioning frames by position, in the order of their prompts (sums depend on
-    it in float), ``recent`` those of the frames tracked last. ``by_mask``: the objects were given as
-    masks, which are true as far as anybody knows; what a click gives is a guess.
+    it in float), ``recent`` those of the frames tracked last. ``outlined``: masks or boxes say how far the objects go;
+    what a click gives is a guess.
     """
 
     object_ids: tuple[int, ...]
     prompted: dict[int, Output]
-    by_mask: bool = False
+    outlined: bool = False
     recent: dict[int, Output] = field(default_factory=dict)
 
     @property
@@ -61,12 +61,12 @@ class Window:
                 output["maskmem_features"] = output["pred_masks"] = None
 
 
-def group(prompted: dict[int, dict[int, Output]], by_mask: Collection[int], most: int) -> list[Group]:
-    """Objects (id: conditioning outputs by position) in batches of up to ``most``, in their order; those of ``by_mask``
-    were given as masks."""
+def group(prompted: dict[int, dict[int, Output]], outlined: Collection[int], most: int) -> list[Group]:
+    """Objects (id: conditioning outputs by position) in batches of up to ``most``, in their order; those that are
+    ``outlined`` apart from others."""
     alike: dict[tuple[tuple[int, ...], bool], list[int]] = {}
     for object_id, outputs in prompted.items():
-        alike.setdefault((tuple(outputs), object_id in by_mask), []).append(object_id)
+        alike.setdefault((tuple(outputs), object_id in outlined), []).append(object_id)
     groups = []
     for (positions, masks), ids in alike.items():
         for first in range(0, len(ids), most):

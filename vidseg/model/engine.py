@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
 from vidseg.model.encoder import Features
+from vidseg.model.fitted import fitted
 from vidseg.model.guided import guided
 from vidseg.model.holes import fill_holes, fill_holes_unwaited
 from vidseg.model.image import Uploaded
@@ -48,8 +49,9 @@ class Pass:
 
     With ``options.exact`` objects are tracked one by one as upstream does, else those prompted on the same frames go as
     a batch. One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it.
-    Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks. ``upsample``
-    "guided" has masks follow the picture's edges on their way to the input's size. ``zoom`` says what the model is to
+    Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks or boxes.
+    ``box_fit`` has sam2 choose among three masks of a box (``fitted``). ``upsample`` "guided" has masks follow the
+    picture's edges on their way to the input's size. ``zoom`` says what the model is to
     see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
     ``computing`` is what the model runs inside. With ``gpu`` nothing waits for the device (but a zoom): see Fetched.
     """
@@ -76,7 +78,7 @@ class Pass:
 
         ``features`` are those of the ``view``, through which the frame is looked at whenever it is.
         """
-        state, predictor = self._state, self._predictor
+        state, predictor, options = self._state, self._predictor, self._options
         self.zoom.hold(position, view)
         self._look(position, features, view)
         with self._computing():
@@ -85,9 +87,10 @@ class Pass:
                 if prompt.mask_hw is not None:
                     predictor.add_new_mask(state, **at, mask=torch.from_numpy(np.ascontiguousarray(prompt.mask_hw)))
                 else:
-                    predictor.add_new_points_or_box(
-                        state, **at, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
-                    )
+                    with fitted(predictor, view.share(prompt.box_xyxy), options.box_fit, options.mask_threshold):
+                        predictor.add_new_points_or_box(
+                            state, **at, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
+                        )
                 index = state["obj_id_to_idx"][prompt.object_id]
                 self._fill(state["temp_output_dict_per_obj"][index]["cond_frame_outputs"][position])
             predictor.propagate_in_video_preflight(state)
@@ -128,12 +131,12 @@ class Pass:
             own = dict.fromkeys(position for position, prompt in prompted if prompt.object_id == object_id)
             conditioned[object_id] = {position: self._conditioned[object_id][position] for position in own}
             self._first[object_id] = min(own)
-        by_mask = {prompt.object_id for _, prompt in prompted if prompt.mask_hw is not None}
+        outlined = {each.object_id for _, each in prompted if each.mask_hw is not None or each.box_xyxy is not None}
         self._state["output_dict_per_obj"].clear()
         self._pictures = Pictures(sorted(self._first))
         self.zoom.start(min(self._first.values()))
         with torch.inference_mode():
-            self._groups = group(conditioned, by_mask if self._options.prompted_weight > 1 else (), self._batch)
+            self._groups = group(conditioned, outlined if self._options.prompted_weight > 1 else (), self._batch)
 
     def turn(self, position: int) -> None:
         """The steps to come go backwards from ``position``; they read the memories of those before, which wait for
@@ -217,8 +220,10 @@ class Pass:
         """sam2's output for a group on the frame: as prompted, else predicted and, if so, put among the memories."""
         if position in each.prompted:
             return each.prompted[position]
-        times = self._options.prompted_weight if each.by_mask else 1
-        with weighted(self._predictor.memory_attention, len(each.prompted), times):
+        times = self._options.prompted_weight if each.outlined else 1
+        most = self._predictor.max_cond_frames_in_attn
+        attended = len(each.prompted) if most == -1 else min(most, len(each.prompted))
+        with weighted(self._predictor.memory_attention, attended, times):
             output, _ = self._predictor._run_single_frame_inference(
                 inference_state=self._state,
                 output_dict=each.outputs,

@@ -7,6 +7,7 @@ from vidseg.errors import InputError
 from vidseg.model.encoder import Encoder
 from vidseg.model.engine import Pass
 from vidseg.model.image import Input
+from vidseg.model.looks import Looks
 from vidseg.model.zoom import View, Zoom
 from vidseg.prefetch import ahead
 from vidseg.progress import progress
@@ -47,23 +48,21 @@ class Prompting:
 
         Clicks and boxes are for the whole picture: from close by, a click on a sleeve gives the sleeve.
         """
-        last = {prompt.object_id: prompt for prompt in prompts}
-        own = {object_id: each.mask_hw for object_id, each in last.items() if each.mask_hw is not None}
-        masks = own if own.keys() == last.keys() else self._found(position, rgb_hw3, prompts) | own
-        view = zoom.fitting([*masks.values()])
-        if view == zoom.whole or not all(mask_hw.any() for mask_hw in masks.values()):
+        by_object: dict[int, list[Prompt]] = {}
+        for prompt in prompts:
+            by_object.setdefault(prompt.object_id, []).append(prompt)
+        looks = Looks(position, rgb_hw3, self._encoder, self._new_pass)
+        masks: dict[int, Mask] = {}
+        with progress(len(by_object), "first looks", "object") as bar:
+            for object_id, each in by_object.items():
+                given = each[-1].mask_hw
+                masks[object_id] = looks.mask(each) if given is None else given
+                bar.update()
+        if not all(mask_hw.any() for mask_hw in masks.values()):
             return zoom.whole, prompts
-        return view, [Prompt(each.frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in last.items()]
-
-    def _found(self, position: int, rgb_hw3: RGB, prompts: Sequence[Prompt]) -> dict[int, Mask]:
-        """The masks of a prompted frame, seen as a whole, by object."""
-        pass_ = self._new_pass(None)
-        view = pass_.zoom.whole
-        features = self._encoder.features(rgb_hw3, view)
-        pass_.condition(position, features, view, prompts)
-        pass_.begin([(position, prompt) for prompt in prompts])
-        masks = pass_.show(position, pass_.step(position, features, view), prompts[0].frame_index)
-        return dict(zip(masks.object_ids, masks.masks_nhw, strict=True))
+        return zoom.fitting([*masks.values()]), [
+            Prompt(each[-1].frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in by_object.items()
+        ]
 
     def _correct(self, pass_: Pass, start: int, corrections: dict[int, list[Prompt]]) -> None:
         """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""

@@ -2,9 +2,9 @@
 
 The model is that of the package sam2 (``SAM2VideoPredictor``), and so are the masks after its ``propagate_in_video``:
 bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride``, ``prompted_weight``,
-``upsample``, ``mask_threshold`` or ``zoom`` (nano's do) says otherwise. What differs is what is held (one frame, and
-the memories that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about files, outputs
-or Hydra.
+``upsample``, ``mask_threshold``, ``box_fit`` or ``zoom`` (nano's do) says otherwise. What differs is what is held (one
+frame, and the memories that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about
+files, outputs or Hydra.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -46,12 +46,13 @@ class SAM2:
     encode the next frame on a CPU of several cores, unless ``exact`` or ``compile``: worth it where the encoder is a
     third of the work. ``quantize`` "int8" rounds weights and inputs of linear layers, on a CPU only.
     ``memory_stride``: one in so many tracked frames is remembered, and attended to (1: all, as in sam2).
-    ``prompted_weight``: for an object given as a mask its prompted frames' memories count so many times over (1, as in
-    sam2), so that what tracking lost is found again. ``upsample``: masks are made four times as fine as sam2 makes them
-    ("bilinear"), or along the picture's edges ("guided"). Masks are where the model's logits are above
-    ``mask_threshold`` (those that are given out are above 0 there).
-    ``zoom``: the model sees a window that follows the objects, whose longer side is that share of the window's (None:
-    the whole picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
+    ``prompted_weight``: for an object given as a mask or a box its prompted frames' memories count so many times over
+    (1, as in sam2), so that what tracking lost is found again. ``upsample``: masks are made four times as fine as sam2
+    makes them ("bilinear"), or along the picture's edges ("guided"). Masks are where the model's logits are above
+    ``mask_threshold`` (those that are given out are above 0 there). ``box_fit``: of three masks of a box one is taken
+    whose bounding box has that IoU with it, or the best there is (None: one mask is made, as in sam2). ``zoom``: the
+    model sees a window that follows the objects, whose longer side is that share of the window's (None: the whole
+    picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
     read or loaded.
@@ -77,6 +78,7 @@ class SAM2:
         prompted_weight: int = 1,
         upsample: str = "bilinear",
         mask_threshold: float = 0.0,
+        box_fit: float | None = None,
         zoom: float | None = None,
     ) -> None:
         self._options = Options(
@@ -90,6 +92,7 @@ class SAM2:
             prompted_weight,
             upsample,
             mask_threshold,
+            box_fit,
             zoom,
         )
         self._device = resolve_device(device)

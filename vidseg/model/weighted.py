@@ -1,4 +1,4 @@
-"""What was given as a mask counts for more than what was tracked (``model.prompted_weight``).
+"""What was given as a mask or a box counts for more than what was tracked (``model.prompted_weight``).
 
 Over a long video a small model's own masks lose parts, and the memories made of them outvote the prompted frame's,
 which has the parts. (A click's mask is a guess, which later ones may well better.)

@@ -61,6 +61,13 @@ class View:
             mask_hw=None if prompt.mask_hw is None else self.of(prompt.mask_hw),
         )
 
+    def share(self, box_xyxy: NDArray[np.float32] | None) -> Box | None:
+        """A box in pixels of the view, in shares of it."""
+        if box_xyxy is None:
+            return None
+        left, top, right, below = (box_xyxy / np.array(2 * [self.width, self.height])).tolist()
+        return left, top, right, below
+
     def paste(self, logits_n1hw: Tensor, whole: "View") -> Tensor:
         """Logits of the view (n, 1, height, width) as those of ``whole``; there is no object beyond the view."""
         if self == whole:
@@ -102,7 +109,7 @@ class Zoom:
         """Moves the view to the masks, as they were ``seen``: those of all objects of one frame."""
         if not self.moves:
             return
-        box = _box((logits_n1hw > 0).any(0)[0], _STRAY)
+        box = bounds((logits_n1hw > 0).any(0)[0], _STRAY)
         if box is None:
             self._size = min(1.0, _WIDENS * self._size)
             self.view = self._around(self.view.box, self._size)
@@ -118,8 +125,12 @@ class Zoom:
 
     def fitting(self, masks: Sequence[Mask]) -> View:
         """Around masks (h, w) of the whole picture; that picture if they are empty."""
-        box = _box(torch.from_numpy(np.logical_or.reduce(masks)))
-        return self._around(box, self._fitted(box)) if self.moves and box is not None else self.whole
+        box = bounds(torch.from_numpy(np.logical_or.reduce(masks)))
+        return self.around(box) if self.moves and box is not None else self.whole
+
+    def around(self, box: Box) -> View:
+        """Around a box of the whole picture."""
+        return self._around(box, self._fitted(box))
 
     def including(self, prompts: Sequence[Prompt]) -> View:
         """The view, larger where it wouldn't show the points of the prompts."""
@@ -157,7 +168,7 @@ class Zoom:
         return View(min(max(0, left), whole.width - width), min(max(0, top), whole.height - height), width, height)
 
 
-def _box(mask_hw: Tensor, stray: float = 0.0) -> Box | None:
+def bounds(mask_hw: Tensor, stray: float = 0.0) -> Box | None:
     """The bounding box of a mask, in its pixels, but for the share ``stray`` of them on each side.
 
     On a GPU this waits for it.
