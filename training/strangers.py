@@ -60,7 +60,7 @@ def _prompt(kind: str, mask_hw: NDArray[np.bool_], click: list[int]) -> Prompt:
     if kind == "click":
         return Prompt(0, 1, points_xy=np.array([click], np.float32), labels=np.array([1], np.int32))
     rows, columns = (np.flatnonzero(mask_hw.any(axis)) for axis in (1, 0))
-    return Prompt(0, 1, box_xyxy=np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float32))
+    return Prompt(0, 1, box_xyxy=np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32))
 
 
 def _iou(objects: list[dict[str, Any]], truth: NDArray[np.bool_]) -> float:

@@ -1,5 +1,6 @@
 """The first mask of a prompt, from several looks at its frame."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from vidseg.model.encoder import Encoder
 from vidseg.model.engine import Pass
 from vidseg.model.looks import Looks
 from vidseg.model.sam2 import SAM2
-from vidseg.types import RGB, Mask, Prompt, Source
+from vidseg.model.zoom import View
+from vidseg.types import RGB, Logits, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -20,25 +22,96 @@ DISCS = Discs(1, [(90.0, 60.0, 0.0, 0.0), (200.0, 90.0, 0.0, 0.0)], radius=24)
 AROUND_ONE = (66, 36, 114, 84)
 
 
-def looked(model: SAM2, rgb_hw3: RGB, source: Source, *prompts: Prompt) -> Mask:
+def looks(model: SAM2, rgb_hw3: RGB) -> Looks:
     def new_pass(zoom: float | None) -> Pass:
-        return Pass(model._predictor, source, replace(model._options, zoom=zoom), model._computing, False)
+        return Pass(model._predictor, DISCS, replace(model._options, zoom=zoom), model._computing, False)
 
-    return Looks(0, rgb_hw3, Encoder(model._predictor, model._computing, False), new_pass).mask(prompts)
+    return Looks(0, rgb_hw3, Encoder(model._predictor, model._computing, False), new_pass)
 
 
 @pytest.mark.parametrize(
     ("prompt", "mirrored"),
     [
-        (click(0, 1, (90, 60, 1)), lambda last: click(0, 1, (last - 90, 60, 1))),
-        (box(0, 1, *AROUND_ONE), lambda last: box(0, 1, last - 114, 36, last - 66, 84)),
+        (click(0, 1, (90, 60, 1)), lambda width: click(0, 1, (width - 1 - 90, 60, 1))),
+        (box(0, 1, *AROUND_ONE), lambda width: box(0, 1, width - 114, 36, width - 66, 84)),
     ],
     ids=["click", "box"],
 )
-def test_a_mirrored_picture_has_the_mirrored_mask(prompt, mirrored) -> None:
+def test_a_mirrored_picture_has_the_mirrored_mask(prompt: Prompt, mirrored: Callable[[int], Prompt]) -> None:
     rgb_hw3 = DISCS[0].rgb_hw3
     model = nano(**AS_SHIPPED)
-    one = looked(model, rgb_hw3, DISCS, prompt)
-    other = looked(model, np.ascontiguousarray(rgb_hw3[:, ::-1]), DISCS, mirrored(rgb_hw3.shape[1] - 1))
+    one = looks(model, rgb_hw3).logits([prompt]) > 0
+    other = looks(model, np.ascontiguousarray(rgb_hw3[:, ::-1])).logits([mirrored(rgb_hw3.shape[1])]) > 0
     assert iou(one, DISCS.truth(0) == 1) > 0.85
     assert iou(other[:, ::-1], one) > 0.995
+
+
+class Told(Looks):
+    """Looks that see what they are told to: a rectangle of logits by the view's width and whether it is mirrored."""
+
+    def __init__(self, seen: dict[tuple[int, bool], tuple[tuple[int, int, int, int], float]]) -> None:
+        super().__init__(0, np.zeros((100, 200, 3), np.uint8), None, None)
+        self.asked: list[tuple[View, bool, int]] = []
+        self._told = seen
+
+    def _logits(self, view: View, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
+        self.asked.append((view, mirrored, len(prompts)))
+        logits_hw = np.full((100, 200), -2.0, np.float32)
+        (left, top, right, below), logit = self._told.get((view.width, mirrored), ((0, 0, 0, 0), 0.0))
+        logits_hw[top:below, left:right] = logit
+        return logits_hw
+
+
+def test_a_box_is_looked_at_from_near_a_click_is_not() -> None:
+    whole, near, nearer = View(0, 0, 200, 100), View(38, 32, 125, 62), View(69, 47, 62, 31)
+    told, around = Told({}), box(0, 1, 75, 50, 125, 75)
+    told.logits([click(0, 1, (10, 10, 1)), around])
+    views = [(whole, 2), (near, 1), (nearer, 1)]  # what was said before is far from the box
+    assert told.asked == [(view, mirrored, said) for view, said in views for mirrored in (False, True)]
+    for prompt in (click(0, 1, (100, 60, 1)), replace(around, points_xy=np.zeros((1, 2)), labels=np.zeros(1))):
+        told = Told({})
+        told.logits([prompt])
+        assert told.asked == [(whole, False, 1), (whole, True, 1)]
+    told = Told({})
+    told.logits([box(0, 1, 5, 5, 190, 95)])  # so large that there is nothing nearer
+    assert told.asked == [(whole, False, 1), (whole, True, 1)]
+
+
+def test_looks_whose_masks_agree_with_the_box_count_more() -> None:
+    half, all_of_it, around = (75, 50, 100, 75), (75, 50, 125, 75), box(0, 1, 75, 50, 125, 75)
+    looks = {(width, mirrored): (half, 6.0) for width in (200, 125) for mirrored in (False, True)}
+    told = Told(looks | {(62, False): (all_of_it, 6.0)})
+    logits_hw = told.logits([around])
+    # Four have half of the box and 1/16 of the weight, one all of it; the last is empty and has none
+    assert logits_hw[60, 110] == pytest.approx((6 - 2 * 4 / 16) / (1 + 4 / 16), abs=1e-5)
+    assert logits_hw[60, 90] == pytest.approx(6)
+    assert logits_hw[10, 10] == pytest.approx(-2)
+
+
+def test_where_no_look_agrees_there_is_no_mask() -> None:
+    assert (Told({}).logits([box(0, 1, 75, 50, 125, 75)]) < 0).all()
+
+
+def test_a_click_takes_the_mean() -> None:
+    told = Told({(200, False): ((75, 50, 100, 75), 6.0)})
+    assert told.logits([click(0, 1, (80, 60, 1))])[60, 80] == pytest.approx(2)
+
+
+def test_one_that_is_not_found_costs_others_nothing() -> None:
+    """A click that finds nothing stays a click; what a box gave is used, in the whole picture."""
+    model = nano(**AS_SHIPPED)
+    nothing = Prompt(0, 2, mask_hw=np.zeros(DISCS.truth(0).shape, bool))
+    alone, beside = (
+        next(iter(model.track(DISCS, [box(0, 1, *AROUND_ONE), *others])))[1].masks_nhw[0] for others in ((), (nothing,))
+    )
+    assert iou(alone, beside) > 0.85
+    assert iou(beside, DISCS.truth(0) == 1) > 0.85
+
+
+def test_objects_that_exclude_each_other_share_no_pixel() -> None:
+    overlapping = [box(0, 1, *AROUND_ONE), box(0, 2, 70, 36, 118, 84)]
+    for exclusive in (False, True):
+        model = nano(**AS_SHIPPED, non_overlap_masks=exclusive)
+        masks = next(iter(model.track(DISCS, overlapping)))[1].masks_nhw
+        assert (masks[0] & masks[1]).any() != exclusive
+        assert (masks[0] | masks[1]).sum() > 1000

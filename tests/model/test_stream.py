@@ -266,11 +266,29 @@ def test_what_was_given_as_a_mask_counts_as_often_as_it_is_told_to(jpegs: Path, 
     check([masks for _, masks in model.track(ArraySource(read(folder)), prompts)], theirs, prompts)
     plain = [masks for _, masks in build(image_size=128).track(ArraySource(read(folder)), prompts)]
     assert any(not np.allclose(one.logits_nhw, theirs[n][1][0], atol=1e-3) for n, one in enumerate(plain))
-    clicked = [
-        [masks.logits_nhw for _, masks in build(image_size=128, prompted_weight=weight).track(source, [CLICK])]
-        for weight, source in ((weight, ArraySource(read(folder))) for weight in (1, 3))
-    ]
+    clicked, boxed = (
+        [
+            [masks.logits_nhw for _, masks in build(image_size=128, prompted_weight=weight).track(source, [prompt])]
+            for weight, source in ((weight, ArraySource(read(folder))) for weight in (1, 3))
+        ]
+        for prompt in (CLICK, box(0, 1, 40, 20, 120, 100))
+    )
     np.testing.assert_array_equal(*clicked)
+    assert not np.allclose(*boxed, atol=1e-3)
+
+
+def test_prompted_frames_that_are_not_attended_to_do_not_count() -> None:
+    """sam2's ``max_cond_frames_in_attn``: the nearest so many."""
+    attended = []
+    for weight in (1, 3):
+        model = build(image_size=128, prompted_weight=weight)
+        model._predictor.max_cond_frames_in_attn = 2
+        model._predictor.memory_attention.register_forward_hook(
+            lambda module, args, kwargs, output: attended.append(len(kwargs["memory"])), with_kwargs=True
+        )
+        prompts = [mask(0, 1), mask(1, 1), mask(2, 1)]
+        list(model.track(ArraySource(moving_squares(4)), prompts))
+    assert attended[1] - attended[0] == 2 * 2 * (128 // 16) ** 2
 
 
 def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:

@@ -68,10 +68,10 @@ def group(prompted: dict[int, dict[int, Output]], outlined: Collection[int], mos
     for object_id, outputs in prompted.items():
         alike.setdefault((tuple(outputs), object_id in outlined), []).append(object_id)
     groups = []
-    for (positions, masks), ids in alike.items():
+    for (positions, apart), ids in alike.items():
         for first in range(0, len(ids), most):
             batch = tuple(ids[first : first + most])
-            groups.append(Group(batch, {p: _stack([prompted[i][p] for i in batch]) for p in positions}, masks))
+            groups.append(Group(batch, {p: _stack([prompted[i][p] for i in batch]) for p in positions}, apart))
     return groups
 
 

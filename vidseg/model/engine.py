@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
+from vidseg.model.box import choosing_by_box
 from vidseg.model.encoder import Features
-from vidseg.model.fitted import fitted
 from vidseg.model.guided import guided
 from vidseg.model.holes import fill_holes, fill_holes_unwaited
 from vidseg.model.image import Uploaded
@@ -50,10 +50,10 @@ class Pass:
     With ``options.exact`` objects are tracked one by one as upstream does, else those prompted on the same frames go as
     a batch. One in ``memory_stride`` tracked frames is remembered: those whose position is a multiple of it.
     Memories of prompted frames count ``prompted_weight`` times over for objects that were given as masks or boxes.
-    ``box_fit`` has sam2 choose among three masks of a box (``fitted``). ``upsample`` "guided" has masks follow the
-    picture's edges on their way to the input's size. ``zoom`` says what the model is to
-    see of each frame. With ``propagate`` "both" objects are shown before their first prompt, too.
-    ``computing`` is what the model runs inside. With ``gpu`` nothing waits for the device (but a zoom): see Fetched.
+    ``box_fit`` has sam2 choose among three masks of a box. ``upsample`` "guided" has masks follow the picture's edges
+    on their way to the input's size. ``zoom`` says what the model is to see of each frame. With ``propagate`` "both"
+    objects are shown before their first prompt, too. ``computing`` is what the model runs inside. With ``gpu`` nothing
+    waits for the device (but a zoom and ``box_fit``): see Fetched.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Pass:
                 if prompt.mask_hw is not None:
                     predictor.add_new_mask(state, **at, mask=torch.from_numpy(np.ascontiguousarray(prompt.mask_hw)))
                 else:
-                    with fitted(predictor, view.share(prompt.box_xyxy), options.box_fit, options.mask_threshold):
+                    with choosing_by_box(predictor, prompt, view, options):
                         predictor.add_new_points_or_box(
                             state, **at, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
                         )

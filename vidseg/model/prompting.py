@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
+import numpy as np
+
 from vidseg.errors import InputError
 from vidseg.model.encoder import Encoder
 from vidseg.model.engine import Pass
@@ -20,10 +22,15 @@ Seen = tuple[Frame, View]
 
 
 class Prompting:
-    """Gives prompts to passes over ``source``, which ``new_pass`` begins, each with a zoom (SAM2's) or None."""
+    """Gives prompts to passes over ``source``, which ``new_pass`` begins, each with a zoom (SAM2's) or None.
 
-    def __init__(self, source: Source, encoder: Encoder, new_pass: Callable[[float | None], Pass]) -> None:
-        self._source, self._encoder, self._new_pass = source, encoder, new_pass
+    With ``exclusive`` no two objects have a pixel in common.
+    """
+
+    def __init__(
+        self, source: Source, encoder: Encoder, new_pass: Callable[[float | None], Pass], exclusive: bool
+    ) -> None:
+        self._source, self._encoder, self._new_pass, self._exclusive = source, encoder, new_pass, exclusive
 
     def given(self, prompts: Sequence[Prompt], zoom: float | None) -> tuple[Pass, int]:
         """A pass that was given all prompts, and the position of the first. SAM2.track says what they do."""
@@ -46,23 +53,31 @@ class Prompting:
     def _closer(self, position: int, rgb_hw3: RGB, zoom: Zoom, prompts: list[Prompt]) -> tuple[View, list[Prompt]]:
         """What is to be seen of the prompted frame to have its objects close, and masks that prompt them there.
 
-        Clicks and boxes are for the whole picture: from close by, a click on a sleeve gives the sleeve.
+        Clicks and boxes are for Looks. An object that none of these found keeps its prompts, for the whole picture.
         """
         by_object: dict[int, list[Prompt]] = {}
         for prompt in prompts:
             by_object.setdefault(prompt.object_id, []).append(prompt)
-        looks = Looks(position, rgb_hw3, self._encoder, self._new_pass)
-        masks: dict[int, Mask] = {}
-        with progress(len(by_object), "first looks", "object") as bar:
-            for object_id, each in by_object.items():
-                given = each[-1].mask_hw
-                masks[object_id] = looks.mask(each) if given is None else given
+        masks = {object_id: each[-1].mask_hw for object_id, each in by_object.items() if each[-1].mask_hw is not None}
+        masks |= self._found(position, rgb_hw3, {key: each for key, each in by_object.items() if key not in masks})
+        given = []
+        for object_id, each in by_object.items():
+            mask = Prompt(each[-1].frame_index, object_id, mask_hw=masks[object_id])
+            given += [mask] if masks[object_id].any() else each
+        found = all(mask_hw.any() for mask_hw in masks.values())
+        return zoom.fitting([*masks.values()]) if found else zoom.whole, given
+
+    def _found(self, position: int, rgb_hw3: RGB, prompts: Mapping[int, Sequence[Prompt]]) -> dict[int, Mask]:
+        """The masks of objects on a prompted frame."""
+        looks, logits = Looks(position, rgb_hw3, self._encoder, self._new_pass), {}
+        with progress(len(prompts), "first looks", "object") as bar:
+            for object_id, each in prompts.items():
+                logits[object_id] = looks.logits(each)
                 bar.update()
-        if not all(mask_hw.any() for mask_hw in masks.values()):
-            return zoom.whole, prompts
-        return zoom.fitting([*masks.values()]), [
-            Prompt(each[-1].frame_index, object_id, mask_hw=masks[object_id]) for object_id, each in by_object.items()
-        ]
+        if not self._exclusive or not logits:
+            return {object_id: logits_hw > 0 for object_id, logits_hw in logits.items()}
+        best_hw = np.argmax([*logits.values()], 0)
+        return {object_id: (logits_hw > 0) & (best_hw == n) for n, (object_id, logits_hw) in enumerate(logits.items())}
 
     def _correct(self, pass_: Pass, start: int, corrections: dict[int, list[Prompt]]) -> None:
         """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""

@@ -139,7 +139,8 @@ class SAM2:
         def new_pass(zoom: float | None) -> Pass:
             return Pass(self._predictor, source, replace(self._options, zoom=zoom), self._computing, self._gpu)
 
-        pass_, start = Prompting(source, encoder, new_pass).given(prompts, self._options.zoom)
+        prompting = Prompting(source, encoder, new_pass, exclusive=self._predictor.non_overlap_masks)
+        pass_, start = prompting.given(prompts, self._options.zoom)
         both = self._options.propagate == "both" and start > 0
         before = Before(pass_, source, start, encoder.features) if both else None
         first = start if before is None else before.end

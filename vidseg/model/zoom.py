@@ -61,13 +61,6 @@ class View:
             mask_hw=None if prompt.mask_hw is None else self.of(prompt.mask_hw),
         )
 
-    def share(self, box_xyxy: NDArray[np.float32] | None) -> Box | None:
-        """A box in pixels of the view, in shares of it."""
-        if box_xyxy is None:
-            return None
-        left, top, right, below = (box_xyxy / np.array(2 * [self.width, self.height])).tolist()
-        return left, top, right, below
-
     def paste(self, logits_n1hw: Tensor, whole: "View") -> Tensor:
         """Logits of the view (n, 1, height, width) as those of ``whole``; there is no object beyond the view."""
         if self == whole:
