@@ -38,8 +38,8 @@ def build(version: str = "2.1", **changes: Any) -> SAM2:
 
 def nano(device: str = "cpu", **options: Any) -> SAM2:
     """The weights in the package; ``AS_SHIPPED`` are the options that ``model=nano`` has."""
-    own = {"config": "model/nano.yaml", "checkpoint": NANO, "image_size": None}
-    return build(**own, fill_hole_area=8, exact=False, device=device, **options)
+    own = {"config": "model/nano.yaml", "checkpoint": NANO, "image_size": None, "fill_hole_area": 8, "exact": False}
+    return build(**{**own, **options}, device=device)
 
 
 @functools.cache

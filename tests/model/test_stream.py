@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity import CLICK, box, build, check, first_frames, mask, point, propagate, read, upstream
+from parity import CLICK, box, build, check, first_frames, mask, nano, point, propagate, read, upstream
 from renders import RENDERS, masks_of
-from sources import ArraySource, moving_squares
+from sources import ArraySource, Discs, moving_squares
 
 from vidseg.composite import label_map, overlay
 from vidseg.errors import InputError
@@ -275,6 +275,24 @@ def test_what_was_given_as_a_mask_counts_as_often_as_it_is_told_to(jpegs: Path, 
     )
     np.testing.assert_array_equal(*clicked)
     assert not np.allclose(*boxed, atol=1e-3)
+
+
+def test_counting_more_often_takes_no_more_keys() -> None:
+    """nano's attention has a bias instead; its sums come in another order."""
+    attended, logits = [], []
+    source = Discs(6, [(90.0, 60.0, 4.0, 0.0)])
+    for exact, weight in ((False, 1), (False, 4), (True, 4)):
+        model = nano(exact=exact, prompted_weight=weight)
+        model._predictor.memory_attention.register_forward_hook(
+            lambda module, args, kwargs, output: attended.append(len(kwargs["memory"])), with_kwargs=True
+        )
+        pairs = list(model.track(source, [Prompt(0, 1, mask_hw=source.truth(0) == 1)]))
+        logits.append(pairs[-1][1].logits_nhw)
+    steps = len(attended) // 3
+    assert attended[:steps] == attended[steps : 2 * steps]
+    assert attended[-1] > attended[steps - 1]
+    np.testing.assert_allclose(logits[1], logits[2], atol=1e-3)
+    assert not np.allclose(logits[0], logits[1], atol=1e-2)
 
 
 def test_prompted_frames_that_are_not_attended_to_do_not_count() -> None:

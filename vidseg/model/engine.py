@@ -223,7 +223,7 @@ class Pass:
         times = self._options.prompted_weight if each.outlined else 1
         most = self._predictor.max_cond_frames_in_attn
         attended = len(each.prompted) if most == -1 else min(most, len(each.prompted))
-        with weighted(self._predictor.memory_attention, attended, times):
+        with weighted(self._predictor.memory_attention, attended, times, self._options.exact):
             output, _ = self._predictor._run_single_frame_inference(
                 inference_state=self._state,
                 output_dict=each.outputs,
