@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from vidseg.metric.score import iou
 from vidseg.notebook import run
 from vidseg.types import Prompt
 
@@ -50,7 +51,7 @@ def _score(drawn: dict[str, Any], kind: str, data: Path, folder: Path, overrides
     run([*settings, *overrides], [_prompt(kind, truth[0], drawn["click"])])
     with (folder / "masks.jsonl").open(encoding="utf-8") as lines:
         found = {line["frame"]: line["objects"] for line in map(json.loads, lines) if line["frame"] in truth}
-    later = [_iou(found[frame], mask) for frame, mask in truth.items() if frame]
+    later = [iou(_mask(found[frame], mask), mask) for frame, mask in truth.items() if frame]
     return float(np.mean(later))
 
 
@@ -63,9 +64,8 @@ def _prompt(kind: str, mask_hw: NDArray[np.bool_], click: list[int]) -> Prompt:
     return Prompt(0, 1, box_xyxy=np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32))
 
 
-def _iou(objects: list[dict[str, Any]], truth: NDArray[np.bool_]) -> float:
-    mask = coco.decode(objects[0]["rle"]).astype(bool) if objects else np.zeros_like(truth)
-    return float((mask & truth).sum() / (mask | truth).sum())
+def _mask(objects: list[dict[str, Any]], like: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return coco.decode(objects[0]["rle"]).astype(bool) if objects else np.zeros_like(like)
 
 
 if __name__ == "__main__":
