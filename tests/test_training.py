@@ -4,8 +4,10 @@ import copy
 import json
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,11 @@ from pycocotools import mask as coco
 from torch import nn
 
 from training import prompts, strangers
+from training.data import holding
 from training.losses import _Damage
 from training.muon import Muon, matrices
+from training.solids import LENGTH, Finish, Part, Turntable, ball
+from training.things import thing
 
 ROOT = Path(__file__).parents[1]
 FEED = """
@@ -127,3 +132,36 @@ def test_prompts_lie_where_they_should(kind: str) -> None:
                 assert (x, y) == pytest.approx({2: (70, 20), 3: (110, 50)}[label], abs=10)
             else:
                 assert mask[int(y), int(x)] == label
+
+
+def test_things_are_whole_turn_and_are_a_function_of_their_seed() -> None:
+    backgrounds = [np.random.default_rng(0).integers(0, 256, (260, 300, 3), np.uint8)]
+    for seed in range(12):
+        draw = thing(np.random.default_rng(seed), backgrounds)
+        image, mask = draw(0)
+        again = thing(np.random.default_rng(seed), backgrounds)(0)
+        assert np.array_equal(image, again[0])
+        assert np.array_equal(mask, again[1])
+        assert not np.array_equal(draw(7)[0], image)
+        _, _, parts, _ = cv2.connectedComponentsWithStats(mask)
+        assert parts[1:, cv2.CC_STAT_AREA].max() > 0.9 * mask.sum() > 900
+        assert not mask[[0, -1]].any()
+        assert not mask[:, [0, -1]].any()
+
+
+def test_a_ball_is_round_has_no_gaps_and_its_colours_go_on_beyond_its_mask() -> None:
+    grey = Finish(lambda points, *_: np.full(points.shape, 200, np.float32))
+    for seed in range(5):
+        table = Turntable(np.random.default_rng(seed), [Part(ball((5, 0, 0), (2, 2, 2)), grey)], np.zeros((9, 9, 3)))
+        image, mask = table.draw(0)
+        radius = LENGTH / 12**0.5
+        assert np.pi * radius**2 <= mask.sum() < 1.25 * np.pi * radius**2  # what is nearer is larger
+        assert np.array_equal(mask, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
+        assert image[cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0].min() > 40
+
+
+def test_a_folder_that_lacks_data_says_what(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    assert holding("videos")(str(tmp_path)) == tmp_path
+    with pytest.raises(ArgumentTypeError, match=r"lacks emoji, clipart; training/README\.md"):
+        holding("videos", "emoji", "clipart")(str(tmp_path))

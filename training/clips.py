@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.data import Library, Picture, blob, cut, drawn_background, recoloured, textured
 from training.figures import Figure
+from training.things import thing
 
 MIN_AREA = 0.004  # of the picture: what a target shows at least in its first frame
 _PASTED, _RIGHT = 2, 20  # labels: 1 is a sequence's or a photograph's own object; these are where others start
@@ -147,16 +148,18 @@ class Clips:
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.40:
+        if kind < 0.38:
             return _wobbling(rng, *cut(*self._library.people[rng.integers(len(self._library.people))]))
-        if kind < 0.70:
+        if kind < 0.55:
+            return thing(rng, self._library.backgrounds)
+        if kind < 0.78:
             drawn = self._library.emoji if rng.random() < 0.4 else self._library.clipart
             image, mask = drawn[rng.integers(len(drawn))]
             image = recoloured(rng, image)
             if rng.random() < 0.5:
                 image = textured(rng, image, self._library.backgrounds)
             return _wobbling(rng, image, mask)
-        if kind < 0.92:
+        if kind < 0.94:
             return Figure(rng).draw
         return _wobbling(rng, *blob(rng, self._library.backgrounds, self._library.clipart))
 

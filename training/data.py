@@ -3,7 +3,8 @@
 All pictures are uint8 RGB (H, W, 3), all masks uint8 (H, W), 0 or 1.
 """
 
-from collections.abc import Iterator
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from numpy.random import Generator
 
 from training.figures import Colour, Picture, colour
 
+DAVIS = ("davis/JPEGImages/480p", "davis/Annotations/480p")
+WHOLE = (*DAVIS, "ccp/images", "ccp/labels", "emoji", "clipart", "videos")
 SIDE = 480  # pixels: the height that pictures are kept at; clips are at most about as fine
 CUTOUT = 320  # pixels: the longer side that cutouts are kept at
 
@@ -25,6 +28,18 @@ class Sequence:
     name: str
     frames: list[Picture]
     masks: list[Picture]
+
+
+def holding(*parts: str) -> Callable[[str], Path]:
+    """For argparse: a folder that holds ``parts``."""
+
+    def folder(text: str) -> Path:
+        lacking = [part for part in parts if not (Path(text) / part).is_dir()]
+        if lacking:
+            raise ArgumentTypeError(f"{text} lacks {', '.join(lacking)}; training/README.md says where they come from")
+        return Path(text)
+
+    return folder
 
 
 def davis(root: Path, name: str, side: int) -> Sequence:

@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from training.data import SIDE, Picture, Sequence, at_height, cutout, davis, person, video
+from training.data import SIDE, WHOLE, Picture, Sequence, at_height, cutout, davis, holding, person, video
 
 _QUALITY = 65  # WebP's
 _CRF = "23"
@@ -22,7 +22,7 @@ _CRF = "23"
 
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__)
-    cli.add_argument("folder", type=Path)
+    cli.add_argument("folder", type=holding(*WHOLE))
     cli.add_argument("small", type=Path)
     args = cli.parse_args()
     for path in sorted((args.folder / "davis/JPEGImages/480p").iterdir()):

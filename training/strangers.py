@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from training.data import holding
 from vidseg.metric.score import iou
 from vidseg.notebook import run
 from vidseg.types import Prompt
@@ -27,7 +28,7 @@ def main() -> None:
     """Prints each object's and each kind's mean J over the frames after the first."""
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    cli.add_argument("--data", type=Path, required=True, help="holds videos/")
+    cli.add_argument("--data", type=holding("videos"), required=True, help="holds videos/")
     cli.add_argument("--out", type=Path, default=Path("runs/strangers"), help="for the runs' folders")
     args = cli.parse_args()
     drawn = json.loads(DRAWN.read_text(encoding="utf-8"))

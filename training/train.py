@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from training import losses, prompts, validate
 from training.clips import Clip, Clips
-from training.data import Library
+from training.data import WHOLE, Library, holding
 from training.feed import Feed
 from training.muon import Muon, matrices
 from training.network import FROZEN_BLOCKS, build, quicken, start_matching
@@ -86,7 +86,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("out", type=Path)
-    cli.add_argument("--data", type=Path, required=True, help="holds davis/, ccp/, emoji/, clipart/ and videos/")
+    cli.add_argument(
+        "--data", type=holding(*WHOLE), required=True, help="holds davis/, ccp/, emoji/, clipart/ and videos/"
+    )
     cli.add_argument("--weights", type=Path, help="weights to start from (.safetensors) instead of ImageNet's")
     cli.add_argument("--all", action="store_true", help="train on the three validation sequences too")
     cli.add_argument("--steps", type=int, default=6000)

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from training import prompts
-from training.data import Picture, Sequence, davis
+from training.data import DAVIS, Picture, Sequence, davis, holding
 from training.network import CONFIG, normalise
+from vidseg.metric.score import iou
 from vidseg.model import upstream
 
 HELD_OUT = ("breakdance", "drift-chicane", "parkour")
@@ -27,7 +28,7 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("weights", type=Path)
     cli.add_argument("sequences", nargs="*", default=HELD_OUT)
-    cli.add_argument("--data", type=Path, required=True, help="holds davis/")
+    cli.add_argument("--data", type=holding(*DAVIS), required=True, help="holds davis/")
     cli.add_argument("--image-size", type=int)
     args = cli.parse_args()
     model = upstream.build(CONFIG, args.image_size, False, 0)
@@ -94,11 +95,7 @@ def _pair(left: Sequence, right: Sequence) -> tuple[list[Picture], tuple[list[Pi
 
 def _mean_iou(a: list[Picture], b: list[Picture]) -> float:
     """Mean over all frames but the first."""
-    values = []
-    for x, y in zip(a[1:], b[1:], strict=True):
-        union = (x | y).sum()
-        values.append((x & y).sum() / union if union else 1.0)
-    return float(np.mean(values))
+    return float(np.mean([iou(x > 0, y > 0) for x, y in zip(a[1:], b[1:], strict=True)]))
 
 
 if __name__ == "__main__":
