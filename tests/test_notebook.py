@@ -40,6 +40,8 @@ def test_run_works_after_sam2_took_hydra_and_leaves_it_as_it_was(overrides):
 def test_a_mistake_raises_with_the_command_s_message(overrides):
     with pytest.raises(JobFailed, match=r"prompt: clip\.mp4 has no prompt of its own"):
         vidseg.run(overrides)
+    with pytest.raises(JobFailed, match=r"^stride: Value 'often' of type 'str' could not be converted to Integer$"):
+        vidseg.run([*overrides, "stride=often"])
 
 
 def test_show_draws_as_the_samples_do(clip):

@@ -247,7 +247,7 @@ def test_a_score_by_name():
 def test_a_launcher_that_is_not_installed_says_which_extra_brings_it():
     from hydra.errors import MissingConfigException
 
-    from vidseg.__main__ import _message
+    from vidseg.overrides import explain
 
     error = MissingConfigException("Could not find it", "hydra/launcher/joblib")
-    assert _message(error) == "hydra/launcher/joblib: not installed; pip install 'vidseg[parallel]' brings it"
+    assert explain(error) == "hydra/launcher/joblib: not installed; pip install 'vidseg[parallel]' brings it"

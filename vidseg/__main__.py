@@ -7,23 +7,14 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from vidseg import config as configuration
 from vidseg.errors import InputError
+from vidseg.overrides import explain
 from vidseg.sweep.videos import spread
-
-# What a choice that Hydra doesn't know asks for: the extra of pyproject.toml that brings it.
-EXTRAS = {
-    "hydra/launcher/joblib": "parallel",
-    "hydra/launcher/submitit_local": "slurm",
-    "hydra/launcher/submitit_slurm": "slurm",
-    "hydra/launcher/ray": "ray",
-    "hydra/sweeper/optuna": "optuna",
-}
 
 configuration.register()
 
@@ -73,18 +64,9 @@ def main() -> None:
 
 
 def _message(error: Exception) -> str:
-    """What Hydra itself would print of its own errors; one line of any other."""
-    if isinstance(error, MissingConfigException) and (extra := EXTRAS.get(error.missing_cfg_file or "")):
-        choice = str(error.missing_cfg_file)
-        return f"{choice}: not installed; pip install 'vidseg[{extra}]' brings it"
-    if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or "") and not error.options:
-        # Of a list (output=[cutout,gif]) Hydra says that it can't load one, not which there are
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        names = ", ".join(sorted(path.stem for path in Path(configuration.folder(), group).glob("*.yaml")))
-        return f"{group}: there is no {choice}; choose from {names}" if names else str(error)
+    """One line, or two of Hydra's own."""
     if isinstance(error, CompactHydraException):
-        cause = error.__cause__
-        return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
+        return explain(error)
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vidseg import config as configuration
-from vidseg.job import run_job
+from vidseg.job import JobFailed, run_job
+from vidseg.overrides import explain
 from vidseg.types import Prompt
 
 
@@ -27,7 +29,7 @@ def run(overrides: Sequence[str] = (), prompts: Sequence[Prompt] | None = None) 
     """Runs ``python -m vidseg OVERRIDES`` in this process.
 
     ``prompts`` (from ``Prompt.from_bboxes``, say) replace the configuration's. Raises JobFailed, whose message is the
-    command's, after leaving the same record as the command.
+    command's, after leaving the same record as the command (none where OVERRIDES are no configuration).
     """
     composed = _compose(list(overrides))
     folder = Path(composed.hydra.run.dir)
@@ -50,6 +52,8 @@ def _compose(overrides: list[str]) -> DictConfig:
     try:
         with initialize_config_dir(configuration.folder(), version_base="1.3", job_name="vidseg"):
             return compose("config", overrides, return_hydra_config=True)
+    except CompactHydraException as error:
+        raise JobFailed(explain(error)) from error
     finally:
         GlobalHydra.instance().hydra = theirs
 
