@@ -75,7 +75,7 @@ def _vehicle(rng: Generator, finish: _Finishes) -> Iterator[Part]:
 
 
 def _two_wheeler(rng: Generator, finish: _Finishes) -> Iterator[Part]:
-    """A bicycle, motorcycle or scooter; half of them with somebody on it."""
+    """A bicycle, motorcycle or scooter; most of them with somebody on it, as DAVIS-2016 counts them."""
     size, base = rng.uniform(0.5, 0.75), rng.uniform(0.9, 1.2)
     rubber, hub, frame = _dark(rng), finish(), finish()
     for x in (-base, base):
@@ -89,7 +89,7 @@ def _two_wheeler(rng: Generator, finish: _Finishes) -> Iterator[Part]:
     if rng.random() < 0.6:
         engine = (rng.uniform(0.4, 0.7), rng.uniform(0.2, 0.45), 0.2)
         yield Part(ball((0.05, rng.uniform(-0.1, 0.3), 0), engine, rng.uniform(0.4, 1)), finish())
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:
         yield from _rider(rng, finish)
 
 
@@ -106,7 +106,7 @@ def _rider(rng: Generator, finish: _Finishes) -> Iterator[Part]:
 
 
 def _animal(rng: Generator, finish: _Finishes) -> Iterator[Part]:
-    """A body, a neck, a head, two legs or four, a tail."""
+    """A body, a neck, a head, two legs or four, a tail; some are ridden."""
 
     def hide() -> Finish:
         return Finish(finish().paint)  # hides don't shine
@@ -127,6 +127,11 @@ def _animal(rng: Generator, finish: _Finishes) -> Iterator[Part]:
             tip = (-0.15, -0.7 * size - ear, side) if pricked else (-0.2, ear - 0.3, 1.2 * side)
             yield Part(tube([head + (-0.1, -0.5 * size, 0.5 * side), head + tip], (0.4 * size, 0.08)), face)
     yield from _legs(rng, long, thick, coat if rng.random() < 0.6 else finish())
+    if rng.random() < 0.3:
+        size = rng.uniform(0.6, 1.0)
+        saddle = np.float32([rng.uniform(0.1, 0.5), 0.6 * size - thick, 0])  # riders sit 0.5 above their origin
+        for part in _rider(rng, finish):
+            yield Part(part.surface * size + saddle, part.finish)
     if rng.random() < 0.8:
         tail, rise, width = rng.uniform(0.3, 1.2), rng.normal(0, 0.5), rng.uniform(0.05, 0.3)
         root, bend = (-0.9 * long, -0.3 * thick, 0), (-long - 0.5 * tail, -0.3 * thick - rise, 0)
