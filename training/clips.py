@@ -148,11 +148,11 @@ class Clips:
             first, step = int(rng.integers(len(one))), int(rng.integers(0, 3))
             bounce = np.concatenate([np.arange(len(one)), np.arange(len(one))[::-1]])
             return lambda t: one[bounce[(first + step * t) % len(bounce)]]
-        if kind < 0.38:
+        if kind < 0.36:
             return _wobbling(rng, *cut(*self._library.people[rng.integers(len(self._library.people))]))
-        if kind < 0.55:
+        if kind < 0.52:
             return thing(rng, self._library.backgrounds)
-        if kind < 0.78:
+        if kind < 0.72:
             drawn = self._library.emoji if rng.random() < 0.4 else self._library.clipart
             image, mask = drawn[rng.integers(len(drawn))]
             image = recoloured(rng, image)
