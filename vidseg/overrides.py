@@ -37,7 +37,7 @@ def _choice(error: MissingConfigException) -> str:
         return f"{missing}: not installed; pip install 'vidseg[{EXTRAS[missing]}]' brings it"
     group, _, choice = missing.rpartition("/")
     # Of a list (output=[cutout,gif]) Hydra says that it can't load one, not which there are
-    names = error.options or _choices(group)
+    names = error.options or [path.stem for path in _files(group)]
     return f"{group}: there is no {choice!r}; choose from {', '.join(names)}" if group and names else str(error)
 
 
@@ -45,16 +45,13 @@ def _key(key: str, node: DictConfig) -> str:
     """Of a key that ``node`` hasn't."""
     group, _, name = key.rpartition(".")
     known = [str(each) for each in node if each != "hydra" and not str(each).startswith("_")]
-    if others := [choice for choice in _choices(group) if name in OmegaConf.load(_yaml(group, choice))]:
+    if others := [path.stem for path in _files(group) if name in OmegaConf.load(path)]:
         return f"{key}: unknown key; it belongs to {group}={', '.join(others)}"
     if near := get_close_matches(name, known, 1):
         return f"{key}: unknown key; did you mean {f'{group}.' if group else ''}{near[0]}?"
     return f"{key}: unknown key; there {'are ' + ', '.join(known) if known else f'is none in this {group}'}"
 
 
-def _choices(group: str) -> list[str]:
-    return sorted(path.stem for path in Path(configuration.folder(), group).glob("*.yaml")) if group else []
-
-
-def _yaml(group: str, choice: str) -> Path:
-    return Path(configuration.folder(), group, f"{choice}.yaml")
+def _files(group: str) -> list[Path]:
+    """The choices of a group; what lies beside the groups is none."""
+    return sorted(Path(configuration.folder(), group).glob("*.yaml")) if group else []
