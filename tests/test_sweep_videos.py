@@ -135,3 +135,29 @@ def test_the_first_annotation_of_an_extracted_frame(davis, clip):
     (davis / "Annotations" / "camel").rename(davis / "Annotations" / "clip")
     (of_file,) = first_mask(open_source(str(clip)), root, None)
     assert of_file.frame_index == 0
+
+
+def test_label_maps_have_the_numbers_of_a_folder_s_files(vidseg, davis):
+    """As in YouTube-VOS, whose frames are 5 apart, and in folders that FFmpeg numbers from 1."""
+    for folder in ("JPEGImages/camel", "Annotations/camel"):
+        for index in range(4):
+            (old,) = (davis / folder).glob(f"{index:05d}.*")
+            old.rename(old.with_stem(f"frame_{5 + 5 * index:05d}"))
+    scored = ("prompt=first_mask", "prompt.root=Annotations", "metric=[davis_jf]", "metric.davis_jf.root=Annotations")
+    run = ("model=square", "video=JPEGImages/camel", "output=[masks,frames,rle]", "tracker=none", "hydra.run.dir=run")
+    done = vidseg(*run, *scored)
+    assert done.returncode == 0, done.stderr
+    for kind in ("masks", "frames"):
+        names = sorted(path.name for path in (davis / "run" / kind).iterdir())
+        assert names == ["00005.png", "00010.png", "00015.png", "00020.png"]
+    lines = [json.loads(line) for line in (davis / "run/masks.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == [0, 1, 2, 3]
+    summary = json.loads((davis / "run/summary.json").read_text())
+    assert summary["metrics"]["j"] == 1, "the square moves as the annotations do"
+    again = vidseg(
+        *("model=replay", "model.path=run/masks", "video=JPEGImages/camel", "output=[rle]"),
+        *("metric=[agreement]", "metric.agreement.reference=run", "tracker=none", "hydra.run.dir=again"),
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads((davis / "again/summary.json").read_text())["metrics"]["agreement"] == 1
+    assert "have no masks there" not in again.stderr

@@ -1,10 +1,9 @@
-"""Masks on disk, looked up by frame number: a run's masks.jsonl, or a folder of label PNGs (ground truth, or a run's).
+"""Masks on disk, frame by frame: a run's masks.jsonl, or a folder of label PNGs (ground truth, or a run's).
 
 Messages name the ``key`` that the user gave the path as. Knows nothing about who wrote the masks or what they are for.
 """
 
 import json
-from collections.abc import Container
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
+from vidseg.numbered import numbered
 from vidseg.palette_png import VOID, read_label_map
 from vidseg.types import Mask, VideoInfo
 
@@ -21,13 +21,14 @@ Scores = dict[int, float | None]
 
 
 class MaskFiles(Protocol):
-    """Recorded masks. ``object_ids`` are the ids on any frame, ``frames`` the numbers of the frames with a record."""
+    """Recorded masks. ``object_ids`` are the ids on any frame."""
 
     @property
     def object_ids(self) -> frozenset[int]: ...  # noqa: D102
 
-    @property
-    def frames(self) -> Container[int]: ...  # noqa: D102
+    def has(self, index: int, info: VideoInfo) -> bool:
+        """Whether the frame has a record."""
+        ...
 
     def read(self, index: int, info: VideoInfo) -> tuple[dict[int, Mask] | None, Scores]:
         """Masks (h, w) and object scores by id; None for a frame without a record.
@@ -38,7 +39,7 @@ class MaskFiles(Protocol):
 
 
 def open_masks(path: str | None, key: str) -> MaskFiles:
-    """The masks at ``path``: a run's folder, its masks.jsonl, or a folder of label PNGs named by frame number.
+    """The masks at ``path``: a run's folder, its masks.jsonl, or a folder of label PNGs (``LabelMaps``).
 
     Raises InputError where there are none.
     """
@@ -74,10 +75,9 @@ class MaskRecord:
             raise InputError(f"{key}: {path} is empty")
         self.object_ids = frozenset(object_ids)
 
-    @property
-    def frames(self) -> Container[int]:
-        """Numbers of the frames with a line."""
-        return self._places.keys()
+    def has(self, index: int, info: VideoInfo) -> bool:
+        """Whether the frame has a line."""
+        return index in self._places
 
     def read(self, index: int, info: VideoInfo) -> tuple[dict[int, Mask] | None, Scores]:
         """Masks and scores by object id."""
@@ -93,7 +93,7 @@ class MaskRecord:
 
 
 class LabelMaps:
-    """A folder of label PNGs named by frame number (00007.png is frame 7).
+    """A folder of label PNGs. Of a folder of frames, 00007.png is that of 00007.jpg; of a file, that of frame 7.
 
     DAVIS-2016's single object, 255 in a folder that holds no other value, is object 1; beside others 255 is void and
     counts as background, as DAVIS-2017's semi-supervised task has it. The first map with an object tells which it is.
@@ -103,20 +103,18 @@ class LabelMaps:
         if not Path(folder).is_dir():
             raise InputError(f"{key}: no such folder: {folder}")
         self._key = key
-        numbered = {int(path.stem): path for path in Path(folder).glob("*.png") if path.stem.isdigit()}
-        if not numbered:
-            raise InputError(f"{key}: {folder} holds no label maps named by frame number, such as 00000.png")
-        self._files = dict(sorted(numbered.items()))
+        self._files = numbered(Path(folder), {".png"}, key)
+        if not self._files:
+            raise InputError(f"{key}: {folder} holds no label maps named as the frames, such as 00000.png")
 
-    @property
-    def frames(self) -> Container[int]:
-        """Numbers of the frames with a file."""
-        return self._files.keys()
+    def has(self, index: int, info: VideoInfo) -> bool:
+        """Whether the frame has a file."""
+        return info.file_number(index) in self._files
 
     @cached_property
     def object_ids(self) -> frozenset[int]:
         """The ids of all maps; each is read for it."""
-        return frozenset(int(value) for index in self._files for value in np.unique(self._ids(index)) if value)
+        return frozenset(int(value) for file in self._files.values() for value in np.unique(self._ids(file)) if value)
 
     @cached_property
     def _void_is_object(self) -> bool:
@@ -128,9 +126,9 @@ class LabelMaps:
 
         Raises InputError for a map that hasn't the video's size.
         """
-        if index not in self._files:
+        if not self.has(index, info):
             return None
-        labels = self._ids(index)
+        labels = self._ids(self._files[info.file_number(index)])
         _check_size(labels.shape, index, info, self._key)
         return labels
 
@@ -139,8 +137,8 @@ class LabelMaps:
         labels = self.read_labels(index, info)
         return (None if labels is None else {number: labels == number for number in self.object_ids}), {}
 
-    def _ids(self, index: int) -> NDArray[np.uint8]:
-        labels = read_label_map(self._files[index], self._key)
+    def _ids(self, file: Path) -> NDArray[np.uint8]:
+        labels = read_label_map(file, self._key)
         labels[labels == VOID] = 1 if self._void_is_object else 0
         return labels
 

@@ -14,6 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
+from vidseg.numbered import numbered
 from vidseg.palette_png import VOID, annotations_of, read_label_map
 from vidseg.types import Mask, Prompt, Source
 
@@ -60,22 +61,22 @@ def mask(source: Source, path: str | None, frame: int, object: int | None) -> tu
 def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Prompt, ...]:
     """The objects of the video's first annotation, read as ``mask`` does, so that a sweep over videos needs one key.
 
-    It is the first PNG of ``root``/<the video's name> whose number is that of an extracted frame; the name is that of
-    the folder of frames, or the file's without its suffix.
+    It is that of the first extracted frame that has one in ``root``/<the video's name>: a PNG with the number of the
+    frame's own file, of a video file the frame's. The name is that of the folder, or the file's without its suffix.
     """
     if root is None:
         raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
     folder = annotations_of(source.name, root)
     if not folder.is_dir():
         raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
-    frames = {int(path.stem): path for path in folder.glob("*.png") if path.stem.isdigit()}
-    annotated = min((frame for frame in frames if frame in source.frames), default=None)
+    files, number = numbered(folder, {".png"}, "prompt.root"), source.info.file_number
+    annotated = next((index for index in source.frames if number(index) in files), None)
     if annotated is None:
         raise InputError(
-            f"prompt.root: {folder} has {len(frames)} label maps named by frame number, such as 00000.png, and none of "
+            f"prompt.root: {folder} has {len(files)} label maps named as the frames, such as 00000.png, and none of "
             "an extracted frame\n(extract.start, extract.stop, extract.step)"
         )
-    return _objects(source, frames[annotated], annotated, object, "prompt.root")
+    return _objects(source, files[number(annotated)], annotated, object, "prompt.root")
 
 
 def _objects(source: Source, path: Path, frame: int, object: int | None, key: str) -> tuple[Prompt, ...]:

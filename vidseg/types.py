@@ -26,6 +26,7 @@ class VideoInfo:
 
     ``fps`` is the average rate; ``time_base`` is the unit (seconds) that the source's time stamps are whole multiples
     of, so that outputs can carry them exactly. ``num_frames`` is None where only decoding everything would tell.
+    ``file_numbers`` are those in the names of a folder's images, in order; None for what isn't a folder.
     """
 
     width: int
@@ -33,12 +34,17 @@ class VideoInfo:
     fps: Fraction
     num_frames: int | None
     time_base: Fraction
+    file_numbers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
             raise InputError(f"video: a frame of {self.width}x{self.height} pixels can't be segmented")
         if self.fps <= 0 or self.time_base <= 0:
             raise InputError(f"video: {self.fps} frames a second (time base {self.time_base} s) is not a rate")
+
+    def file_number(self, index: int) -> int:
+        """The number that files about frame ``index`` are named by: its image's own in a folder, else ``index``."""
+        return index if self.file_numbers is None else self.file_numbers[index]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Agreement:
     """IoU of each object with the same object of ``reference``, frame by frame, and its mean, ``agreement``.
 
-    ``reference`` is a run's folder, its masks.jsonl, or a folder of label PNGs named by frame number. An object counts
+    ``reference`` is a run's folder, its masks.jsonl, or a folder of label PNGs named as the frames. An object counts
     from its first prompt on, or where either run has a mask before that; two empty masks agree. Frames and objects
     that only one of the two runs has are told in one warning and not counted.
     """
@@ -30,7 +30,7 @@ class Agreement:
         """Begins a run. Raises InputError for a reference of another size."""
         self._info = source.info
         self._begun = Begun(prompts)
-        first = next((index for index in source.frames if index in self._reference.frames), None)
+        first = next((index for index in source.frames if self._reference.has(index, source.info)), None)
         if first is not None:
             self._reference.read(first, source.info)
 

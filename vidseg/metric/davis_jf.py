@@ -31,7 +31,7 @@ class DavisJF:
 
     As in DAVIS, an object's first prompted frame and the last frame with ground truth are not counted, although their
     ``j_<id>`` and ``f_<id>`` are told; neither is anything before the first prompt. An object without a prompt (a
-    replay) begins on the run's first frame. ``truth`` is a folder of label PNGs named by frame number, or ``root``
+    replay) begins on the run's first frame. ``truth`` is a folder of label PNGs named as the frames, or ``root``
     holds one named as the video; without them the source's own ground truth is taken if it has one, else there are no
     scores. Objects that only the run or only the ground truth knows are named in the log and not scored. 16 bytes a
     frame and object are held.
@@ -51,7 +51,7 @@ class DavisJF:
             self._files = LabelMaps(annotations_of(source.name, self._root), "metric.davis_jf.root")
         if self._files is None:
             return
-        first = next((index for index in source.frames if index in self._files.frames), None)
+        first = next((index for index in source.frames if self._files.has(index, source.info)), None)
         if first is None:
             log.warning("metric.davis_jf: none of the label maps is of a frame of this run: there are no scores")
         elif (labels := self._truth(first)) is not None:

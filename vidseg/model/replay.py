@@ -15,7 +15,7 @@ CERTAIN = 10.0  # the logit of a replayed pixel; a recorded mask holds no doubt
 
 
 class Replay:
-    """Masks from masks.jsonl (a run's folder or the file) or from a folder of label PNGs, looked up by frame number.
+    """Masks from masks.jsonl (a run's folder or the file) or from a folder of label PNGs.
 
     Frames without a record get empty masks and a warning. Raises InputError for a path without masks, or with masks
     of another size than the video.

@@ -1,4 +1,7 @@
-"""Image folders: label maps with DAVIS' palette, and RGBA frames, one PNG a frame, named by the frame's number."""
+"""Image folders: label maps with DAVIS' palette, and RGBA frames, one PNG a frame.
+
+Of a folder of frames they have its files' numbers, as benchmarks ask, else the frames'.
+"""
 
 import shutil
 from pathlib import Path
@@ -17,10 +20,13 @@ class _Images:
 
     def open(self, folder: Path, source: Source) -> None:
         """Makes the folder, without the images of an earlier run in it."""
-        self._folder = folder / self.path
+        self._folder, self._info = folder / self.path, source.info
         if self._folder.exists():
             shutil.rmtree(self._folder)
         self._folder.mkdir()
+
+    def _path(self, frame: Frame) -> Path:
+        return self._folder / f"{self._info.file_number(frame.index):05d}.png"
 
     def close(self) -> None:
         """Nothing is left to finish."""
@@ -36,7 +42,7 @@ class MaskImages(_Images):
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Writes one label map."""
-        write_label_map(self._folder / f"{frame.index:05d}.png", label_map(masks), PALETTE)
+        write_label_map(self._path(frame), label_map(masks), PALETTE)
 
 
 class FrameImages(_Images):
@@ -46,7 +52,7 @@ class FrameImages(_Images):
         """Writes one picture."""
         from PIL import Image
 
-        path = self._folder / f"{frame.index:05d}.png"
+        path = self._path(frame)
         part = path.with_name(f".{path.name}.part")
         # Level 1: 60 ms at 720p where the default takes 200.
         Image.fromarray(transparent(frame, masks)).save(part, format="PNG", compress_level=1)

@@ -1,7 +1,6 @@
 """Frames from a folder of numbered images, DAVIS style. Knows nothing about video files."""
 
 import hashlib
-import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
+from vidseg.numbered import numbered
 from vidseg.prefetch import prefetch
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
 from vidseg.video.backwards import one_by_one
@@ -19,16 +19,16 @@ from vidseg.video.window import Position, check_window, frame_window
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 DEFAULT_FPS = 30.0
-_NUMBER = re.compile(r"(\d+)\D*$")
 _SIXTEEN_BITS = {"I", "I;16", "I;16B", "I;16L"}
 
 
 class FolderSource:
     """A folder of JPEG or PNG frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
 
-    Ordered by the last number in their names. A frame's number is its position from the first file, 0 to n-1, whatever
-    the first file's own number. Grey, palette, RGBA and 16-bit images become 8-bit RGB; EXIF orientation is ignored, as
-    annotations of such folders do. All must have the first one's size. ``fps`` (default 30) says how fast they were.
+    Ordered by the last number in their names. A frame's number is its position from the first file, 0 to n-1, as in
+    sam2, whatever the files' own numbers; those are ``info.file_numbers``. Grey, palette, RGBA and 16-bit images become
+    8-bit RGB; EXIF orientation is ignored, as annotations of such folders do. All must have the first one's size.
+    ``fps`` (default 30) says how fast they were.
 
     Raises InputError for a folder without numbered images and, when iteration reaches it, for an image that can't be
     read or has another size.
@@ -43,13 +43,16 @@ class FolderSource:
         check_window(start, stop, step)
         rate = _rate(fps)
         self.path, self.name = path, path.resolve().name
-        self._files = _numbered_images(path)
+        files = numbered(path, SUFFIXES, "video")
+        if not files:
+            raise InputError(f"video: {path} holds no numbered JPEG or PNG images (00000.jpg, frame_12.png, …)")
+        self._files = list(files.values())
         self._times_s = [float(i / rate) for i in range(len(self._files))]
         self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
         self._size = (0, 0)
         height, width = self._open(0).shape[:2]
         self._size = (height, width)
-        self.info = VideoInfo(width, height, rate / step, len(self._files), 1 / rate)
+        self.info = VideoInfo(width, height, rate / step, len(self._files), 1 / rate, tuple(files))
         self.offset_s = self._times_s[self.frames[0]]
 
     def __iter__(self) -> Generator[Frame]:
@@ -97,24 +100,6 @@ class FolderSource:
                 f"video: {file} has {w}x{h} pixels, the first image {width}x{height}: all must be of one size"
             )
         return rgb_hw3
-
-
-def _numbered_images(path: Path) -> list[Path]:
-    try:
-        files = [f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
-    except PermissionError as error:
-        raise InputError(f"video: {path} can't be read: permission denied") from error
-    numbered: dict[int, Path] = {}
-    for file in sorted(files):
-        if match := _NUMBER.search(file.stem):
-            other = numbered.setdefault(int(match[1]), file)
-            if other != file:
-                raise InputError(
-                    f"video: {path}: {other.name} and {file.name} have the same number; keep one kind of image"
-                )
-    if not numbered:
-        raise InputError(f"video: {path} holds no numbered JPEG or PNG images (00000.jpg, frame_12.png, …)")
-    return [numbered[number] for number in sorted(numbered)]
 
 
 def _to_rgb(image: Image.Image) -> RGB:
