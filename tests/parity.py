@@ -25,7 +25,7 @@ CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
 _NANO = yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read_text())
 NANO = str(_NANO["checkpoint"])
-_OWN = ("memory_stride", "prompted_weight", "upsample", "mask_threshold", "box_fit", "zoom")
+_OWN = ("memory_stride", "prompted_weight", "upsample", "mask_threshold", "colour_weight", "box_fit", "zoom")
 AS_SHIPPED = {key: _NANO[key] for key in _OWN}
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}
 

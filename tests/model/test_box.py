@@ -25,7 +25,7 @@ MODEL = SimpleNamespace(multimask_max_pt_num=1, sam_mask_decoder=nn.Identity())
 
 
 def options(**changes: Any) -> Options:
-    values = {"box_fit": 0.8, "mask_threshold": 0.0, "zoom": None, **changes}
+    values = {"box_fit": 0.8, "mask_threshold": 0.0, "colour_weight": 0.0, "zoom": None, **changes}
     return Options(True, False, "forward", 0, None, None, 1, 1, "bilinear", **values)
 
 

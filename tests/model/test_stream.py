@@ -331,6 +331,8 @@ def test_a_threshold_moves_the_masks_and_nothing_that_is_remembered() -> None:
         ({"mask_threshold": 11}, r"model\.mask_threshold: 11; a logit from -10 to 10 \(0 in sam2\)"),
         ({"mask_threshold": None}, r"model\.mask_threshold: None; "),
         ({"mask_threshold": [0.5]}, r"model\.mask_threshold: \[0\.5\]; "),
+        ({"colour_weight": -1}, r"model\.colour_weight: -1; 0 \(colours say nothing, as in sam2\) to 10"),
+        ({"colour_weight": True}, r"model\.colour_weight: True; "),
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidseg.model.bank import Group, Output, Window, group
 from vidseg.model.box import choosing_by_box
+from vidseg.model.colours import Colours
 from vidseg.model.encoder import Features
 from vidseg.model.guided import guided
 from vidseg.model.holes import fill_holes, fill_holes_unwaited
@@ -69,8 +70,8 @@ class Pass:
         self._conditioned: dict[int, dict[int, Output]] = {}
         self._first: dict[int, int] = {}
         self._groups: list[Group] = []
-        self._kept: list[dict[int, Output]] = []
-        self._view = self.zoom.whole
+        self._colours = Colours(options.colour_weight)
+        self._kept: tuple[list[dict[int, Output]], View, Colours] = [], self.zoom.whole, self._colours
         self._pictures = Pictures(())
 
     def condition(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
@@ -97,6 +98,8 @@ class Pass:
             for prompt in prompts:
                 outputs = state["output_dict_per_obj"][state["obj_id_to_idx"][prompt.object_id]]["cond_frame_outputs"]
                 self._conditioned.setdefault(prompt.object_id, {})[position] = _joinable(outputs[position])
+                masked_11hw = outputs[position]["pred_masks"] - options.mask_threshold
+                self._colours.give(prompt.object_id, features[0], masked_11hw)
         for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
             inputs.clear()
         self._release_frame()
@@ -134,6 +137,7 @@ class Pass:
         outlined = {each.object_id for _, each in prompted if each.mask_hw is not None or each.box_xyxy is not None}
         self._state["output_dict_per_obj"].clear()
         self._pictures = Pictures(sorted(self._first))
+        self._colours.start()
         self.zoom.start(min(self._first.values()))
         with torch.inference_mode():
             self._groups = group(conditioned, outlined if self._options.prompted_weight > 1 else (), self._batch)
@@ -141,18 +145,19 @@ class Pass:
     def turn(self, position: int) -> None:
         """The steps to come go backwards from ``position``; they read the memories of those before, which wait for
         ``turn_back``."""
-        self._kept, self._view = [each.recent for each in self._groups], self.zoom.view
+        self._kept = [each.recent for each in self._groups], self.zoom.view, self._colours.copy()
         self.zoom.start(position)
         for each in self._groups:
             each.recent = {position: dict(output) for position, output in each.recent.items()}
 
     def turn_back(self, position: int) -> None:
         """Goes on after ``position`` with the memories there were at ``turn``."""
-        for each, recent in zip(self._groups, self._kept, strict=True):
+        recents, view, self._colours = self._kept
+        for each, recent in zip(self._groups, recents, strict=True):
             each.recent = recent
             self.window.forget(each, position, reverse=False)
-        self._kept = []
-        self.zoom.resume(self._view)
+        self._kept[0].clear()
+        self.zoom.resume(view)
 
     def step(
         self, position: int, features: Features, view: View, reverse: bool = False, forget: bool = True,
@@ -223,7 +228,11 @@ class Pass:
         times = self._options.prompted_weight if each.outlined else 1
         most = self._predictor.max_cond_frames_in_attn
         attended = len(each.prompted) if most == -1 else min(most, len(each.prompted))
-        with weighted(self._predictor.memory_attention, attended, times, self._options.exact):
+        image_13hw = self._state["cached_features"][position][0]
+        with (
+            weighted(self._predictor.memory_attention, attended, times, self._options.exact),
+            self._colours.added(self._predictor.sam_mask_decoder, each.object_ids, image_13hw),
+        ):
             output, _ = self._predictor._run_single_frame_inference(
                 inference_state=self._state,
                 output_dict=each.outputs,

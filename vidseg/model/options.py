@@ -21,6 +21,7 @@ class Options:
     prompted_weight: int
     upsample: str
     mask_threshold: float
+    colour_weight: float
     box_fit: float | None
     zoom: float | None
 
@@ -41,6 +42,8 @@ class Options:
             raise InputError(f"model.upsample: {self.upsample} is not one of bilinear, guided")
         if not _is_number(self.mask_threshold) or not -10 <= self.mask_threshold <= 10:
             raise InputError(f"model.mask_threshold: {self.mask_threshold}; a logit from -10 to 10 (0 in sam2)")
+        if not _is_number(self.colour_weight) or not 0 <= self.colour_weight <= 10:
+            raise InputError(f"model.colour_weight: {self.colour_weight}; 0 (colours say nothing, as in sam2) to 10")
         if self.box_fit is not None and (not _is_number(self.box_fit) or not 0 <= self.box_fit <= 1):
             raise InputError(f"model.box_fit: {self.box_fit}; an IoU from 0 to 1, or null (one mask, as in sam2)")
         if self.propagate not in ("forward", "both"):

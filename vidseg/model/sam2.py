@@ -2,9 +2,9 @@
 
 The model is that of the package sam2 (``SAM2VideoPredictor``), and so are the masks after its ``propagate_in_video``:
 bit by bit with ``exact``, else but for the order of sums, unless ``memory_stride``, ``prompted_weight``,
-``upsample``, ``mask_threshold``, ``box_fit`` or ``zoom`` (nano's do) says otherwise. What differs is what is held (one
-frame, and the memories that the model can still attend to: docs/engine.md) and what it takes. Knows nothing about
-files, outputs or Hydra.
+``upsample``, ``mask_threshold``, ``colour_weight``, ``box_fit`` or ``zoom`` (nano's do) says otherwise. What differs is
+what is held (one frame, and the memories that the model can still attend to: docs/engine.md) and what it takes. Knows
+nothing about files, outputs or Hydra.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -49,10 +49,12 @@ class SAM2:
     ``prompted_weight``: for an object given as a mask or a box its prompted frames' memories count so many times over
     (1, as in sam2), so that what tracking lost is found again. ``upsample``: masks are made four times as fine as sam2
     makes them ("bilinear"), or along the picture's edges ("guided"). Masks are where the model's logits are above
-    ``mask_threshold`` (those that are given out are above 0 there). ``box_fit``: of three masks of a box one is taken
-    whose bounding box has that IoU with it, or the best there is (None: one mask is made, as in sam2). ``zoom``: the
-    model sees a window that follows the objects, whose longer side is that share of the window's (None: the whole
-    picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the video.
+    ``mask_threshold`` (those that are given out are above 0 there). ``colour_weight``: how much an object's colours, as
+    the prompted and then the tracked frames have them, count in those logits (0: not, as in sam2). ``box_fit``: of
+    three masks of a box one is taken whose bounding box has that IoU with it, or the best there is (None: one mask is
+    made, as in sam2). ``zoom``: the model sees a window that follows the objects, whose longer side is that share of
+    the window's (None: the whole picture). ``propagate``: "forward" from the first prompt, or to "both" ends of the
+    video.
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
     read or loaded.
@@ -78,6 +80,7 @@ class SAM2:
         prompted_weight: int = 1,
         upsample: str = "bilinear",
         mask_threshold: float = 0.0,
+        colour_weight: float = 0.0,
         box_fit: float | None = None,
         zoom: float | None = None,
     ) -> None:
@@ -92,6 +95,7 @@ class SAM2:
             prompted_weight,
             upsample,
             mask_threshold,
+            colour_weight,
             box_fit,
             zoom,
         )

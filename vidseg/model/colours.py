@@ -1,0 +1,176 @@
+"""Parts that have an object's colours stay with it (``model.colour_weight``). Knows no videos.
+
+Which colours it has and which are around it, the prompted frame says; a small model forgets half of a motorcycle whose
+rider is gone, and a kettle that mirrors the room. So in every video a classifier of its own is fitted, as in Robinson
+et al., Learning Fast and Robust Target Models (CVPR 2020), but to colours alone: ridge regression of the object (1)
+against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). What it takes for the object,
+and is near it, gains in the mask decoder's logits, and so in the memories made of them. docs/engine.md: Colours.
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from functools import cache, partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_FEATURES = 128
+# Of the projections of a place's colour, its deviation in the place, and the colour around less the place's: by 1.5
+# colours that are 38 of 255 apart (0.67 of ImageNet's deviations) are told apart
+_SCALES = (1.5, 1.5, 0.75)
+_RIDGE = 0.03
+_MOST = 1.5  # what the regression says is cut there; it is fitted to 1
+_SURE = 3.0  # logits beyond it are learned from
+_FEWEST = 5  # places of an object, to learn from
+_RATE = 0.1  # of what is known of the tracked frames, that the last one is
+_REACH = 28  # a mask grows by the picture's side over this (four places of nano's 112) in a frame, at most
+
+_Decoded = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Colours:
+    """Those of the objects of one pass; ``weight`` is how much they count (0: nothing is done).
+
+    Each object's are kept in 130 KiB, however long the video is. On a GPU nothing waits for the device.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._objects: dict[int, _Regression] = {}
+
+    def give(self, object_id: int, image_13hw: Tensor, logits_11hw: Tensor) -> None:
+        """Learns from a prompted frame's mask: where ``logits_11hw``, at a quarter of the image's size, are above 0."""
+        if self._weight:
+            with torch.autocast(image_13hw.device.type, enabled=False):
+                inside_p = _shrunk((logits_11hw > 0).float())
+                regression = self._objects.setdefault(object_id, _Regression())
+                regression.give(_features(image_13hw, logits_11hw), 2 * inside_p - 1)
+
+    def start(self) -> None:
+        """Forgets the tracked frames."""
+        for each in self._objects.values():
+            each.start()
+
+    def copy(self) -> "Colours":
+        """What is known by now; it learns no more when this does."""
+        other = Colours(self._weight)
+        other._objects = {object_id: copy(each) for object_id, each in self._objects.items()}
+        return other
+
+    @contextmanager
+    def added(self, decoder: Any, object_ids: Sequence[int], image_13hw: Tensor) -> Generator[None]:
+        """Within, sam2's ``MaskDecoder`` has the colours of ``image_13hw`` added to what it says of the objects.
+
+        From what it says without them they learn.
+        """
+        if not self._weight:
+            yield
+            return
+        handle = decoder.register_forward_hook(partial(self._add, object_ids, image_13hw))
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _add(
+        self, object_ids: Sequence[int], image_13hw: Tensor, _: Any, args: tuple[Any, ...], decoded: _Decoded
+    ) -> _Decoded:
+        """To masks (n, m, h, w); of an object that is there that with the highest IoU (n, m) is learned from."""
+        with torch.autocast(image_13hw.device.type, enabled=False):
+            masks_nmhw, ious_nm, tokens, there_n1 = decoded
+            features_pd = _features(image_13hw, masks_nmhw)
+            regressions = [self._objects[object_id] for object_id in object_ids]
+            said_np = torch.stack([each.says(features_pd) for each in regressions]).clamp(0, _MOST)
+            best_n1hw = masks_nmhw.float().gather(1, _places(ious_nm.argmax(1), masks_nmhw))
+            for regression, best_1hw, there in zip(regressions, best_n1hw, there_n1, strict=True):
+                regression.see(features_pd, _shrunk(best_1hw[None]), there > 0)
+            h, w = masks_nmhw.shape[-2:]
+            gain_n1hw = F.interpolate(said_np.reshape(-1, 1, h // 2, w // 2), size=(h, w), mode="bilinear")
+            # Farther off a face is somebody else's
+            added_nmhw = self._weight * gain_n1hw * _grown(masks_nmhw, round(h / _REACH))
+            return (masks_nmhw + added_nmhw).to(masks_nmhw.dtype), ious_nm, tokens, there_n1
+
+
+class _Regression:
+    """Of one object, from moments of the features: of the prompted frames' mean, and of tracked ones'. Never changes a
+    tensor in place, so that copies stay."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._given = self._tracked = torch.zeros(())
+
+    def give(self, features_pd: Tensor, labels_p: Tensor) -> None:
+        moments, _ = _moments(features_pd, labels_p, torch.ones_like(labels_p))
+        self._frames += 1
+        self._given = self._given + (moments - self._given) / self._frames
+        self.start()
+
+    def start(self) -> None:
+        self._tracked = self._given
+        self._solve()
+
+    def says(self, features_pd: Tensor) -> Tensor:
+        return features_pd @ self._weights_d
+
+    def see(self, features_pd: Tensor, logits_p: Tensor, there: Tensor) -> None:
+        sure_p = (logits_p.abs() > _SURE).float()
+        moments, places = _moments(features_pd, logits_p.sign(), sure_p)
+        rate = _RATE * (there & (places >= _FEWEST))
+        self._tracked = self._tracked + rate * (moments - self._tracked)
+        self._solve()
+
+    def _solve(self) -> None:
+        """Prompted frames count as much as all tracked ones, of which newer ones count more."""
+        moments = (self._given + self._tracked) / 2
+        ridge = _RIDGE * torch.eye(len(moments), device=moments.device)
+        root, _ = torch.linalg.cholesky_ex(moments[:, :-1] + ridge)
+        self._weights_d = torch.cholesky_solve(moments[:, -1:], root)[:, 0]
+
+
+def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Tensor, Tensor]:
+    """Of features (d) with each other and, in the last column, the labels: (d, d + 1), where inside and outside count
+    the same, however large. And how many places are inside."""
+    inside_p, outside_p = sure_p * (labels_p > 0), sure_p * (labels_p <= 0)
+    weights_p = inside_p / (2 * inside_p.sum()).clamp(min=1) + outside_p / (2 * outside_p.sum()).clamp(min=1)
+    weighted_dp = (features_pd * weights_p[:, None]).T
+    return torch.cat([weighted_dp @ features_pd, weighted_dp @ labels_p[:, None]], 1), inside_p.sum()
+
+
+def _features(image_13hw: Tensor, like_nmhw: Tensor) -> Tensor:
+    """Random Fourier features (p, d), and a constant, of the picture's colours at half the size (h, w) of the masks."""
+    image_13hw, side = image_13hw.float(), 2 * image_13hw.shape[-1] // like_nmhw.shape[-1]
+    mean_13hw = F.avg_pool2d(image_13hw, side)
+    deviation_13hw = (F.avg_pool2d(image_13hw**2, side) - mean_13hw**2).clamp(min=0).sqrt()
+    around_13hw = F.avg_pool2d(F.pad(mean_13hw, (1, 1, 1, 1), mode="replicate"), 3, 1) - mean_13hw
+    colours_p9 = torch.cat([mean_13hw, deviation_13hw, around_13hw], 1)[0].flatten(1).T
+    projections_9d, phases_d = _projections(image_13hw.device)
+    return F.pad(math.sqrt(2) * (colours_p9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
+
+
+@cache
+def _projections(device: torch.device) -> tuple[Tensor, Tensor]:
+    """The same in every run; uploaded once, since that is waited for."""
+    generator = torch.Generator().manual_seed(0)
+    scales_9 = torch.tensor(_SCALES).repeat_interleave(3)
+    projections_9d = scales_9[:, None] * torch.randn(9, _FEATURES, generator=generator)
+    phases_d = 2 * math.pi * torch.rand(_FEATURES, generator=generator)
+    return projections_9d.to(device), phases_d.to(device)
+
+
+def _shrunk(logits_11hw: Tensor) -> Tensor:
+    """Means of two by two places, as one row (p)."""
+    return F.avg_pool2d(logits_11hw.float(), 2).flatten()
+
+
+def _grown(masks_nmhw: Tensor, reach: int) -> Tensor:
+    """1 where a logit up to ``reach`` places to each side is above 0; by rows, then columns: 1 ms instead of 2."""
+    inside = (masks_nmhw > 0).float()
+    return F.max_pool2d(F.max_pool2d(inside, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))
+
+
+def _places(index_n: Tensor, masks_nmhw: Tensor) -> Tensor:
+    return index_n[:, None, None, None].expand(-1, 1, *masks_nmhw.shape[-2:])
