@@ -59,14 +59,13 @@ def mean(pixels_hw: Tensor, box: tuple[int, int, int, int]) -> float:
 def test_a_part_of_the_object_s_colour_is_found_again() -> None:
     added = gains(given(), picture((ALL, RED)), logits(LEFT))
     assert mean(added, (25, 18, 26, 30)) > 1.5, "red, and within two places of the mask"
-    assert mean(added, (28, 18, 30, 30)) == 0, "farther off, which the next frames reach"
-    assert added.min() == 0, "nothing is taken away"
-    assert mean(added, (10, 18, 14, 30)) < 0.2, "blue, and as near"
+    assert abs(mean(added, (28, 18, 30, 30))) < 0.01, "farther off, which the next frames reach"
+    assert -1 < mean(added, (10, 18, 14, 30)) < -0.5, "blue, and as near: it is against it, but less so"
     assert mean(gains(given(4.0), picture((ALL, RED)), logits(LEFT)), (25, 18, 26, 30)) > 3
 
 
 def test_things_of_its_colour_elsewhere_are_left_alone() -> None:
-    assert mean(gains(given(), picture((ALL, RED), (FAR, RED)), logits(ALL)), FAR) == 0
+    assert mean(gains(given(), picture((ALL, RED), (FAR, RED)), logits(ALL)), FAR) <= 0
 
 
 def test_what_is_surely_something_else_is_learned() -> None:
@@ -75,7 +74,7 @@ def test_what_is_surely_something_else_is_learned() -> None:
     kept, first = colours.copy(), mean(gains(colours, shown, logits(ALL)), BESIDE)
     for _ in range(10):
         last = mean(gains(colours, shown, logits(ALL)), BESIDE)
-    assert last < first / 2
+    assert last < 0 < first
     assert mean(gains(kept, shown, logits(ALL)), BESIDE) == first, "a copy doesn't learn with it"
     colours.start()
     assert mean(gains(colours, shown, logits(ALL)), BESIDE) == first

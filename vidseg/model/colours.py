@@ -3,8 +3,8 @@
 Which colours it has and which are around it, the prompted frame says; a small model forgets half of a motorcycle whose
 rider is gone, and a kettle that mirrors the room. So in every video a classifier of its own is fitted, as in Robinson
 et al., Learning Fast and Robust Target Models (CVPR 2020), but to colours alone: ridge regression of the object (1)
-against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). What it takes for the object,
-and is near it, gains in the mask decoder's logits, and so in the memories made of them. docs/engine.md: Colours.
+against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). What it says is
+added to the mask decoder's logits, and so goes into the memories made of them. docs/engine.md: Colours.
 """
 
 import math
@@ -23,7 +23,8 @@ _FEATURES = 128
 # colours that are 38 of 255 apart (0.67 of ImageNet's deviations) are told apart
 _SCALES = (1.5, 1.5, 0.75)
 _RIDGE = 0.03
-_MOST = 1.5  # what the regression says is cut there; it is fitted to 1
+_MOST = 1.5  # what the regression says is cut there; it is fitted to -1 and 1
+_AGAINST = 0.4  # what it says against the object counts so much: it knows no fine edges
 _SURE = 3.0  # logits beyond it are learned from
 _FEWEST = 5  # places of an object, to learn from
 _RATE = 0.1  # of what is known of the tracked frames, that the last one is
@@ -84,15 +85,16 @@ class Colours:
             masks_nmhw, ious_nm, tokens, there_n1 = decoded
             features_pd = _features(image_13hw, masks_nmhw)
             regressions = [self._objects[object_id] for object_id in object_ids]
-            said_np = torch.stack([each.says(features_pd) for each in regressions]).clamp(0, _MOST)
+            said_np = torch.stack([each.says(features_pd) for each in regressions]).clamp(-_MOST, _MOST)
             best_n1hw = masks_nmhw.float().gather(1, _places(ious_nm.argmax(1), masks_nmhw))
             for regression, best_1hw, there in zip(regressions, best_n1hw, there_n1, strict=True):
                 regression.see(features_pd, _shrunk(best_1hw[None]), there > 0)
             h, w = masks_nmhw.shape[-2:]
-            gain_n1hw = F.interpolate(said_np.reshape(-1, 1, h // 2, w // 2), size=(h, w), mode="bilinear")
+            said_np = torch.where(said_np < 0, _AGAINST * said_np, said_np)
+            said_n1hw = F.interpolate(said_np.reshape(-1, 1, h // 2, w // 2), size=(h, w), mode="bilinear")
             # Farther off a face is somebody else's
-            added_nmhw = self._weight * gain_n1hw * _grown(masks_nmhw, round(h / _REACH))
-            return (masks_nmhw + added_nmhw).to(masks_nmhw.dtype), ious_nm, tokens, there_n1
+            added_nmhw = said_n1hw.clamp(min=0) * _grown(masks_nmhw, round(h / _REACH)) + said_n1hw.clamp(max=0)
+            return (masks_nmhw + self._weight * added_nmhw).to(masks_nmhw.dtype), ious_nm, tokens, there_n1
 
 
 class _Regression:
