@@ -13,6 +13,7 @@ from vidseg.model.colours import Colours
 RED, BLUE, ORANGE = (torch.tensor(colour)[:, None, None] for colour in ([2.0, -1, -1], [-1.0, -1, 2], [1.6, -0.4, -1]))
 ALL, LEFT, FAR = (16, 16, 32, 32), (16, 16, 24, 32), (44, 16, 54, 32)  # left, top, right, below
 NEXT, BESIDE = (32, 16, 42, 32), (33, 18, 34, 30)
+BF16 = {"name": "bf16", "autocast": "bfloat16", "tf32": True}
 
 
 def picture(*parts: tuple[tuple[int, int, int, int], Tensor]) -> Tensor:
@@ -94,7 +95,7 @@ def test_no_weight_changes_nothing() -> None:
     assert gains(colours, picture((ALL, RED)), logits(LEFT)).abs().max() == 0
 
 
-@pytest.mark.parametrize("options", [{}, {"exact": True}, {"propagate": "both"}])
+@pytest.mark.parametrize("options", [{}, {"exact": True}, {"propagate": "both"}, {"precision": BF16}])
 def test_in_a_pass_of_several_objects(options: dict[str, Any]) -> None:
     """The prompted frame stays as it is; on the others pixels are gained, and the run is the same again."""
     source = ArraySource(moving_squares(6))

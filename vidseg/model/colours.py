@@ -9,7 +9,7 @@ added to the mask decoder's logits, and so goes into the memories made of them. 
 
 import math
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from functools import cache, partial
 from typing import Any
@@ -46,7 +46,7 @@ class Colours:
     def give(self, object_id: int, image_13hw: Tensor, logits_11hw: Tensor) -> None:
         """Learns from a prompted frame's mask: where ``logits_11hw``, at a quarter of the image's size, are above 0."""
         if self._weight:
-            with torch.autocast(image_13hw.device.type, enabled=False):
+            with _in_float32(image_13hw.device.type):
                 inside_p = _shrunk((logits_11hw > 0).float())
                 regression = self._objects.setdefault(object_id, _Regression())
                 regression.give(_features(image_13hw, logits_11hw), 2 * inside_p - 1)
@@ -81,7 +81,7 @@ class Colours:
         self, object_ids: Sequence[int], image_13hw: Tensor, _: Any, args: tuple[Any, ...], decoded: _Decoded
     ) -> _Decoded:
         """To masks (n, m, h, w); of an object that is there that with the highest IoU (n, m) is learned from."""
-        with torch.autocast(image_13hw.device.type, enabled=False):
+        with _in_float32(image_13hw.device.type):
             masks_nmhw, ious_nm, tokens, there_n1 = decoded
             features_pd = _features(image_13hw, masks_nmhw)
             regressions = [self._objects[object_id] for object_id in object_ids]
@@ -128,9 +128,12 @@ class _Regression:
     def _solve(self) -> None:
         """Prompted frames count as much as all tracked ones, of which newer ones count more."""
         moments = (self._given + self._tracked) / 2
+        device = moments.device
+        if device.type == "mps":  # torch had no Cholesky there before 2.7, and no cholesky_solve for a year more
+            moments = moments.cpu()
         ridge = _RIDGE * torch.eye(len(moments), device=moments.device)
         root, _ = torch.linalg.cholesky_ex(moments[:, :-1] + ridge)
-        self._weights_d = torch.cholesky_solve(moments[:, -1:], root)[:, 0]
+        self._weights_d = torch.cholesky_solve(moments[:, -1:], root)[:, 0].to(device)
 
 
 def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,6 +154,11 @@ def _features(image_13hw: Tensor, like_nmhw: Tensor) -> Tensor:
     colours_p9 = torch.cat([mean_13hw, deviation_13hw, around_13hw], 1)[0].flatten(1).T
     projections_9d, phases_d = _projections(image_13hw.device)
     return F.pad(math.sqrt(2) * (colours_p9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
+
+
+def _in_float32(device: str) -> AbstractContextManager[object]:
+    """Sums over thousands of places would be of no use in bfloat16."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 @cache
