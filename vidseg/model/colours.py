@@ -3,8 +3,8 @@
 Which colours it has and which are around it, the prompted frame says; a small model forgets half of a motorcycle whose
 rider is gone, and a kettle that mirrors the room. So in every video a classifier of its own is fitted, as in Robinson
 et al., Learning Fast and Robust Target Models (CVPR 2020), but to colours alone: ridge regression of the object (1)
-against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). What it says is
-added to the mask decoder's logits, and so goes into the memories made of them. docs/engine.md: Colours.
+against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). What it says is added to the
+mask decoder's logits, and so goes into the memories made of them. docs/engine.md: Colours.
 """
 
 import math
@@ -86,7 +86,7 @@ class Colours:
             features_pd = _features(image_13hw, masks_nmhw)
             regressions = [self._objects[object_id] for object_id in object_ids]
             said_np = torch.stack([each.says(features_pd) for each in regressions]).clamp(-_MOST, _MOST)
-            best_n1hw = masks_nmhw.float().gather(1, _places(ious_nm.argmax(1), masks_nmhw))
+            best_n1hw = torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
             for regression, best_1hw, there in zip(regressions, best_n1hw, there_n1, strict=True):
                 regression.see(features_pd, _shrunk(best_1hw[None]), there > 0)
             h, w = masks_nmhw.shape[-2:]
@@ -180,7 +180,3 @@ def _grown(masks_nmhw: Tensor, reach: int) -> Tensor:
     """1 where a logit up to ``reach`` places to each side is above 0; by rows, then columns: 1 ms instead of 2."""
     inside = (masks_nmhw > 0).float()
     return F.max_pool2d(F.max_pool2d(inside, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))
-
-
-def _places(index_n: Tensor, masks_nmhw: Tensor) -> Tensor:
-    return index_n[:, None, None, None].expand(-1, 1, *masks_nmhw.shape[-2:])
