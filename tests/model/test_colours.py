@@ -69,6 +69,12 @@ def test_things_of_its_colour_elsewhere_are_left_alone() -> None:
     assert mean(gains(given(), picture((ALL, RED), (FAR, RED)), logits(ALL)), FAR) <= 0
 
 
+def test_specks_don_t_grow() -> None:
+    specks = logits(ALL)
+    specks[..., 20:22, 46:48] = specks[..., 30, 44:54] = 6.0
+    assert mean(gains(given(), picture((ALL, RED), (FAR, RED)), specks), FAR) <= 0
+
+
 def test_what_is_surely_something_else_is_learned() -> None:
     """Somebody in orange comes near, of whom the prompted frame didn't say that she is something else."""
     colours, shown = given(), picture((ALL, RED), (NEXT, ORANGE))

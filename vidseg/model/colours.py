@@ -177,6 +177,7 @@ def _shrunk(logits_11hw: Tensor) -> Tensor:
 
 
 def _grown(masks_nmhw: Tensor, reach: int) -> Tensor:
-    """1 where a logit up to ``reach`` places to each side is above 0; by rows, then columns: 1 ms instead of 2."""
-    inside = (masks_nmhw > 0).float()
+    """1 where logits up to ``reach`` places to each side are above 0, but for specks, from which a whole other skater
+    grew; by rows, then columns: 1 ms instead of 2."""
+    inside, reach = -F.max_pool2d(-(masks_nmhw > 0).float(), 3, 1, 1), reach + 1
     return F.max_pool2d(F.max_pool2d(inside, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))
