@@ -219,9 +219,9 @@ def test_memory_does_not_grow_with_the_number_of_frames() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning")
-@pytest.mark.parametrize("upsample", ["bilinear", "guided"])
-def test_no_step_waits_for_the_gpu(upsample: str) -> None:
-    model = on_gpu(image_size=SMALL, exact=False, fill_hole_area=8, upsample=upsample, precision=BF16)
+@pytest.mark.parametrize("options", [{}, {"upsample": "guided", "colour_weight": 1.5}], ids=["sam2's", "nano's"])
+def test_no_step_waits_for_the_gpu(options: dict[str, Any]) -> None:
+    model = on_gpu(image_size=SMALL, exact=False, fill_hole_area=8, precision=BF16, **options)
     source = ArraySource(moving_squares(24))
 
     def used() -> Any:
