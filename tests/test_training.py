@@ -14,12 +14,13 @@ import torch
 from pycocotools import mask as coco
 from torch import nn
 
-from training import prompts, strangers
+from training import colours, prompts, strangers
 from training.data import holding
 from training.losses import _Damage
 from training.muon import Muon, matrices
 from training.solids import LENGTH, Finish, Part, Turntable, ball
 from training.things import thing
+from vidseg.model.colours import Colours
 
 ROOT = Path(__file__).parents[1]
 FEED = """
@@ -165,3 +166,27 @@ def test_a_folder_that_lacks_data_says_what(tmp_path: Path) -> None:
     assert holding("videos")(str(tmp_path)) == tmp_path
     with pytest.raises(ArgumentTypeError, match=r"lacks emoji, clipart; training/README\.md"):
         holding("videos", "emoji", "clipart")(str(tmp_path))
+
+
+def test_colours_of_a_batch_of_clips_are_those_of_each_by_itself() -> None:
+    torch.manual_seed(0)
+    clips, targets, frames = 2, 2, 3
+    images = torch.randn(frames, clips, 3, 64, 64).repeat_interleave(8, -1).repeat_interleave(8, -2)
+    logits = 6 * torch.randn(frames, clips * targets, 3, 16, 16).repeat_interleave(8, -1).repeat_interleave(8, -2)
+    ious, there = torch.rand(frames, clips * targets, 3), torch.tensor([1.0, 1, -1, 1])[:, None]
+    decoder, together = nn.Identity(), colours.Colours(1.5, targets)
+    together.give(images[0], logits[0, :, :1])
+    each = [Colours(1.5) for _ in range(clips)]
+    for n in range(clips * targets):
+        each[n // targets].give(n, images[0, n // targets, None], logits[0, n, None, :1])
+    for frame in (1, 2):
+        with together.added(decoder, images[frame]):
+            ours = decoder((logits[frame], ious[frame], None, there))[0]
+        for clip in range(clips):
+            of = slice(targets * clip, targets * (clip + 1))
+            with each[clip].added(decoder, range(of.start, of.stop), images[frame, clip, None], learn=True):
+                theirs = decoder((logits[frame, of], ious[frame, of], None, there[of]))[0]
+            best = ious[frame, of].argmax(1)
+            rows = torch.arange(targets)
+            torch.testing.assert_close(ours[of][rows, best], theirs[rows, best], atol=1e-4, rtol=1e-4)
+            assert (theirs - logits[frame, of]).abs().max() > 0.1

@@ -15,6 +15,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from training import prompts
+from training.colours import Colours
 from training.network import normalise
 
 _FOCAL, _DICE = 20.0, 1.0
@@ -46,8 +47,10 @@ class Score:
     other: float
 
 
-def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
+def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float, colour_weight: float = 0.0) -> Score:
     """Prompts every target on the first frame and follows it through the clip, at times with a correction.
+
+    ``colour_weight`` is that of ``model.colour_weight``, what the decoder is helped by after the first frame.
 
     ``ease``, from 1 at the start of training to 0, is the share of memories that are made of the true mask: what a
     beginner remembers of its own masks teaches nothing.
@@ -58,6 +61,7 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
     corrected = int(rng.integers(2, length)) if length > 2 and rng.random() < 0.25 * (1 - ease) else None
     memory: dict[str, Any] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     damage = _Damage(len(truth), length, rng, device)
+    colours = Colours(colour_weight, targets)
     losses, chosen = [], []
     for t, features in enumerate(_encode(model, batch.frames, targets)):
         if t == 0 and batch.points is None:
@@ -66,7 +70,8 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
             loss, heads, out = _prompted(model, features, batch.points, masks[:, 0], truth[:, 0], rng, memory, length)
             losses.append(loss)
         else:
-            heads, out = _step(model, t, False, features, None, None, memory, length)
+            with colours.added(model.sam_mask_decoder, normalise(batch.frames[:, t])):
+                heads, out = _step(model, t, False, features, None, None, memory, length)
             losses.append(_loss(heads, truth[:, t]))
             chosen.append(heads[3].detach()[:, 0] > 0)
             if t == corrected:
@@ -75,6 +80,8 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float) -> Score:
                 previous = heads[3].detach().clamp(-32, 32)
                 heads, out = _step(model, t, False, features, points, None, memory, length, previous)
                 losses.append(_loss(heads, truth[:, t]))
+        if t in (0, corrected):
+            colours.give(normalise(batch.frames[:, t]), heads[3])
         tokens, _, sizes = features
         remembered = 20 * truth[:, t, None] - 10 if rng.random() < ease else heads[4]
         if t not in (0, corrected):

@@ -32,6 +32,7 @@ from training.network import FROZEN_BLOCKS, build, quicken, start_matching
 logger = logging.getLogger("training")
 RANK, PROCESSES = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torchrun sets them
 TARGETS, PICTURE_TARGETS = 2, 3
+COLOUR_WEIGHT = 1.5  # nano's model.colour_weight, in every second step: the decoder is to be good without it, too
 TRUNK_RATE, WARM_UP, LOG_EVERY = 0.2, 50, 50
 STATE = "state.pt"  # in OUT
 EASY = 0.5  # of all steps: until then true memories, first masks and twins on plain ground become fewer
@@ -168,7 +169,7 @@ def _train_step(
     clips, pictures = batches
     optimiser.zero_grad()
     with _precision(device):
-        tracked = losses.clip_loss(model, clips, rng, _ease(args, step))
+        tracked = losses.clip_loss(model, clips, rng, _ease(args, step), COLOUR_WEIGHT * (step % 2))
         tracked.loss.backward()
         prompted = losses.image_loss(model, pictures, rng)
         prompted.loss.backward()

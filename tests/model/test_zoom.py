@@ -148,14 +148,16 @@ def test_a_thread_that_encodes_ahead_sees_the_same(monkeypatch: pytest.MonkeyPat
     seen: list[View] = []
     original = Encoder.input
     monkeypatch.setattr(Encoder, "input", lambda self, rgb, view: seen.append(view) or original(self, rgb, view))
-    views = []
+    views, logits = [], []
     for ahead in (False, True):
         torch.set_num_threads(2)  # the fixture gives back what was there
-        list(as_shipped(encode_ahead=ahead).track(Discs(8, SMALL, radius=12), [click(0, 1, (40, 60, 1))]))
+        pairs = as_shipped(encode_ahead=ahead).track(Discs(8, SMALL, radius=12), [click(0, 1, (40, 60, 1))])
+        logits.append(np.stack([masks.logits_nhw for _, masks in pairs]))
         views.append(seen.copy())
         seen.clear()
     assert views[0] == views[1]
     assert len(set(views[0][-6:])) > 3
+    np.testing.assert_allclose(logits[1], logits[0], atol=0.01)  # shown in windows while the next has moved on
 
 
 def test_a_failing_reader_loses_no_frame() -> None:

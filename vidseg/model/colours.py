@@ -27,7 +27,7 @@ _MOST = 1.5  # what the regression says is cut there; it is fitted to -1 and 1
 _AGAINST = 0.4  # what it says against the object counts so much: it knows no fine edges
 _SURE = 3.0  # logits beyond it are learned from
 _FEWEST = 5  # places of an object, to learn from
-_RATE = 0.1  # of what is known of the tracked frames, that the last one is
+_RATE = 0.27  # of what is known of the tracked frames, that the last one learned from is: every third one of nano
 _REACH = 28  # a mask grows by the picture's side over this (four places of nano's 112) in a frame, at most
 
 _Decoded = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -41,15 +41,15 @@ class Colours:
 
     def __init__(self, weight: float) -> None:
         self._weight = weight
-        self._objects: dict[int, _Regression] = {}
+        self._objects: dict[int, Regression] = {}
 
     def give(self, object_id: int, image_13hw: Tensor, logits_11hw: Tensor) -> None:
         """Learns from a prompted frame's mask: where ``logits_11hw``, at a quarter of the image's size, are above 0."""
         if self._weight:
             with _in_float32(image_13hw.device.type):
-                inside_p = _shrunk((logits_11hw > 0).float())
-                regression = self._objects.setdefault(object_id, _Regression())
-                regression.give(_features(image_13hw, logits_11hw), 2 * inside_p - 1)
+                inside_1p = shrunk((logits_11hw > 0).float())
+                regression = self._objects.setdefault(object_id, Regression())
+                regression.give(features(image_13hw, logits_11hw)[0], 2 * inside_1p[0] - 1)
 
     def start(self) -> None:
         """Forgets the tracked frames."""
@@ -63,65 +63,67 @@ class Colours:
         return other
 
     @contextmanager
-    def added(self, decoder: Any, object_ids: Sequence[int], image_13hw: Tensor) -> Generator[None]:
+    def added(self, decoder: Any, object_ids: Sequence[int], image_13hw: Tensor, learn: bool) -> Generator[None]:
         """Within, sam2's ``MaskDecoder`` has the colours of ``image_13hw`` added to what it says of the objects.
 
-        From what it says without them they learn.
+        With ``learn`` they learn from what it says without them.
         """
         if not self._weight:
             yield
             return
-        handle = decoder.register_forward_hook(partial(self._add, object_ids, image_13hw))
+        handle = decoder.register_forward_hook(partial(self._add, object_ids, image_13hw, learn))
         try:
             yield
         finally:
             handle.remove()
 
     def _add(
-        self, object_ids: Sequence[int], image_13hw: Tensor, _: Any, args: tuple[Any, ...], decoded: _Decoded
+        self, object_ids: Sequence[int], image_13hw: Tensor, learn: bool, _: Any, args: tuple[Any, ...], said: _Decoded
     ) -> _Decoded:
-        """To masks (n, m, h, w); of an object that is there that with the highest IoU (n, m) is learned from."""
+        """To masks (n, m, h, w), of which sam2 takes that with the highest IoU (n, m); it is learned from where an
+        object is there."""
         with _in_float32(image_13hw.device.type):
-            masks_nmhw, ious_nm, tokens, there_n1 = decoded
-            features_pd = _features(image_13hw, masks_nmhw)
+            masks_nmhw, ious_nm, tokens, there_n1 = said
+            best_n1hw = best(masks_nmhw, ious_nm)
+            features_pd = features(image_13hw, best_n1hw)[0]
             regressions = [self._objects[object_id] for object_id in object_ids]
-            said_np = torch.stack([each.says(features_pd) for each in regressions]).clamp(-_MOST, _MOST)
-            best_n1hw = torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
-            for regression, best_1hw, there in zip(regressions, best_n1hw, there_n1, strict=True):
-                regression.see(features_pd, _shrunk(best_1hw[None]), there > 0)
-            h, w = masks_nmhw.shape[-2:]
-            said_np = torch.where(said_np < 0, _AGAINST * said_np, said_np)
-            said_n1hw = F.interpolate(said_np.reshape(-1, 1, h // 2, w // 2), size=(h, w), mode="bilinear")
-            # Farther off a face is somebody else's
-            added_nmhw = said_n1hw.clamp(min=0) * _grown(masks_nmhw, round(h / _REACH)) + said_n1hw.clamp(max=0)
-            return (masks_nmhw + self._weight * added_nmhw).to(masks_nmhw.dtype), ious_nm, tokens, there_n1
+            said_np = torch.stack([each.says(features_pd) for each in regressions])
+            if learn:
+                for regression, best_p, there in zip(regressions, shrunk(best_n1hw), there_n1[:, 0], strict=True):
+                    regression.see(features_pd, best_p, there > 0)
+            added_n1hw = self._weight * near(said_np, best_n1hw)
+            return (masks_nmhw + added_n1hw).to(masks_nmhw.dtype), ious_nm, tokens, there_n1
 
 
-class _Regression:
+class Regression:
     """Of one object, from moments of the features: of the prompted frames' mean, and of tracked ones'. Never changes a
-    tensor in place, so that copies stay."""
+    tensor in place, so that copies stay. All takes a batch of objects as well, in dimensions before the others."""
 
     def __init__(self) -> None:
         self._frames = 0
         self._given = self._tracked = torch.zeros(())
 
     def give(self, features_pd: Tensor, labels_p: Tensor) -> None:
+        """Learns a prompted frame: inside 1, outside -1."""
         moments, _ = _moments(features_pd, labels_p, torch.ones_like(labels_p))
         self._frames += 1
         self._given = self._given + (moments - self._given) / self._frames
         self.start()
 
     def start(self) -> None:
+        """Forgets the tracked frames."""
         self._tracked = self._given
         self._solve()
 
     def says(self, features_pd: Tensor) -> Tensor:
-        return features_pd @ self._weights_d
+        """Of each place (p): near 1 inside, near -1 outside."""
+        return (features_pd @ self._weights_d1)[..., 0]
 
     def see(self, features_pd: Tensor, logits_p: Tensor, there: Tensor) -> None:
+        """Learns a tracked frame, where its logits are sure and the object is there."""
         sure_p = (logits_p.abs() > _SURE).float()
         moments, places = _moments(features_pd, logits_p.sign(), sure_p)
-        rate = _RATE * (there & (places >= _FEWEST))
+        rate = _RATE * (there & (places >= _FEWEST))[..., None, None]
         self._tracked = self._tracked + rate * (moments - self._tracked)
         self._solve()
 
@@ -131,29 +133,30 @@ class _Regression:
         device = moments.device
         if device.type == "mps":  # torch had no Cholesky there before 2.7, and no cholesky_solve for a year more
             moments = moments.cpu()
-        ridge = _RIDGE * torch.eye(len(moments), device=moments.device)
-        root, _ = torch.linalg.cholesky_ex(moments[:, :-1] + ridge)
-        self._weights_d = torch.cholesky_solve(moments[:, -1:], root)[:, 0].to(device)
+        ridge = _RIDGE * torch.eye(moments.shape[-2], device=moments.device)
+        root, _ = torch.linalg.cholesky_ex(moments[..., :-1] + ridge)
+        self._weights_d1 = torch.cholesky_solve(moments[..., -1:], root).to(device)
 
 
 def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Tensor, Tensor]:
     """Of features (d) with each other and, in the last column, the labels: (d, d + 1), where inside and outside count
     the same, however large. And how many places are inside."""
     inside_p, outside_p = sure_p * (labels_p > 0), sure_p * (labels_p <= 0)
-    weights_p = inside_p / (2 * inside_p.sum()).clamp(min=1) + outside_p / (2 * outside_p.sum()).clamp(min=1)
-    weighted_dp = (features_pd * weights_p[:, None]).T
-    return torch.cat([weighted_dp @ features_pd, weighted_dp @ labels_p[:, None]], 1), inside_p.sum()
+    inside, outside = (2 * side_p.sum(-1, keepdim=True) for side_p in (inside_p, outside_p))
+    weights_p = inside_p / inside.clamp(min=1) + outside_p / outside.clamp(min=1)
+    weighted_dp = (features_pd * weights_p[..., None]).mT
+    return torch.cat([weighted_dp @ features_pd, weighted_dp @ labels_p[..., None]], -1), inside_p.sum(-1)
 
 
-def _features(image_13hw: Tensor, like_nmhw: Tensor) -> Tensor:
-    """Random Fourier features (p, d), and a constant, of the picture's colours at half the size (h, w) of the masks."""
-    image_13hw, side = image_13hw.float(), 2 * image_13hw.shape[-1] // like_nmhw.shape[-1]
-    mean_13hw = F.avg_pool2d(image_13hw, side)
-    deviation_13hw = (F.avg_pool2d(image_13hw**2, side) - mean_13hw**2).clamp(min=0).sqrt()
-    around_13hw = F.avg_pool2d(F.pad(mean_13hw, (1, 1, 1, 1), mode="replicate"), 3, 1) - mean_13hw
-    colours_p9 = torch.cat([mean_13hw, deviation_13hw, around_13hw], 1)[0].flatten(1).T
-    projections_9d, phases_d = _projections(image_13hw.device)
-    return F.pad(math.sqrt(2) * (colours_p9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
+def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
+    """Random Fourier features (n, p, d), and a constant, of pictures' colours at half the size (h, w) of the masks."""
+    image_n3hw, side = image_n3hw.float(), 2 * image_n3hw.shape[-1] // like_nmhw.shape[-1]
+    mean_n3hw = F.avg_pool2d(image_n3hw, side)
+    deviation_n3hw = (F.avg_pool2d(image_n3hw * image_n3hw, side) - mean_n3hw * mean_n3hw).clamp(min=0).sqrt()
+    around_n3hw = F.avg_pool2d(F.pad(mean_n3hw, (1, 1, 1, 1), mode="replicate"), 3, 1) - mean_n3hw
+    colours_np9 = torch.cat([mean_n3hw, deviation_n3hw, around_n3hw], 1).flatten(2).mT
+    projections_9d, phases_d = _projections(image_n3hw.device)
+    return F.pad(math.sqrt(2) * (colours_np9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
 
 
 def _in_float32(device: str) -> AbstractContextManager[object]:
@@ -171,13 +174,28 @@ def _projections(device: torch.device) -> tuple[Tensor, Tensor]:
     return projections_9d.to(device), phases_d.to(device)
 
 
-def _shrunk(logits_11hw: Tensor) -> Tensor:
-    """Means of two by two places, as one row (p)."""
-    return F.avg_pool2d(logits_11hw.float(), 2).flatten()
+def best(masks_nmhw: Tensor, ious_nm: Tensor) -> Tensor:
+    """Of each object's masks that with the highest IoU: (n, 1, h, w)."""
+    return torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
 
 
-def _grown(masks_nmhw: Tensor, reach: int) -> Tensor:
+def shrunk(logits_n1hw: Tensor) -> Tensor:
+    """Means of two by two places, (n, p)."""
+    return F.avg_pool2d(logits_n1hw.float(), 2).flatten(1)
+
+
+def near(said_np: Tensor, best_n1hw: Tensor) -> Tensor:
+    """What regressions said, at the masks' size: for the object near its mask alone, since farther off a face is
+    somebody else's."""
+    h, w = best_n1hw.shape[-2:]
+    said_np = said_np.clamp(-_MOST, _MOST)
+    said_np = torch.where(said_np < 0, _AGAINST * said_np, said_np)
+    said_n1hw = F.interpolate(said_np.reshape(-1, 1, h // 2, w // 2), size=(h, w), mode="bilinear")
+    return said_n1hw.clamp(min=0) * _grown(best_n1hw, round(h / _REACH)) + said_n1hw.clamp(max=0)
+
+
+def _grown(masks_n1hw: Tensor, reach: int) -> Tensor:
     """1 where logits up to ``reach`` places to each side are above 0, but for specks, from which a whole other skater
     grew; by rows, then columns: 1 ms instead of 2."""
-    inside, reach = -F.max_pool2d(-(masks_nmhw > 0).float(), 3, 1, 1), reach + 1
+    inside, reach = -F.max_pool2d(-(masks_n1hw > 0).float(), 3, 1, 1), reach + 1
     return F.max_pool2d(F.max_pool2d(inside, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))

@@ -191,7 +191,8 @@ class Pass:
     def show(self, position: int, low_res: LowRes, frame_index: int, uploaded: Uploaded | None = None) -> FrameMasks:
         """At the video's size, by ascending id; objects before their first prompt are empty (logits -1024).
 
-        ``uploaded`` is the frame on a GPU, which pictures can be drawn from there.
+        ``uploaded`` is the frame on a GPU, which pictures can be drawn from there. Changes nothing that steps read, so
+        that another thread may show a frame while the next one's step is made.
         """
         everywhere = self._options.propagate == "both"
         hidden = [not everywhere and position < first for first in self._first.values()]
@@ -202,8 +203,12 @@ class Pass:
         with self._computing():
             if low_res.guide_13hw is not None:
                 logits_n1hw = guided(logits_n1hw.float(), low_res.guide_13hw)
-            self._state["video_height"], self._state["video_width"] = low_res.view.height, low_res.view.width
-            _, logits_n1hw = self._predictor._get_orig_video_res_output(self._state, logits_n1hw)
+            seen = {
+                "device": logits_n1hw.device,
+                "video_height": low_res.view.height,
+                "video_width": low_res.view.width,
+            }
+            _, logits_n1hw = self._predictor._get_orig_video_res_output(seen, logits_n1hw)
             logits_n1hw = low_res.view.paste(logits_n1hw, self.zoom.whole)
         ids = sorted(self._first)
         ascending = [list(self._first).index(object_id) for object_id in ids]
@@ -231,7 +236,7 @@ class Pass:
         image_13hw = self._state["cached_features"][position][0]
         with (
             weighted(self._predictor.memory_attention, attended, times, self._options.exact),
-            self._colours.added(self._predictor.sam_mask_decoder, each.object_ids, image_13hw),
+            self._colours.added(self._predictor.sam_mask_decoder, each.object_ids, image_13hw, learn=remember),
         ):
             output, _ = self._predictor._run_single_frame_inference(
                 inference_state=self._state,

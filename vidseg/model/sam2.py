@@ -7,9 +7,10 @@ what is held (one frame, and the memories that the model can still attend to: do
 nothing about files, outputs or Hydra.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -163,14 +164,17 @@ class SAM2:
             closing(source.__iter__()) as frames,
             closing(ahead(seen(pass_, source, frames), input_of, self._at_once)) as inputs,
         ):
-            pairs = self._pairs(pass_, source, encoder, inputs, before)
-            yield from one_behind(pairs) if self._gpu else prefetch(pairs, 1) if encoding else pairs
+            steps = self._steps(pass_, source, encoder, inputs, before)
+            with closing(prefetch(steps, 1) if encoding else steps) as made:
+                pairs = ((frame, masks()) for frame, masks in made)
+                yield from one_behind(pairs) if self._gpu else pairs
 
-    def _pairs(
+    def _steps(
         self, pass_: Pass, source: Source, encoder: Encoder, inputs: Iterable[tuple[Seen, Input | None]],
         before: Before | None,
-    ) -> Iterator[tuple[Frame, FrameMasks]]:  # fmt: skip
-        """Every frame and its masks; a GPU's are queued by then, and waited for when they are read."""
+    ) -> Generator[tuple[Frame, Callable[[], FrameMasks]]]:  # fmt: skip
+        """Every frame, tracked to, and what shows its masks; a GPU's are queued by then, and waited for when they are
+        read."""
         for chunk in chunks(inputs, self._at_once):
             waiting = [each.image_chw for _, each in chunk if each is not None and each.features is None]
             features = encoder.encode(waiting, self._at_once)
@@ -178,11 +182,11 @@ class SAM2:
                 position = source.frames.index(frame.index)  # damaged frames are left out, and leave a gap
                 if each is not None:
                     low_res = pass_.step(position, each.features or features.pop(0), view)
-                    yield frame, pass_.show(position, low_res, frame.index, each.uploaded)
+                    yield frame, partial(pass_.show, position, low_res, frame.index, each.uploaded)
                 elif before is not None:
-                    yield frame, before.take(position, frame.index)
+                    yield frame, partial(before.take, position, frame.index)
                 else:
-                    yield frame, pass_.empty(frame.index)
+                    yield frame, partial(pass_.empty, frame.index)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
