@@ -156,7 +156,7 @@ class Pass:
         for each, recent in zip(self._groups, recents, strict=True):
             each.recent = recent
             self.window.forget(each, position, reverse=False)
-        self._kept[0].clear()
+        self._kept = [], view, self._colours
         self.zoom.resume(view)
 
     def step(
