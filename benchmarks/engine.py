@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -132,8 +132,8 @@ def _json_of(words: list[str]) -> dict[str, Any]:
     return dict(json.loads(_output_of(words).splitlines()[-1]))
 
 
-def compare(names: list[str], setting: Setting, runs: int, folder: Path) -> dict[str, Any]:
-    """One table: each contender's figures, run by run, and what was left out."""
+def compare(names: list[str], setting: Setting, runs: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """One table, as far as it goes after each round that counts: each contender's figures, and what was left out."""
     measured: dict[str, list[Figures]] = {name: [] for name in names}
     left_out: dict[str, str] = {}
     for number in range(runs + 1):
@@ -149,6 +149,12 @@ def compare(names: list[str], setting: Setting, runs: int, folder: Path) -> dict
                 continue
             if number:
                 measured[name].append(figures)
+        if number:
+            yield {**_table(measured), "left_out": left_out}
+
+
+def _table(measured: dict[str, list[Figures]]) -> dict[str, Any]:
+    """Medians and ratios of contenders that have as many runs each."""
     for whole, alone in (("article", "upstream"), ("command", "ours"), ("command_compiled", "ours_compiled")):
         for figures, kernels in zip(measured.get(whole, []), measured.get(alone, []), strict=False):
             if "kernel_ms" in kernels:  # the same kernels, in a pipeline that does other things too
@@ -165,7 +171,7 @@ def compare(names: list[str], setting: Setting, runs: int, folder: Path) -> dict
         if mine not in THEIRS and their in THEIRS
     }
     medians = {name: {key: median(values) for key, values in each.items()} for name, each in columns.items()}
-    return {"medians": medians, "ratios": ratios, "runs": columns, "left_out": left_out}
+    return {"medians": medians, "ratios": ratios, "runs": columns}
 
 
 def _columns(runs: list[Figures]) -> dict[str, list[float]]:
@@ -187,7 +193,7 @@ def show(title: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Compares in every setting; prints tables and writes benchmarks/results/engine_<machine>.json as they come."""
+    """Compares in every setting; prints tables; writes benchmarks/results/engine_<machine>.json round by round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contenders", default="article,upstream,upstream_vos,ours,command")
     parser.add_argument("--models", default="tiny,large", help=f"of {', '.join(CONFIGS)} (default: tiny,large)")
@@ -203,6 +209,8 @@ def main() -> None:
     names, models = args.contenders.split(","), args.models.split(",")
     if unknown := [name for name in [*names, *models] if name not in (*CONTENDERS, *CONFIGS)]:
         parser.error(f"{unknown[0]}: contenders are {', '.join(CONTENDERS)}; models are {', '.join(CONFIGS)}")
+    if args.runs < 1:
+        parser.error(f"--runs {args.runs}: at least 1")
     if args.device != "cpu" and not torch.cuda.is_available():
         parser.error(f"--device {args.device}: torch finds no GPU")
     print(label(about := machine(args.device)))
@@ -219,11 +227,11 @@ def main() -> None:
             for objects in map(int, args.objects.split(",")):
                 make_prompts(folder / f"{objects}.yaml", objects)
                 setting = replace(base, model=model, objects=objects, checkpoint=str(folder / f"{model}.pt"))
-                result = compare(names, setting, args.runs, folder)
-                show(str(setting), result)
                 how = {"threads": args.threads, "frames": [args.short, args.long], "versions": about["versions"]}
-                rows[str(setting)] = {**how, **result}
-                save_result("engine", {"rows": rows}, args.device)
+                for result in compare(names, setting, args.runs, folder):
+                    rows[str(setting)] = {**how, **result}
+                    save_result("engine", {"rows": rows}, args.device)  # whoever stops it keeps the rounds before
+                show(str(setting), result)
     print(path)
 
 
