@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidseg.model.colours import Regression, best, features, near, shrunk
+from vidseg.model.colours import Regression, best, features, in_float32, near, shrunk
 
 
 class Colours:
@@ -22,7 +22,7 @@ class Colours:
         """Learns from prompted frames, one of each clip as ``network.normalise`` has it: where logits (B * K, 1, h, w)
         are above 0."""
         if self._weight:
-            with torch.autocast(images_b3hw.device.type, enabled=False):
+            with in_float32(images_b3hw.device.type):
                 inside_np = shrunk((logits_n1hw > 0).float())
                 self._regression.give(self._features(images_b3hw, logits_n1hw), 2 * inside_np - 1)
 
@@ -32,8 +32,8 @@ class Colours:
 
         def add(_: Any, args: tuple[Any, ...], decoded: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             masks_nmhw, ious_nm, tokens, there_n1 = decoded
-            with torch.no_grad(), torch.autocast(images_b3hw.device.type, enabled=False):
-                best_n1hw = best(masks_nmhw, ious_nm).float()
+            with torch.no_grad(), in_float32(images_b3hw.device.type):
+                best_n1hw = best(masks_nmhw, ious_nm)
                 features_npd = self._features(images_b3hw, best_n1hw)
                 added_n1hw = self._weight * near(self._regression.says(features_npd), best_n1hw)
                 self._regression.see(features_npd, shrunk(best_n1hw), there_n1[:, 0] > 0)

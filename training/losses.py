@@ -63,14 +63,15 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float, colour_weig
     damage = _Damage(len(truth), length, rng, device)
     colours = Colours(colour_weight, targets)
     losses, chosen = [], []
-    for t, features in enumerate(_encode(model, batch.frames, targets)):
+    images = _images(batch)
+    for t, features in enumerate(_encode(model, images, targets)):
         if t == 0 and batch.points is None:
             heads, out = _step(model, t, True, features, None, truth[:, :1], memory, length)
         elif t == 0:
             loss, heads, out = _prompted(model, features, batch.points, masks[:, 0], truth[:, 0], rng, memory, length)
             losses.append(loss)
         else:
-            with colours.added(model.sam_mask_decoder, normalise(batch.frames[:, t])):
+            with colours.added(model.sam_mask_decoder, images[t]):
                 heads, out = _step(model, t, False, features, None, None, memory, length)
             losses.append(_loss(heads, truth[:, t]))
             chosen.append(heads[3].detach()[:, 0] > 0)
@@ -81,7 +82,7 @@ def clip_loss(model: Any, batch: Batch, rng: Generator, ease: float, colour_weig
                 heads, out = _step(model, t, False, features, points, None, memory, length, previous)
                 losses.append(_loss(heads, truth[:, t]))
         if t in (0, corrected):
-            colours.give(normalise(batch.frames[:, t]), heads[3])
+            colours.give(images[t], heads[3])
         tokens, _, sizes = features
         remembered = 20 * truth[:, t, None] - 10 if rng.random() < ease else heads[4]
         if t not in (0, corrected):
@@ -139,7 +140,7 @@ def image_loss(model: Any, batch: Batch, rng: Generator) -> Score:
     """Sparse prompts on single pictures, at times followed by a correcting click."""
     targets = batch.masks.shape[1]
     masks, truth = batch.masks[:, :, 0].flatten(0, 1).numpy(), batch.truth[:, :, 0].flatten(0, 1).float()
-    features = next(iter(_encode(model, batch.frames, targets)))
+    (features,) = _encode(model, _images(batch), targets)
     loss, heads, _ = _prompted(model, features, batch.points, masks, truth, rng, {}, 1)
     guess = heads[3].detach() > 0
     right = F.interpolate(truth[:, None], size=guess.shape[-2:], mode="area") > 0.5
@@ -166,12 +167,18 @@ def _prompted(
     return loss, heads, out
 
 
-def _encode(model: Any, frames: Tensor, targets: int) -> list[Features]:
-    """Features of each frame, (HW, B * K, C) at strides 4, 8 and 16, as sam2's tracking step takes them."""
-    b, length = frames.shape[:2]
+def _images(batch: Batch) -> Tensor:
+    """Frame by frame as the network takes them: (T, B, 3, S, S)."""
+    frames = batch.frames.transpose(0, 1)
+    return normalise(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+
+def _encode(model: Any, images: Tensor, targets: int) -> list[Features]:
+    """Features of each frame of (T, B, 3, S, S), (HW, B * K, C) at strides 4, 8 and 16, as sam2's tracking step takes
+    them."""
+    length, b = images.shape[:2]
     decoder = model.sam_mask_decoder
-    images = normalise(frames.transpose(0, 1).flatten(0, 1))
-    neck, (fine, middle, coarse) = model.image_encoder.neck, model.image_encoder.trunk(images)
+    neck, (fine, middle, coarse) = model.image_encoder.neck, model.image_encoder.trunk(images.flatten(0, 1))
     levels = [
         _through(neck.convs[2].conv, decoder.conv_s0, fine),
         _through(neck.convs[1].conv, decoder.conv_s1, middle),

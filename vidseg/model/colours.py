@@ -46,7 +46,7 @@ class Colours:
     def give(self, object_id: int, image_13hw: Tensor, logits_11hw: Tensor) -> None:
         """Learns from a prompted frame's mask: where ``logits_11hw``, at a quarter of the image's size, are above 0."""
         if self._weight:
-            with _in_float32(image_13hw.device.type):
+            with in_float32(image_13hw.device.type):
                 inside_1p = shrunk((logits_11hw > 0).float())
                 regression = self._objects.setdefault(object_id, Regression())
                 regression.give(features(image_13hw, logits_11hw)[0], 2 * inside_1p[0] - 1)
@@ -82,7 +82,7 @@ class Colours:
     ) -> _Decoded:
         """To masks (n, m, h, w), of which sam2 takes that with the highest IoU (n, m); it is learned from where an
         object is there."""
-        with _in_float32(image_13hw.device.type):
+        with in_float32(image_13hw.device.type):
             masks_nmhw, ious_nm, tokens, there_n1 = said
             best_n1hw = best(masks_nmhw, ious_nm)
             features_pd = features(image_13hw, best_n1hw)[0]
@@ -159,7 +159,7 @@ def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
     return F.pad(math.sqrt(2) * (colours_np9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
 
 
-def _in_float32(device: str) -> AbstractContextManager[object]:
+def in_float32(device: str) -> AbstractContextManager[object]:
     """Sums over thousands of places would be of no use in bfloat16."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
