@@ -121,6 +121,31 @@ def test_drawn_strangers_have_a_first_mask_that_their_prompts_are_of_and_later_o
         assert masks[0][y0 : y1 + 1, x0 : x1 + 1].sum() == masks[0].sum()
 
 
+@pytest.mark.timeout(120)
+def test_sequences_of_davis_are_scored_as_vidseg_runs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A red ball on a meadow, in the middle of a frame, then further to the right: every kind of prompt gives it."""
+    pictures, masks = (tmp_path / "davis" / part / "480p/ball" for part in ("JPEGImages", "Annotations"))
+    for folder in (pictures, masks, tmp_path / "videos"):
+        folder.mkdir(parents=True)
+    meadow = np.random.default_rng(0).integers((20, 90, 30), (50, 150, 70), (480, 640, 3), np.uint8)
+    for t in range(4):
+        mask = cv2.circle(np.zeros((480, 640), np.uint8), (300 + 12 * t, 240), 90, 255, -1)
+        cv2.imwrite(f"{pictures}/{t:05d}.jpg", np.where(mask[..., None] > 0, np.uint8([40, 40, 210]), meadow))
+        cv2.imwrite(f"{masks}/{t:05d}.png", mask)
+    drawn = strangers._of_davis(tmp_path / "davis", "ball")
+    assert (drawn.video, list(drawn.truth)) == (pictures, [0, 1, 2, 3])
+    assert drawn.click == pytest.approx([300, 240], abs=2)
+
+    command = ["strangers", "--data", str(tmp_path), "--davis", "ball", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", command)
+    strangers.main()
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(kind, name) for kind, _, name, _ in printed] == [("mask", "ball"), ("box", "ball"), ("click", "ball")]
+    assert all(float(mean) > 0.9 for _, mean, _, _ in printed)
+
+
 @pytest.mark.parametrize("kind", ["click", "clicks", "box"])
 def test_prompts_lie_where_they_should(kind: str) -> None:
     mask = np.zeros((80, 120), np.uint8)

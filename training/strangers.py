@@ -1,21 +1,25 @@
 """J on videos that nano was never shown a mask of, from a first mask, a box and a click, as vidseg runs it.
 
 python -m training.strangers --data FOLDER [--out OUT] [KEY=VALUE ...]   (of python -m vidseg: model.prompted_weight=1)
+python -m training.strangers --data FOLDER --davis breakdance,parkour model.checkpoint=WEIGHTS
 
 strangers.json holds what somebody drew by hand: seven objects of the five videos, four or five frames each beside the
-first, as COCO RLE. Parts that nobody could tell apart (spokes, shoelaces) are within what they belong to.
+first, as COCO RLE. Parts that nobody could tell apart (spokes, shoelaces) are within what they belong to. Sequences of
+DAVIS take their place for weights that were trained without them; the click is then deepest inside the first mask.
 """
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from training.data import holding
+from training.data import DAVIS, davis, holding
 from vidseg.metric.score import iou
 from vidseg.notebook import run
 from vidseg.types import Prompt
@@ -24,35 +28,53 @@ DRAWN = Path(__file__).with_suffix(".json")
 KINDS = ("mask", "box", "click")
 
 
+@dataclass
+class Drawn:
+    """An object of ``video`` whose masks (H, W) are known in some frames, the first among them."""
+
+    video: Path
+    truth: dict[int, NDArray[np.bool_]]
+    click: list[int]
+
+
 def main() -> None:
     """Prints each object's and each kind's mean J over the frames after the first."""
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    cli.add_argument("--data", type=holding("videos"), required=True, help="holds videos/")
+    cli.add_argument("--data", type=holding(*DAVIS, "videos"), required=True, help="holds davis/ and videos/")
+    cli.add_argument("--davis", metavar="SEQUENCE,...", help="of these sequences instead")
     cli.add_argument("--out", type=Path, default=Path("runs/strangers"), help="for the runs' folders")
     args = cli.parse_args()
-    drawn = json.loads(DRAWN.read_text(encoding="utf-8"))
-    scores = {
-        kind: {
-            name: _score(each, kind, args.data, args.out / kind / name, args.overrides) for name, each in drawn.items()
-        }
-        for kind in KINDS
-    }
-    for kind, of in scores.items():
-        each = "  ".join(f"{name} {j:.2f}" for name, j in of.items())
-        print(f"{kind:6s}{np.mean(list(of.values())):.3f}   {each}")  # noqa: T201
+    if args.davis:
+        objects = {name: _of_davis(args.data / "davis", name) for name in args.davis.split(",")}
+    else:
+        objects = {name: _by_hand(args.data / "videos", each) for name, each in json.loads(DRAWN.read_text()).items()}
+    for kind in KINDS:
+        scores = {name: _score(each, kind, args.out / kind / name, args.overrides) for name, each in objects.items()}
+        each = "  ".join(f"{name} {j:.2f}" for name, j in scores.items())
+        print(f"{kind:6s}{np.mean(list(scores.values())):.3f}   {each}")  # noqa: T201
 
 
-def _score(drawn: dict[str, Any], kind: str, data: Path, folder: Path, overrides: list[str]) -> float:
+def _by_hand(videos: Path, drawn: dict[str, Any]) -> Drawn:
     truth = {int(frame): coco.decode(rle).astype(bool) for frame, rle in drawn["frames"].items()}
+    return Drawn(videos / drawn["video"], truth, drawn["click"])
+
+
+def _of_davis(root: Path, name: str) -> Drawn:
+    masks = davis(root, name, 480).masks
+    deepest = cv2.minMaxLoc(cv2.distanceTransform(np.pad(masks[0], 1), cv2.DIST_L2, 5)[1:-1, 1:-1])[3]
+    return Drawn(root / "JPEGImages/480p" / name, {t: mask > 0 for t, mask in enumerate(masks)}, list(deepest))
+
+
+def _score(drawn: Drawn, kind: str, folder: Path, overrides: list[str]) -> float:
     settings = [
-        f"video={data / 'videos' / drawn['video']}", f"extract.stop={max(truth) + 1}", f"hydra.run.dir={folder}",
+        f"video={drawn.video}", f"extract.stop={max(drawn.truth) + 1}", f"hydra.run.dir={folder}",
         "model=nano", "output=[rle]", "metric=[]", "tracker=none",
     ]  # fmt: skip
-    run([*settings, *overrides], [_prompt(kind, truth[0], drawn["click"])])
+    run([*settings, *overrides], [_prompt(kind, drawn.truth[0], drawn.click)])
     with (folder / "masks.jsonl").open(encoding="utf-8") as lines:
-        found = {line["frame"]: line["objects"] for line in map(json.loads, lines) if line["frame"] in truth}
-    later = [iou(_mask(found[frame], mask), mask) for frame, mask in truth.items() if frame]
+        found = {line["frame"]: line["objects"] for line in map(json.loads, lines) if line["frame"] in drawn.truth}
+    later = [iou(_mask(found[frame], mask), mask) for frame, mask in drawn.truth.items() if frame]
     return float(np.mean(later))
 
 
