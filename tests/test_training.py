@@ -145,6 +145,11 @@ def test_sequences_of_davis_are_scored_as_vidseg_runs_them(
     assert [(kind, name) for kind, _, name, _ in printed] == [("mask", "ball"), ("box", "ball"), ("click", "ball")]
     assert all(float(mean) > 0.9 for _, mean, _, _ in printed)
 
+    monkeypatch.setattr(sys, "argv", [*command[:3], "--davis", "ball,bal"])
+    with pytest.raises(SystemExit):
+        strangers.main()
+    assert "--davis bal: " in capsys.readouterr().err
+
 
 @pytest.mark.parametrize("kind", ["click", "clicks", "box"])
 def test_prompts_lie_where_they_should(kind: str) -> None:

@@ -46,9 +46,13 @@ def main() -> None:
     cli.add_argument("--out", type=Path, default=Path("runs/strangers"), help="for the runs' folders")
     args = cli.parse_args()
     if args.davis:
-        objects = {name: _of_davis(args.data / "davis", name) for name in args.davis.split(",")}
+        names = args.davis.split(",")
+        if unknown := [name for name in names if not (args.data / DAVIS[0] / name).is_dir()]:
+            cli.error(f"--davis {unknown[0]}: {args.data / DAVIS[0]} has no such folder")
+        objects = {name: _of_davis(args.data / "davis", name) for name in names}
     else:
-        objects = {name: _by_hand(args.data / "videos", each) for name, each in json.loads(DRAWN.read_text()).items()}
+        drawn = json.loads(DRAWN.read_text(encoding="utf-8"))
+        objects = {name: _by_hand(args.data / "videos", each) for name, each in drawn.items()}
     for kind in KINDS:
         scores = {name: _score(each, kind, args.out / kind / name, args.overrides) for name, each in objects.items()}
         each = "  ".join(f"{name} {j:.2f}" for name, j in scores.items())
