@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def machine(device: str = "cpu") -> dict[str, Any]:
     """What was measured on: processor, cores, the GPU where ``device`` is one, versions."""
-    from vidseg.summary import versions
+    from vidseg.record.summary import versions
 
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())

@@ -20,7 +20,7 @@ from vidseg.composite import (
     transparent,
 )
 from vidseg.errors import InputError
-from vidseg.marks import WHITE
+from vidseg.composite.marks import WHITE
 from vidseg.types import Frame, FrameMasks, Prompt
 
 HEIGHT, WIDTH = 180, 320

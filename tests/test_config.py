@@ -12,7 +12,7 @@ from hydra.utils import get_class, get_method
 from omegaconf import OmegaConf
 
 from vidseg import config as configuration
-from vidseg import resolvers
+from vidseg.config import resolvers
 
 pytestmark = pytest.mark.usefixtures("own_hydra")
 

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import textwrap
 
-from vidseg.jsonl import JsonLines
+from vidseg.record.jsonl import JsonLines
 
 SCRIPT = """
     import resource, sys
     from pathlib import Path
-    from vidseg.jsonl import JsonLines
+    from vidseg.record.jsonl import JsonLines
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     lines = JsonLines(Path(sys.argv[1]))
     try:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vidseg.errors import InputError
-from vidseg.mask_files import LabelMaps, open_masks
+from vidseg.record.masks import LabelMaps, open_masks
 from vidseg.types import VideoInfo
 
 INFO = VideoInfo(6, 4, Fraction(24), 3, Fraction(1, 24))

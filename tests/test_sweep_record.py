@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from sweeping import SQUARE, inspect, jobs, statuses
 
-from vidseg.summary import score
+from vidseg.record.summary import score
 from vidseg.sweep.table import describe
 
 pytestmark = pytest.mark.timeout(240)
@@ -247,7 +247,7 @@ def test_a_score_by_name():
 def test_a_launcher_that_is_not_installed_says_which_extra_brings_it():
     from hydra.errors import MissingConfigException
 
-    from vidseg.overrides import explain
+    from vidseg.config.overrides import explain
 
     error = MissingConfigException("Could not find it", "hydra/launcher/joblib")
     assert explain(error) == "hydra/launcher/joblib: not installed; pip install 'vidseg[parallel]' brings it"

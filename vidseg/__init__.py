@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidseg.composite import show
-    from vidseg.notebook import run
+    from vidseg.api import run
     from vidseg.types import Prompt
 
 __all__ = ["Prompt", "run", "show"]
 
-_HOMES = {"Prompt": "vidseg.types", "run": "vidseg.notebook", "show": "vidseg.composite"}
+_HOMES = {"Prompt": "vidseg.types", "run": "vidseg.api", "show": "vidseg.composite"}
 
 
 def __getattr__(name: str) -> Any:

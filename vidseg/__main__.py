@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from vidseg import config as configuration
 from vidseg.errors import InputError
-from vidseg.overrides import explain
+from vidseg.config.overrides import explain
 from vidseg.sweep.videos import spread
 
 configuration.register()
@@ -26,7 +26,7 @@ def job(config: DictConfig) -> float | None:
     if config.resume and settings.mode == RunMode.RUN:
         raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
     from vidseg.job import JobFailed, run_job
-    from vidseg.summary import score
+    from vidseg.record.summary import score
     from vidseg.sweep.halt import is_halted
 
     if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):

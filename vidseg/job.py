@@ -19,7 +19,7 @@ from vidseg import prompt as prompting
 from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.runner import Parts, run
-from vidseg.summary import Summary, score, versions
+from vidseg.record.summary import Summary, score, versions
 from vidseg.types import Metric, Output, Prompt, Segmenter, Tracker
 
 log = logging.getLogger(__name__)

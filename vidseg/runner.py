@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from vidseg.interrupt import interruptible
-from vidseg.jsonl import JsonLines
+from vidseg.console.interrupt import interruptible
+from vidseg.record.jsonl import JsonLines
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
-from vidseg.progress import progress
+from vidseg.console.progress import progress
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
 

@@ -39,7 +39,7 @@ from vidseg.model.precision import Precision
 from vidseg.model.resize import resize
 from vidseg.model.shown import Fetched
 from vidseg.types import FrameMasks, Prompt
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 

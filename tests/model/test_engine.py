@@ -30,7 +30,7 @@ from vidseg.errors import InputError
 from vidseg.model import before, cpu
 from vidseg.model.compiled import in_reals
 from vidseg.types import Frame, Prompt
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 
 FAST = 1e-4  # of the logits' deviation
 SMALL = SIZE if SIZE > 256 else 128  # for many passes: a quarter of the time

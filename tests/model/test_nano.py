@@ -20,9 +20,9 @@ from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
 from vidseg.model.upstream import build
-from vidseg.notebook import _compose
+from vidseg.api import _compose
 from vidseg.types import FrameMasks, Prompt
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 
 CONFIG = "model/nano.yaml"
 

@@ -11,7 +11,7 @@ from sources import ArraySource, moving_squares
 from vidseg.errors import InputError
 from vidseg.model import quantized
 from vidseg.types import FrameMasks, Prompt, Source
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,7 +15,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from vidseg import resolvers
+from vidseg.config import resolvers
 from vidseg.errors import InputError
 from vidseg.tracker.wandb import WandbTracker
 from vidseg.types import Frame, FrameMasks, Prompt

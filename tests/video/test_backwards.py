@@ -18,7 +18,7 @@ from vidseg.meter import Meter
 from vidseg.runner import _TimedSource
 from vidseg.video import backwards, open_source
 from vidseg.video.reader import FileSource
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 from vidseg.video.selection import Selection
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vidseg.errors import InputError
-from vidseg.video.sample import NUM_FRAMES, SampleSource
+from vidseg.sample import NUM_FRAMES, SampleSource
 
 
 @pytest.fixture(scope="module")

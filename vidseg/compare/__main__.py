@@ -16,7 +16,7 @@ from vidseg.compare.sheet import write_csv
 from vidseg.compare.terminal import render_table
 from vidseg.compare.verdict import summarise
 from vidseg.errors import InputError
-from vidseg.log import ConsoleHandler
+from vidseg.console.log import ConsoleHandler
 
 log = logging.getLogger("vidseg.compare")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidseg.mask_files import open_masks
+from vidseg.record.masks import open_masks
 from vidseg.metric.score import Begun, Means, iou, name_scores
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.mask_files import LabelMaps
+from vidseg.record.masks import LabelMaps
 from vidseg.metric.score import first_prompts, iou, name_scores
-from vidseg.palette_png import annotations_of
+from vidseg.record.label_maps import annotations_of
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from vidseg.errors import InputError
 from vidseg.model.encoder import Features
 from vidseg.model.engine import LowRes, Pass
 from vidseg.model.zoom import View
-from vidseg.progress import progress
+from vidseg.console.progress import progress
 from vidseg.types import RGB, Frame, FrameMasks, Source
 
 _CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where another object's was higher

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vidseg.model.upstream import RoPEAttention
 from vidseg.types import Prompt, Source
-from vidseg.video.sample import SampleSource
+from vidseg.sample import SampleSource
 
 logger = logging.getLogger(__name__)
 

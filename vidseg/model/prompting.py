@@ -12,7 +12,7 @@ from vidseg.model.image import Input
 from vidseg.model.looks import Looks
 from vidseg.model.zoom import View, Zoom
 from vidseg.prefetch import ahead
-from vidseg.progress import progress
+from vidseg.console.progress import progress
 from vidseg.types import RGB, Frame, Mask, Prompt, Source
 
 Placed = tuple[int, Prompt]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidseg.mask_files import open_masks
+from vidseg.record.masks import open_masks
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from vidseg.composite import PALETTE, label_map, transparent
-from vidseg.palette_png import write_label_map
+from vidseg.record.label_maps import write_label_map
 from vidseg.types import Frame, FrameMasks, Source
 
 

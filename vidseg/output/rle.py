@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.jsonl import JsonLines
+from vidseg.record.jsonl import JsonLines
 from vidseg.types import Frame, FrameMasks, Mask, Source
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidseg.interrupt import interruptible
+from vidseg.console.interrupt import interruptible
 
 NAME = ".halt"
 

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.errors import InputError
-from vidseg.resolvers import sweep_group
-from vidseg.summary import read_summary, score
+from vidseg.config.resolvers import sweep_group
+from vidseg.record.summary import read_summary, score
 from vidseg.sweep import record
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidseg.summary import read_summary
+from vidseg.record.summary import read_summary
 
 NAME = "sweep.json"
 

@@ -37,7 +37,7 @@ def open_source(
 
 
 def _sample(start: int | str | None, stop: int | str | None, step: int, seed: int) -> Source:
-    from vidseg.video.sample import SampleSource
+    from vidseg.sample import SampleSource
     from vidseg.video.window import frame_window
 
     whole = SampleSource(seed)

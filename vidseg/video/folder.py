@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
-from vidseg.numbered import numbered
+from vidseg.record.numbered import numbered
 from vidseg.prefetch import prefetch
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
 from vidseg.video.backwards import one_by_one

@@ -99,7 +99,7 @@ def versions() -> dict[str, str]:
 
 def _commit() -> str | None:
     """The checkout's commit, with "+" where files differ from it; None outside a checkout of vidseg."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -14,8 +14,8 @@ import yaml
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.numbered import numbered
-from vidseg.palette_png import VOID, annotations_of, read_label_map
+from vidseg.record.numbered import numbered
+from vidseg.record.label_maps import VOID, annotations_of, read_label_map
 from vidseg.types import Mask, Prompt, Source
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.video.sample_pose import Points
+from vidseg.sample.pose import Points
 
 RGBA = NDArray[np.uint8]  # (h, w, 4), premultiplied
 Colour = tuple[int, int, int]

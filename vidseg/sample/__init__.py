@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
-from vidseg.video.backwards import one_by_one
-from vidseg.video.sample_canvas import RGBA, Colour
-from vidseg.video.sample_figure import Figure, Outfit
-from vidseg.video.sample_pose import Points
-from vidseg.video.sample_scene import HEIGHT, LIGHTS, WIDTH, Rink, nearness
+from vidseg.sample.canvas import RGBA, Colour
+from vidseg.sample.figure import Figure, Outfit
+from vidseg.sample.pose import Points
+from vidseg.sample.scene import HEIGHT, LIGHTS, WIDTH, Rink, nearness
 
 FPS = 30
 NUM_FRAMES = 180
@@ -196,7 +195,8 @@ class SampleSource:
 
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first."""
-        return one_by_one(self, position)
+        for place in range(position, -1, -1):
+            yield self[self.frames[place]]
 
     def __getitem__(self, index: int) -> Frame:
         """Draws frame ``index``. Raises InputError outside 0..179."""

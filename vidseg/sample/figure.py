@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.video.sample_canvas import LIGHT, RGBA, TONES, Bone, Canvas, Colour, tones
-from vidseg.video.sample_pose import Arm, Leg, Points, Pose, direction, pose, smooth
+from vidseg.sample.canvas import LIGHT, RGBA, TONES, Bone, Canvas, Colour, tones
+from vidseg.sample.pose import Arm, Leg, Points, Pose, direction, pose, smooth
 
 
 @dataclass(frozen=True, slots=True)

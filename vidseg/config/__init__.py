@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
-from vidseg import resolvers
+from vidseg.config import resolvers
 from vidseg.errors import InputError
 
 
@@ -76,7 +76,7 @@ def check(config: DictConfig) -> None:
 
 def folder() -> str:
     """Where the YAML lies: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     inside, beside = package / "conf", package.parent / "conf"
     return str(inside if inside.is_dir() else beside)
 

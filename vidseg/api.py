@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vidseg import config as configuration
 from vidseg.job import JobFailed, run_job
-from vidseg.overrides import explain
+from vidseg.config.overrides import explain
 from vidseg.types import Prompt
 
 

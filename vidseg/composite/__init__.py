@@ -4,7 +4,7 @@ Pure functions on one frame: uint8 RGB in, a new uint8 array out, inputs untouch
 and are checked here. This module knows nothing about files, codecs, videos or trackers.
 
 Colours are drawn at full strength along the contour and mixed into the picture inside it; stars, boxes and labels are
-vidseg.marks'.
+vidseg.composite.marks'.
 """
 
 import colorsys
@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg import marks
+from vidseg.composite import marks
 from vidseg.errors import InputError
-from vidseg.marks import Colour
+from vidseg.composite.marks import Colour
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
 
 if TYPE_CHECKING:

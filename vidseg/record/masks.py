@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
-from vidseg.numbered import numbered
-from vidseg.palette_png import VOID, read_label_map
+from vidseg.record.numbered import numbered
+from vidseg.record.label_maps import VOID, read_label_map
 from vidseg.types import Mask, VideoInfo
 
 Scores = dict[int, float | None]

@@ -21,7 +21,7 @@ from pycocotools import mask as coco
 
 from training.data import DAVIS, davis, holding
 from vidseg.metric.score import iou
-from vidseg.notebook import run
+from vidseg.api import run
 from vidseg.types import Prompt
 
 DRAWN = Path(__file__).with_suffix(".json")
