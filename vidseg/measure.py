@@ -1,0 +1,30 @@
+"""What is measured of masks, once for everybody: how far two agree, and the box around one."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.types import Mask
+
+
+def iou(mask_hw: Mask, other_hw: Mask) -> float:
+    """Intersection over union of two bool masks of one size: DAVIS' J (Perazzi et al., CVPR 2016).
+
+    1 where both masks are empty.
+    """
+    union = np.count_nonzero(mask_hw | other_hw)
+    return np.count_nonzero(mask_hw & other_hw) / union if union else 1.0
+
+
+def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> tuple[slice, slice] | None:
+    """The rows and columns that hold every non-zero pixel of a bool or uint8 mask (h, w); None of an empty mask.
+
+    ``margin`` makes the box that many pixels wider on each side, as far as the picture goes.
+    """
+    x, y, width, height = cv2.boundingRect(mask_hw.view(np.uint8))
+    if not width:
+        return None
+    rows = slice(max(0, y - margin), min(mask_hw.shape[0], y + height + margin))
+    return rows, slice(max(0, x - margin), min(mask_hw.shape[1], x + width + margin))
