@@ -31,7 +31,7 @@ def sweep(clip, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     said = [f"video={clip}", "prompt=click", "prompt.points=[[20,30]]", "output=[overlay,rle]", "tracker=none"]
     for arguments in (
-        ["-m", "model=square,grabcut", "stride=5,10", "hydra.sweep.dir=."],
+        ["-m", "model=square,shifted", "stride=5,10", "hydra.sweep.dir=."],
         ["model=square", "stride=5", "model.fail_at=15", "hydra.run.dir='4_model=square,model.fail_at=15'"],
     ):
         done = subprocess.run(

@@ -54,7 +54,7 @@ def test_a_sweep_becomes_a_table_and_a_sheet(compare, sweep, tmp_path):
     assert "1 of 5 runs did not finish." in verdict
     sheet = {row["run"]: row for row in rows(tmp_path / "out" / "comparison.csv")}
     assert float(sheet["1"]["iou"]) == 1.0
-    assert 0.3 < float(sheet["2"]["iou"]) < 1.0  # grabcut is not the square, but near it
+    assert 0.3 < float(sheet["2"]["iou"]) < 1.0  # the shifted square is not the square, but near it
     assert sheet["2"]["iou"] == sheet["3"]["iou"]
     assert sheet["4"]["status"] == "failed"
     assert sheet["4"]["folder"] == str(sweep / "4_model=square,model.fail_at=15")

@@ -18,7 +18,7 @@ from vidseg.compare.runs import find_runs
 
 @pytest.fixture
 def runs(sweep, tmp_path):
-    """The runs of a copy of the sweep, of which a test may take away what it likes: squares 0, 1, grabcut 2, 3."""
+    """The runs of a copy of the sweep, of which a test may take away what it likes: squares 0, 1, shifted ones 2, 3."""
     shutil.copytree(sweep, tmp_path / "sweep")
     return find_runs([tmp_path / "sweep"])
 

@@ -40,7 +40,7 @@ def test_the_configuration_is_that_of_the_whole_file(sweep):
     for run in find_runs([sweep]):
         whole = yaml.safe_load((run.folder / ".hydra" / "config.yaml").read_text())
         assert run.config == dict(_leaves("", whole))
-        assert run.choices["model"] in ("square", "grabcut")
+        assert run.choices["model"] in ("square", "shifted")
         assert "stride" in run.overrides
 
 
