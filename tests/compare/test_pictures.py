@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidseg.compare import clips, gallery, pictures
+from vidseg.compare import clips, pictures
 from vidseg.compare.agreement import Agreement
 from vidseg.compare.clips import shrink_video
 from vidseg.compare.gallery import make_gallery
@@ -66,12 +66,17 @@ def test_a_strip_without_a_common_frame_has_gaps(runs):
     assert [picture is None for picture in strip.pictures[runs[1]]] == [True, True, False, True, True]
 
 
-def test_disagreements_are_the_lowest_frames_some_way_apart(runs, monkeypatch):
+def test_disagreements_are_the_lowest_frames_some_way_apart(make_run, monkeypatch):
     monkeypatch.setattr(pictures, "CARDS", 3)
-    monkeypatch.setattr(pictures, "_draw", lambda reference, chosen: chosen)
+    masks = {frame: {1: np.ones((4, 5))} for frame in range(60)}
+    reference, one, other = (find_runs([make_run(name, masks=masks)])[0] for name in ("reference", "one", "other"))
     iou = dict.fromkeys(range(60), 1.0) | {10: 0.2, 11: 0.1, 40: 0.5, 41: 0.6, 59: 0.99996}
-    chosen = find_disagreements(runs[0], {runs[2]: Agreement(iou), runs[3]: Agreement({25: 0.05})})
-    assert chosen == {11: (0.1, runs[2]), 25: (0.05, runs[3]), 40: (0.5, runs[2])}
+    chosen = find_disagreements(reference, {one: Agreement(iou), other: Agreement({25: 0.05})})
+    assert [(found.frame, found.iou, found.run) for found in chosen] == [
+        (11, 0.1, one),
+        (25, 0.05, other),
+        (40, 0.5, one),
+    ]
 
 
 @pytest.mark.parametrize("left", ["video", "overlay", "samples", "nothing"])
@@ -146,9 +151,10 @@ def test_overlays_of_runs_that_start_late_are_placed_in_the_videos_time(make_run
     square = np.ones((4, 5))
     late = make_run("late", masks={frame: {1: square} for frame in range(5, 9)})
     early = make_run("early", masks={frame: {1: square} for frame in range(6)})
-    times_s, starts_s = gallery._time(runs := [find_runs([folder])[0] for folder in (late, early)])
-    assert times_s == {n: n / 10 for n in range(9)}
-    assert starts_s == {runs[0]: 0.5, runs[1]: 0.0}
+    runs = [find_runs([folder])[0] for folder in (late, early)]
+    made = make_gallery(runs, runs, None, dict.fromkeys(runs, b"mp4"))
+    assert made.times_s == {n: n / 10 for n in range(9)}
+    assert made.starts_s == {runs[0]: 0.5, runs[1]: 0.0}
 
 
 def test_a_gallery_of_one_run_has_nothing_to_compare(runs):

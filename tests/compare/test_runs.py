@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from functools import reduce
 
 import pytest
 import yaml
 
-from vidseg.compare.runs import _leaves, find_runs, same_video
+from vidseg.compare.runs import find_runs, same_video
 from vidseg.errors import InputError
 
 
@@ -39,7 +40,10 @@ def test_a_run_that_is_named_twice_is_there_once(make_run, tmp_path):
 def test_the_configuration_is_that_of_the_whole_file(sweep):
     for run in find_runs([sweep]):
         whole = yaml.safe_load((run.folder / ".hydra" / "config.yaml").read_text())
-        assert run.config == dict(_leaves("", whole))
+        said = {key: reduce(dict.__getitem__, key.split("."), whole) for key in run.config}
+        assert run.config == {key: str(value) if isinstance(value, list) else value for key, value in said.items()}
+        assert {key.split(".")[0] for key in run.config} == set(whole)
+        assert (run.config["model.fail_at"], run.config["output.overlay.codec"]) == (whole["model"]["fail_at"], "h264")
         assert run.choices["model"] in ("square", "shifted")
         assert "stride" in run.overrides
 
