@@ -1,4 +1,4 @@
-"""Replay: the masks of an earlier run as a segmenter, so that a new background or codec costs no new segmentation."""
+"""Replay: the recorded masks of an earlier run as a segmenter, so that a new background or codec needs no model."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +11,14 @@ from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)
 
-CERTAIN = 10.0  # the logit of a replayed pixel; a recorded mask holds no doubt
+LOGIT = 10.0  # inside a mask, -10 outside: a record says only in or out
 
 
 class Replay:
-    """Masks from masks.jsonl (a run's folder or the file) or from a folder of label PNGs.
+    """The masks of a run's folder, of its masks.jsonl, or of a folder of label maps.
 
-    Frames without a record get empty masks and a warning. Raises InputError for a path without masks, or with masks
-    of another size than the video.
+    A frame without a record gets empty masks, and a warning at the end. Raises InputError if there are no masks at
+    ``path``, or (in ``track``) if they don't have the size of the video.
     """
 
     device = "cpu"
@@ -29,15 +29,15 @@ class Replay:
         self.provenance: Mapping[str, str] = {"replay": str(Path(str(path)).resolve())}
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterator[tuple[Frame, FrameMasks]]:
-        """One pair a frame; prompts are only drawn."""
+        """The source's frames, each with its recorded masks; ``prompts`` change nothing."""
         ids = tuple(sorted(self._masks.object_ids))
         missing = 0
         for frame in source:
             masks, scores = self._masks.read(frame.index, source.info)
             missing += masks is None
-            logits = np.full((len(ids), *frame.rgb_hw3.shape[:2]), -CERTAIN, np.float32)
+            logits = np.full((len(ids), *frame.rgb_hw3.shape[:2]), -LOGIT, np.float32)
             for object_id, mask_hw in (masks or {}).items():
-                logits[ids.index(object_id)][mask_hw] = CERTAIN
+                logits[ids.index(object_id)][mask_hw] = LOGIT
             yield frame, FrameMasks(frame.index, ids, logits, tuple(scores.get(i) for i in ids))
         if missing:
             log.warning("model.path: %d frames have no masks there; they are empty", missing)

@@ -5,12 +5,11 @@ can still use Hydra. Its builder composes through Hydra too and can't run inside
 YAML and sets the same keys.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.core.global_hydra import GlobalHydra
@@ -22,6 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from vidseg.errors import InputError
+
+if TYPE_CHECKING:
+    from vidseg.model.sam2.predictor import Predictor
 
 
 @contextmanager
@@ -37,7 +39,6 @@ def _hydra_untouched() -> Iterator[None]:
 
 
 with _hydra_untouched():
-    import sam2.sam2_video_predictor
     from sam2.modeling.backbones.hieradet import Hiera, MultiScaleBlock, do_pool
     from sam2.modeling.backbones.utils import PatchEmbed
     from sam2.modeling.memory_attention import MemoryAttentionLayer
@@ -45,6 +46,7 @@ with _hydra_untouched():
     from sam2.modeling.sam.transformer import RoPEAttention
     from sam2.modeling.sam2_base import NO_OBJ_SCORE
     from sam2.modeling.sam2_utils import MLP
+    from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 __all__ = [
     "MLP",
@@ -55,16 +57,15 @@ __all__ = [
     "PatchEmbed",
     "PositionEmbeddingSine",
     "RoPEAttention",
+    "SAM2VideoPredictor",
     "build",
     "do_pool",
-    "inference_state",
 ]
 
 # sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
 # Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack. Corrected frames are
 # conditioning frames, as in sam2's training and demo: its predictor's default is to track over them (719, 731 there).
-_PREDICTOR = {
-    "_target_": f"{sam2.sam2_video_predictor.__name__}.SAM2VideoPredictor",
+_KEYS = {
     "sam_mask_decoder_extra_args": {
         "dynamic_multimask_via_stability": True,
         "dynamic_multimask_stability_delta": 0.05,
@@ -76,16 +77,20 @@ _PREDICTOR = {
 }
 
 
-def build(config: str, image_size: int | None, non_overlap_masks: bool, seed: int) -> Any:
-    """sam2's SAM2VideoPredictor on the CPU in eval mode, its weights drawn from ``seed``.
+def build(
+    predictor: "type[Predictor]", config: str, image_size: int | None, seed: int, keys: Mapping[str, Any]
+) -> "Predictor":
+    """A ``predictor`` on the CPU in eval mode, its weights drawn from ``seed``.
 
-    ``config`` is a path inside the package sam2 (configs/sam2.1/sam2.1_hiera_t.yaml) or vidseg, or of a YAML file;
-    ``image_size`` is the side in pixels of the square that frames are resized to, a multiple of 32, or None for the
-    config's own.
-    Raises InputError if either can't be used. Neither Hydra's nor torch's global state changes.
+    - ``config``: a path inside the package sam2 (configs/sam2.1/sam2.1_hiera_t.yaml) or vidseg, or of a YAML file.
+    - ``image_size``: the side in pixels of the square that frames are resized to, a multiple of 32; None: the config's.
+    - ``keys``: more keys for the predictor, beside those in the config.
+
+    Raises InputError if any can't be used. Neither Hydra's nor torch's global state changes.
     """
     model = _read(config)
-    model.merge_with(_PREDICTOR, {"non_overlap_masks": non_overlap_masks})
+    model._target_ = f"{predictor.__module__}.{predictor.__qualname__}"
+    model.merge_with(_KEYS, keys)
     if image_size is not None:
         model.image_size = image_size
     size = model.get("image_size", 512)
@@ -95,35 +100,13 @@ def build(config: str, image_size: int | None, non_overlap_masks: bool, seed: in
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         try:
-            predictor = instantiate(model)
+            built: Predictor = instantiate(model)
         except HydraException as error:
+            if isinstance(error.__cause__, InputError):
+                raise error.__cause__ from None
             raise InputError(f"model.config: {config} can't be built: {str(error).splitlines()[0]}") from error
-    predictor.memory_attention.register_forward_pre_hook(_float_memory, with_kwargs=True)
-    return predictor.eval()
-
-
-def inference_state(predictor: Any, num_frames: int, height: int, width: int) -> dict[str, Any]:
-    """What ``SAM2VideoPredictor.init_state`` makes of a video, without its frames: they are put in one at a time."""
-    return {
-        "images": {},
-        "num_frames": num_frames,
-        "offload_video_to_cpu": True,
-        "offload_state_to_cpu": False,
-        "video_height": height,
-        "video_width": width,
-        "device": predictor.device,
-        "storage_device": predictor.device,
-        "point_inputs_per_obj": {},
-        "mask_inputs_per_obj": {},
-        "cached_features": {},
-        "constants": {},
-        "obj_id_to_idx": OrderedDict(),
-        "obj_idx_to_id": OrderedDict(),
-        "obj_ids": [],
-        "output_dict_per_obj": {},
-        "temp_output_dict_per_obj": {},
-        "frames_tracked_per_obj": {},
-    }
+    built.eval()
+    return built
 
 
 def _read(config: str) -> DictConfig:
@@ -144,12 +127,3 @@ def _read(config: str) -> DictConfig:
     if not isinstance(model, DictConfig) or "_target_" not in model:
         raise InputError(f"model.config: {path} has no key model with a _target_, as sam2's own configs have")
     return model
-
-
-def _float_memory(module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Memories are kept in bfloat16, and become float32 when joined with object pointers.
-
-    Where there is no pointer yet (an object that is prompted later only) sam2 fails without autocast for want of this
-    cast (its issues 308 and 577); elsewhere it changes nothing.
-    """
-    return args, {**kwargs, "memory": kwargs["memory"].float()}

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseg.model.upstream import RoPEAttention
+from vidseg.model.sam2.upstream import RoPEAttention
 from vidseg.types import Prompt, Source
 from vidseg.sample import SampleSource
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseg.errors import InputError
-from vidseg.model.upstream import MLP
+from vidseg.model.sam2.upstream import MLP
 
 _AVAILABLE = hasattr(torch.ops.onednn, "qlinear_prepack") and torch._C._has_mkldnn
 

@@ -1,7 +1,4 @@
-"""Which device a model runs on, and with how many threads. Knows nothing about models."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Which device a model runs on. Knows nothing about models."""
 
 import torch
 
@@ -27,14 +24,3 @@ def available_devices() -> list[str]:
     """The names of the devices that this process can use, the CPU first."""
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     return ["cpu", *(["mps"] if torch.backends.mps.is_available() else []), *(["cuda", *gpus] if gpus else [])]
-
-
-@contextmanager
-def half_the_threads() -> Iterator[None]:
-    """Gives each operator of torch half of the CPU threads meanwhile: two threads that compute share the cores then."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // 2))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

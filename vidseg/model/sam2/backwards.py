@@ -1,8 +1,8 @@
 """The frames before the first prompt, tracked towards the start of the video (``propagate=both``) in constant memory.
 
 sam2 propagates forward first and then, with the memories of that pass, in reverse. Its reverse pass reads no further
-than a window of frames past the start, so that this is all that has to be tracked forward before it. What it finds is
-kept as RLE in a temporary file until the video, played forward, comes to it.
+than a window of frames past the start, so that this is all that has to be tracked forward before it. The masks that it
+finds are kept as RLE in a temporary file until the video, played forward, comes to them.
 """
 
 import os
@@ -17,55 +17,55 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.errors import InputError
-from vidseg.model.encoder import Features
-from vidseg.model.engine import LowRes, Pass
-from vidseg.model.zoom import View
 from vidseg.console.progress import progress
+from vidseg.errors import InputError
+from vidseg.model.sam2.encoder import Features
+from vidseg.model.sam2.one_pass import LowRes, Pass
+from vidseg.model.sam2.view import View
 from vidseg.types import RGB, Frame, FrameMasks, Source
 
 _CERTAIN = 10.0  # the logit of a pixel whose own was not kept; half of it where another object's was higher
 
 
-class Before:
+class Backwards:
     """Tracks from ``start`` (a position in ``source.frames``, of the first prompt) to the beginning.
 
-    ``end`` is the first position that it has nothing for: ``pass_`` goes on there. ``encode`` makes features of what a
-    view shows of a frame's pixels.
+    ``end`` is the first position that it has no masks for: ``pass_`` goes on there. ``encode`` makes the features of
+    what a view shows of a frame's pixels.
     """
 
     def __init__(self, pass_: Pass, source: Source, start: int, encode: Callable[[RGB, View], Features]) -> None:
-        self._pass = pass_
-        self._encode = encode
-        self._near: dict[int, LowRes] = {}
-        self._kept = _Shelf()
+        self._pass, self._encode = pass_, encode
+        self._from_start: dict[int, LowRes] = {}
+        self._before_start = _MaskFile()
         self.end = min(start + pass_.window.pointers + 1, len(source.frames))
         try:
             with closing(source.backwards(self.end - 1)) as frames, progress(start + 1, "backwards") as bar:
-                self._read(frames, source.frames, start, bar.update)
+                self._track(frames, source.frames, start, bar.update)
         except InputError:
-            if start not in self._near:
+            if start not in self._from_start:
                 raise
-            # Played forward the video ends with it too, after all that comes before
+            # Played forward the video ends with it too, after all frames before it
         pass_.turn_back(self.end - 1)
 
     def take(self, position: int, frame_index: int) -> FrameMasks:
-        """The masks of one frame before ``end``, each once; empty before a frame that could not be read."""
-        if position in self._near:
-            return self._pass.show(position, self._near.pop(position), frame_index)
-        if position in self._kept:
-            return self._kept[position].masks(frame_index)
+        """The masks of a frame before ``end``, to be taken once; empty before a frame that could not be read."""
+        if position in self._from_start:
+            return self._pass.show(position, self._from_start.pop(position), frame_index)
+        if position in self._before_start:
+            return self._before_start[position].masks(frame_index)
         return self._pass.empty(frame_index)
 
-    def _read(self, frames: Iterable[Frame], numbers: Sequence[int], start: int, done: Callable[[], object]) -> None:
+    def _track(self, frames: Iterable[Frame], numbers: Sequence[int], start: int, done: Callable[[], object]) -> None:
+        """Takes frames from ``end`` down to 0: forward from ``start`` once they are all read, then in reverse."""
         waiting: dict[int, RGB] = {}
         for frame in frames:
             position = numbers.index(frame.index)
             if position >= start:
                 waiting[position] = frame.rgb_hw3
             if position == start:
-                for each in sorted(waiting):
-                    self._near[each] = self._step(each, waiting[each], forget=False)
+                for later in sorted(waiting):
+                    self._from_start[later] = self._step(later, waiting[later], forget=False)
                 waiting.clear()
                 self._pass.turn(start)
             if position <= start:
@@ -75,32 +75,32 @@ class Before:
     def _reverse(self, position: int, frame: Frame, start: int) -> None:
         low_res = self._step(position, frame.rgb_hw3, reverse=True)
         if position == start:  # objects that are prompted later were tracked to here twice; sam2's second answer counts
-            self._near[position] = low_res
+            self._from_start[position] = low_res
         else:
-            self._kept[position] = _Kept.of(self._pass.show(position, low_res, frame.index))
+            self._before_start[position] = _Kept.of(self._pass.show(position, low_res, frame.index))
 
-    def _step(self, position: int, rgb_hw3: RGB, **how: bool) -> LowRes:
-        view = self._pass.zoom.at(position)
-        return self._pass.step(position, self._encode(rgb_hw3, view), view, **how)
+    def _step(self, position: int, rgb_hw3: RGB, reverse: bool = False, forget: bool = True) -> LowRes:
+        view = self._pass.views.at(position)
+        return self._pass.step(position, self._encode(rgb_hw3, view), view, reverse, forget)
 
 
-class _Shelf:
-    """What is kept, by position, in a file: in memory 2,500 frames of three ragged masks took 13 MiB."""
+class _MaskFile:
+    """Masks by position in a temporary file: in memory 2,500 frames of three ragged masks took 13 MiB."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         weakref.finalize(self, self._file.close)
-        self._places: dict[int, int] = {}
+        self._offsets: dict[int, int] = {}
 
     def __contains__(self, position: int) -> bool:
-        return position in self._places
+        return position in self._offsets
 
     def __setitem__(self, position: int, kept: "_Kept") -> None:
-        self._places[position] = self._file.seek(0, os.SEEK_END)
+        self._offsets[position] = self._file.seek(0, os.SEEK_END)
         pickle.dump(kept, self._file)
 
     def __getitem__(self, position: int) -> "_Kept":
-        self._file.seek(self._places[position])
+        self._file.seek(self._offsets[position])
         kept: _Kept = pickle.load(self._file)
         return kept
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseg.model.upstream import Hiera, MultiScaleBlock, PatchEmbed, do_pool
+from vidseg.model.sam2.upstream import Hiera, MultiScaleBlock, PatchEmbed, do_pool
 
 # Of values between two layers: what is written is read again from the cache. At 1024 pixels the first blocks hold
 # 100 MB between the layers of an MLP, whose products run at 90 instead of 210 GFLOP/s then.

@@ -16,15 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseg.model.cpu_hiera import hasten_hiera, some_at_a_time
-from vidseg.model.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
+from vidseg.model.fast.hiera import hasten_hiera, some_at_a_time
+from vidseg.model.sam2.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
 
 # Scores held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
 _SCORES = 4 << 20
 _ROWS = 64  # of queries at least: below, the products get slow
 
 
-def hasten(predictor: Any) -> None:
+def accelerate_cpu(predictor: Any) -> None:
     """Makes the modules of a sam2 model work like that, in place, once its weights are loaded: as their classes'
     subclasses (sam2 asks for the class)."""
     for layer in predictor.memory_attention.layers:

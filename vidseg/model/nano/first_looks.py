@@ -1,0 +1,92 @@
+"""What is made of clicks and boxes on a prompted frame: several looks at it, whose mask logits are averaged.
+
+What a small model makes of one look depends on chance. So it looks at the mirrored picture, too (as Krizhevsky et al. do
+in testing, NeurIPS 2012), and around a box at windows that show the object larger. docs/nano.md: What a box says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from vidseg.console.progress import progress
+from vidseg.model.nano.box import Box, agreement
+from vidseg.model.nano.window import Window, mirrored_prompt
+from vidseg.model.sam2.encoder import Encoder, Features
+from vidseg.model.sam2.engine import Engine
+from vidseg.model.sam2.one_pass import Pass
+from vidseg.model.sam2.view import Views
+from vidseg.types import RGB, Logits, Mask, Prompt, Source
+
+_SHARES = (0.4, 0.8)  # of a window's longer side, that a box has
+_PREFERENCE = 4  # the power of the IoU with the box by which a look's mask counts
+_SURE = 8.0  # logits are clipped there: unclipped, one look would overrule all others
+
+
+class FirstLooks:
+    """At the picture ``rgb_hw3`` of the frame at ``position``, each in a pass of its own."""
+
+    def __init__(self, engine: Engine, source: Source, position: int, rgb_hw3: RGB) -> None:
+        self._engine, self._source, self._position = engine, source, position
+        self._pictures = (rgb_hw3, np.ascontiguousarray(rgb_hw3[:, ::-1]))
+        self._whole = Window.whole(source.info.width, source.info.height)
+        self._features_of_whole: dict[bool, Features] = {}  # plain and mirrored: all objects are looked for there
+
+    def masks(self, prompts: Mapping[int, Sequence[Prompt]]) -> dict[int, Mask]:
+        """The masks (h, w) of objects, of which every one has prompts in their order; apart if the model's are to be."""
+        logits = {}
+        with progress(len(prompts), "first looks", "object") as bar:
+            for object_id, own in prompts.items():
+                logits[object_id] = self.logits(own)
+                bar.update()
+        if not self._engine.options.non_overlap_masks or not logits:
+            return {object_id: logits_hw > 0 for object_id, logits_hw in logits.items()}
+        best_hw = np.argmax([*logits.values()], 0)
+        return {object_id: (logits_hw > 0) & (best_hw == n) for n, (object_id, logits_hw) in enumerate(logits.items())}
+
+    def logits(self, prompts: Sequence[Prompt]) -> Logits:
+        """Of the object that all of ``prompts`` are for, in their order: (h, w), the mean of the looks.
+
+        The looks at a box are weighted by how well the bounding boxes of their masks agree with it.
+        """
+        last = prompts[-1]
+        box: Box | None = None
+        if last.box_xyxy is not None and last.points_xy is None:
+            left, top, right, below = last.box_xyxy.tolist()
+            box = (left, top, right, below)
+        total_hw, weights = np.zeros(self._pictures[0].shape[:2], np.float32), 0.0
+        for view in self._views(box):
+            given = prompts if view == self._whole else [last]  # earlier points may lie outside a window around the box
+            for mirrored in (False, True):
+                logits_hw = self._logits(view, mirrored, given)
+                weight = 1.0 if box is None else agreement(torch.from_numpy(logits_hw > 0), box) ** _PREFERENCE
+                total_hw += weight * logits_hw
+                weights += weight
+        return total_hw / weights if weights else total_hw - _SURE
+
+    def _views(self, box: Box | None) -> list[Window]:
+        """The whole picture, and windows around a box; not around a click, since up close a sleeve is an object."""
+        around = () if box is None else (self._whole.around(box, share) for share in _SHARES)
+        return list(dict.fromkeys([self._whole, *around]))
+
+    def _logits(self, view: Window, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
+        pass_ = Pass(self._engine, self._source, Views(self._engine, self._source, {}))
+        if mirrored:
+            view = replace(view, left=self._whole.width - view.left - view.width)
+            prompts = [mirrored_prompt(prompt, self._whole.width) for prompt in prompts]
+        features = self._features(view, mirrored)
+        pass_.condition(self._position, features, view, prompts)
+        pass_.begin([(self._position, prompt) for prompt in prompts])
+        low_res = pass_.step(self._position, features, view)
+        masks = pass_.show(self._position, low_res, prompts[0].frame_index)
+        logits_hw = masks.logits_nhw[0, :, ::-1] if mirrored else masks.logits_nhw[0]
+        return logits_hw.clip(-_SURE, _SURE)
+
+    def _features(self, view: Window, mirrored: bool) -> Features:
+        encoder = Encoder(self._engine)
+        if view != self._whole:
+            return encoder.features(self._pictures[mirrored], view)
+        if mirrored not in self._features_of_whole:
+            self._features_of_whole[mirrored] = encoder.features(self._pictures[mirrored], view)
+        return self._features_of_whole[mirrored]

@@ -1,0 +1,134 @@
+"""The predictor of ``model=nano``: SAM 2's own, but for what a small model gains by (docs/nano.md has the figures).
+
+- Of a box the decoder makes three masks, and one that reaches the box's sides is taken (``box_fit``).
+- The object's colours, learned in every video, are added to the decoder's logits (``colour_weight``).
+- One tracked frame in so many becomes a memory (``memory_stride``).
+- Masks are cut at another logit than 0 (``mask_threshold``), and follow the picture's edges (``upsample``).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidseg.errors import InputError
+from vidseg.model.nano import colours
+from vidseg.model.nano.box import fitting_mask
+from vidseg.model.nano.guided import guided
+from vidseg.model.sam2.predictor import FrameOutput, Predictor
+
+_BOX = [2, 3]  # labels of a box's two corners, as sam2 turns a box into points
+Decoded = tuple[Tensor, Tensor, Tensor, Tensor]
+"""What sam2's mask decoder returns: masks (n, m, h, w), IoUs (n, m) that it predicts, tokens, object scores (n, 1)."""
+
+
+class NanoPredictor(Predictor):
+    """``Predictor`` with these keys more.
+
+    - ``memory_stride``: one tracked frame in so many is remembered and attended to; 1: every frame, as in sam2.
+    - ``upsample``: from a quarter of the input's size masks are interpolated ("bilinear", as in sam2), or "guided" by
+      the edges of the picture.
+    - ``mask_threshold``: masks are where logits are above it; 0 in sam2. Memories are made of sam2's own masks.
+    - ``colour_weight``: how much an object's colours count beside the decoder's logits; 0: not at all, as in sam2.
+    - ``box_fit``: of three masks of a box, one whose bounding box has that IoU with the box; None: one mask, as in sam2.
+
+    Raises InputError for values out of range.
+    """
+
+    def __init__(
+        self, memory_stride: int, upsample: str, mask_threshold: float, colour_weight: float, box_fit: float | None,
+        **keys: Any,
+    ) -> None:  # fmt: skip
+        _check(memory_stride, upsample, mask_threshold, colour_weight, box_fit)
+        super().__init__(**keys)
+        # Which frames sam2 looks for among the memories; that these alone become memories is up to `remembers`
+        self.memory_temporal_stride_for_eval *= memory_stride
+        self._memory_stride, self._mask_threshold = memory_stride, mask_threshold
+        self._colour_weight, self._box_fit = colour_weight, box_fit
+        self.needs_image = upsample == "guided"
+        self._box: Tensor | None = None  # of the frame that is being decoded: its corners (2, 2) in the model's pixels
+        self._colours: colours.Colours | None = None  # the same: of its objects
+        self.sam_mask_decoder.register_forward_hook(self._revise)
+
+    def remembers(self, position: int) -> bool:
+        """One frame in ``memory_stride``."""
+        return position % self._memory_stride == 0
+
+    def mask_logits(self, output: FrameOutput) -> Tensor:
+        """Less the threshold, so that masks are where they are above 0."""
+        return super().mask_logits(output) - self._mask_threshold
+
+    def at_video_size(self, logits_n1hw: Tensor, image_13hw: Tensor | None, height: int, width: int) -> Tensor:
+        """Along the picture's edges up to the size of the model's input, from there as sam2."""
+        if image_13hw is not None:
+            logits_n1hw = guided(logits_n1hw.float(), image_13hw)
+        return super().at_video_size(logits_n1hw, image_13hw, height, width)
+
+    def propagate_in_video_preflight(self, inference_state: dict[str, Any]) -> None:
+        """Also learns the colours of the objects on the frame that was prompted."""
+        super().propagate_in_video_preflight(inference_state)
+        if self._colour_weight:
+            for outputs in inference_state["output_dict_per_obj"].values():
+                for position, output in outputs["cond_frame_outputs"].items():
+                    if "colours" not in output:
+                        image_13hw = inference_state["cached_features"][position].image_13hw
+                        output["colours"] = colours.of_prompted(image_13hw, self.mask_logits(output))
+
+    def _run_single_frame_inference(
+        self, *, inference_state: dict[str, Any], **step: Any
+    ) -> tuple[FrameOutput, Tensor]:
+        """sam2's step; on a tracked frame with the colours that its memories know, which then learn from the frame."""
+        points = step["point_inputs"]
+        tracks = points is None and step["mask_inputs"] is None
+        if tracks and self._colour_weight:
+            image_13hw = inference_state["cached_features"][step["frame_idx"]].image_13hw
+            self._colours = colours.Colours(image_13hw, step["output_dict"], learn=step["run_mem_encoder"])
+        self._box = points["point_coords"][0] if self._is_box(points) else None
+        try:
+            output, masks = super()._run_single_frame_inference(inference_state=inference_state, **step)
+            if self._colours is not None and self._colours.learned is not None:
+                output["colours"] = self._colours.learned
+            return output, masks
+        finally:
+            self._box = self._colours = None
+
+    def _use_multimask(self, is_init_cond_frame: bool, point_inputs: dict[str, Tensor] | None) -> bool:
+        """For a box, too: three masks to choose from."""
+        if self._is_box(point_inputs):
+            return bool(self.multimask_output_in_sam and (is_init_cond_frame or self.multimask_output_for_tracking))
+        return bool(super()._use_multimask(is_init_cond_frame, point_inputs))
+
+    def _is_box(self, point_inputs: dict[str, Tensor] | None) -> bool:
+        """Whether the prompt is a box without points, and three masks of it are to be compared with it."""
+        if self._box_fit is None or point_inputs is None:
+            return False
+        return point_inputs["point_labels"].shape[1] == 2 and point_inputs["point_labels"][0].tolist() == _BOX
+
+    def _revise(self, decoder: torch.nn.Module, args: tuple[Any, ...], decoded: Decoded) -> Decoded | None:
+        """What the mask decoder returns, with the colours added, or with the mask that fits a box made the best."""
+        masks_nmhw, ious_nm, tokens, scores_n1 = decoded
+        if self._colours is not None:
+            masks_nmhw = self._colours.added(masks_nmhw, ious_nm, scores_n1, self._colour_weight)
+            return masks_nmhw, ious_nm, tokens, scores_n1
+        if self._box is not None and self._box_fit is not None:
+            box_22 = self._box / self.image_size
+            ious_nm = fitting_mask(masks_nmhw[0] > self._mask_threshold, ious_nm, box_22, self._box_fit)
+            return masks_nmhw, ious_nm, tokens, scores_n1
+        return None
+
+
+def _check(stride: object, upsample: object, threshold: object, colour_weight: object, box_fit: object) -> None:
+    if type(stride) is not int or stride < 1:
+        raise InputError(f"model.memory_stride: {stride}; 1 (every frame is remembered) or more, in frames")
+    if upsample not in ("bilinear", "guided"):
+        raise InputError(f"model.upsample: {upsample} is not one of bilinear, guided")
+    if not _within(threshold, -10, 10):
+        raise InputError(f"model.mask_threshold: {threshold}; a logit from -10 to 10 (0 in sam2)")
+    if not _within(colour_weight, 0, 10):
+        raise InputError(f"model.colour_weight: {colour_weight}; 0 (colours don't count, as in sam2) to 10")
+    if box_fit is not None and not _within(box_fit, 0, 1):
+        raise InputError(f"model.box_fit: {box_fit}; an IoU from 0 to 1, or null (one mask, as in sam2)")
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

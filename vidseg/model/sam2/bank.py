@@ -1,0 +1,100 @@
+"""The memory bank: what SAM 2 remembers of objects, and no more than later frames can attend to.
+
+docs/engine.md says, with sam2's lines, why forgetting the rest changes no bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from vidseg.model.sam2.predictor import FrameOutput, Predictor
+
+
+class Window:
+    """How far back (in reverse: ahead) a frame attends: to object pointers of ``pointers`` frames, masks of ``masks``."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        # A frame attends to the masks of the num_maskmem - 2 frames that are a stride apart, and of the one before it …
+        self.masks = 1 + (predictor.num_maskmem - 2) * predictor.memory_temporal_stride_for_eval
+        # … and to the object pointers of the 15 frames before it, beside those of the conditioning frames.
+        self.pointers = max(self.masks, predictor.max_obj_ptrs_in_encoder - 1)
+
+
+@dataclass
+class MemoryBank:
+    """The memories of objects that were prompted on the same frames: alike in number and kind, so they go as one batch.
+
+    - ``conditioning``: the outputs of the prompted frames by position, in the order of their prompts (sums depend on it
+      in float). They are never forgotten.
+    - ``tracked``: the outputs of the frames tracked last, by position, the newest last.
+    """
+
+    object_ids: tuple[int, ...]
+    conditioning: dict[int, FrameOutput]
+    window: Window
+    tracked: dict[int, FrameOutput] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> dict[str, dict[int, FrameOutput]]:
+        """As sam2's tracking step takes them."""
+        return {"cond_frame_outputs": self.conditioning, "non_cond_frame_outputs": self.tracked}
+
+    def outputs_of(self, row: int) -> dict[str, dict[int, FrameOutput]]:
+        """The same of one object alone, that of ``row``."""
+        return {
+            key: {position: _row(output, row) for position, output in outputs.items()}
+            for key, outputs in self.outputs.items()
+        }
+
+    def remember(self, position: int, output: FrameOutput) -> None:
+        """Keeps the output of a tracked frame as the newest memory."""
+        self.tracked[position] = output
+
+    def forget(self, position: int, reverse: bool = False) -> None:
+        """Drops what no frame after ``position`` (before it, in ``reverse``) attends to."""
+        for past, output in list(self.tracked.items()):
+            distance = past - position if reverse else position - past
+            if distance >= self.window.pointers:
+                del self.tracked[past]
+            elif distance >= self.window.masks:
+                output["maskmem_features"] = output["pred_masks"] = None
+
+    def copy_tracked(self) -> dict[int, FrameOutput]:
+        """The tracked memories as they are now; what ``forget`` does to the bank later doesn't touch them."""
+        return {position: dict(output) for position, output in self.tracked.items()}
+
+
+def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], window: Window, most: int) -> list[MemoryBank]:
+    """Banks of up to ``most`` objects (id: outputs of its conditioning frames by position), objects in their order."""
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for object_id, outputs in conditioning.items():
+        alike.setdefault(tuple(outputs), []).append(object_id)
+    banks = []
+    for positions, ids in alike.items():
+        for first in range(0, len(ids), most):
+            batch = tuple(ids[first : first + most])
+            stacked = {position: _stack([conditioning[each][position] for each in batch]) for position in positions}
+            banks.append(MemoryBank(batch, stacked, window))
+    return banks
+
+
+def _row(output: FrameOutput, row: int) -> FrameOutput:
+    def of(value: Any) -> Any:
+        return (
+            [of(each) for each in value] if isinstance(value, list) else None if value is None else value[row : row + 1]
+        )
+
+    return {name: of(value) for name, value in output.items()}
+
+
+def _stack(outputs: Sequence[FrameOutput]) -> FrameOutput:
+    def stacked(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], list):
+            return [stacked(level) for level in zip(*values, strict=True)]
+        return None if values[0] is None else torch.cat(list(values))
+
+    if len(outputs) == 1:
+        return outputs[0]
+    return {name: stacked([output[name] for output in outputs]) for name in outputs[0]}

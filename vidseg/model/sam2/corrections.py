@@ -1,0 +1,128 @@
+"""How a pass over a video is given its prompts: those that say where objects are, and points that correct the tracking.
+
+sam2's second round, with ``add_all_frames_to_correct_as_cond`` (sam2_video_predictor.py, 229 to 262): points on an object
+that has an earlier prompt are decoded with the mask and the memories of what was tracked to there. So the video is
+tracked to the last of them first; then everything is tracked again from the start.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+
+from vidseg.console.progress import progress
+from vidseg.errors import InputError
+from vidseg.model.sam2.encoder import Encoder, Features
+from vidseg.model.sam2.engine import Engine
+from vidseg.model.sam2.one_pass import Pass
+from vidseg.model.sam2.stages import Seen, Stages
+from vidseg.model.sam2.view import View, Views
+from vidseg.types import Prompt, Source
+
+PositionedPrompt = tuple[int, Prompt]
+"""A prompt and the position of its frame in ``source.frames``."""
+
+
+def give_prompts(
+    engine: Engine, source: Source, prompts: Sequence[Prompt],
+    new_views: Callable[[Engine, Source, Mapping[int, Sequence[Prompt]]], Views],
+) -> tuple[Pass, int]:  # fmt: skip
+    """A pass over ``source`` that was given all prompts, and the position of the first.
+
+    Every prompted frame is read and encoded once. Raises InputError for a prompt on a frame that isn't in the source,
+    or on one to correct that can't be read.
+    """
+    initial, corrections = _separate([(_position(source, prompt), prompt) for prompt in prompts])
+    first_prompts, encoder = _by_position(initial), Encoder(engine)
+    pass_ = Pass(engine, source, new_views(engine, source, first_prompts))
+    for position, here in first_prompts.items():
+        rgb_hw3 = source[source.frames[position]].rgb_hw3
+        view, given = pass_.views.prompted(position, rgb_hw3, here)
+        pass_.condition(position, encoder.features(rgb_hw3, view), view, given)
+    pass_.begin(initial)
+    start = min(first_prompts)
+    if corrections:
+        _correct(engine, source, pass_, start, _by_position(corrections))
+        pass_.begin([*initial, *corrections])
+    return pass_, start
+
+
+def _correct(
+    engine: Engine, source: Source, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
+) -> None:
+    """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""
+    stages = _Correcting(source, Encoder(engine), pass_, start, corrections)
+    steps = max(corrections) - start + 1
+    with (
+        closing(source.__iter__()) as frames,
+        closing(engine.speed.run(frames, stages)) as done,
+        progress(steps, "to the corrections") as bar,
+    ):
+        for position in done:
+            if position >= start:
+                bar.update()
+            if not stages.waiting:
+                return
+    number = source.frames[min(stages.waiting)]
+    raise InputError(f"prompt.frame: {number} can't be read (a damaged picture), so nothing can be corrected there")
+
+
+class _Correcting(Stages[int]):
+    """The pass to the last corrected frame; gives out positions. ``waiting`` are the corrections still to make."""
+
+    def __init__(
+        self, source: Source, encoder: Encoder, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
+    ) -> None:
+        super().__init__(source, encoder, pass_)
+        self._start, self._corrections, self.waiting = start, corrections, dict(corrections)
+
+    def step(self, seen: Seen, features: Features | None) -> Callable[[], int]:
+        if features is not None and seen.view is not None and self.waiting:
+            if prompts := self.waiting.pop(seen.position, None):
+                self._pass.correct(seen.position, features, seen.view, prompts)
+            else:
+                self._pass.step(seen.position, features, seen.view)
+        return partial(int, seen.position)
+
+    def _view(self, position: int) -> View | None:
+        if position < self._start:
+            return None
+        if position in self._corrections:
+            return self._pass.views.corrected(position, self._corrections[position])
+        return self._pass.views.at(position)
+
+
+def _position(source: Source, prompt: Prompt) -> int:
+    numbers = source.frames
+    try:
+        return numbers.index(prompt.frame_index)
+    except ValueError:
+        raise InputError(
+            f"prompt.frame: {prompt.frame_index} is not among the frames to segment ({len(numbers)}, "
+            f"{numbers[0]} to {numbers[-1]})"
+        ) from None
+
+
+def _separate(prompts: Sequence[PositionedPrompt]) -> tuple[list[PositionedPrompt], list[PositionedPrompt]]:
+    """The prompts that say where objects are, and the points that correct where an object was tracked to.
+
+    A box or a mask says where the object is, whatever was tracked to there, and so do points beside it on its frame.
+    """
+    first: dict[int, int] = {}
+    anew = set()
+    for position, prompt in prompts:
+        first[prompt.object_id] = min(position, first.get(prompt.object_id, position))
+        if prompt.box_xyxy is not None or prompt.mask_hw is not None:
+            anew.add((position, prompt.object_id))
+    initial: list[PositionedPrompt] = []
+    corrections: list[PositionedPrompt] = []
+    for position, prompt in prompts:
+        corrects = position > first[prompt.object_id] and (position, prompt.object_id) not in anew
+        (corrections if corrects else initial).append((position, prompt))
+    return initial, corrections
+
+
+def _by_position(prompts: Sequence[PositionedPrompt]) -> dict[int, list[Prompt]]:
+    grouped: dict[int, list[Prompt]] = {}
+    for position, prompt in prompts:
+        grouped.setdefault(position, []).append(prompt)
+    return grouped

@@ -1,0 +1,104 @@
+"""SAM 2 (Ravi et al., 2024): prompts on any frames, then one pass over the video in constant memory.
+
+Knows nothing about files, outputs or Hydra.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidseg.errors import InputError
+from vidseg.model.sam2 import checkpoint as checkpoints
+from vidseg.model.sam2.backwards import Backwards
+from vidseg.model.sam2.corrections import give_prompts
+from vidseg.model.sam2.device import resolve_device
+from vidseg.model.sam2.encoder import Encoder
+from vidseg.model.sam2.engine import Engine, MaskOptions
+from vidseg.model.sam2.plain import Plain
+from vidseg.model.sam2.precision import Precision
+from vidseg.model.sam2.predictor import Predictor
+from vidseg.model.sam2.stages import Tracking
+from vidseg.model.sam2.upstream import build
+from vidseg.model.sam2.view import Views
+from vidseg.types import Frame, FrameMasks, Prompt, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Which model.
+
+    - ``config``: a config of the package sam2, or a YAML file.
+    - ``checkpoint``: ``hf://OWNER/REPOSITORY/FILE``, a path, or "random" (drawn from ``seed``).
+    - ``image_size``: the side in pixels of the square that frames are resized to; None: as in the config.
+    - ``predictor``: the class to build; ``keys`` are more keys for it, beside those in the config.
+    """
+
+    config: str
+    checkpoint: str
+    seed: int = 0
+    image_size: int | None = None
+    predictor: type[Predictor] = Predictor
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SAM2:
+    """A segmenter: SAM 2 or 2.1 on one device in one precision.
+
+    - ``weights``: which model.
+    - ``options``: what is asked of the masks.
+    - ``device``: "auto", "cpu", "cuda", "cuda:1" or "mps".
+    - ``precision``: the number format.
+    - ``speed``: how the work is done; as upstream does it, bit by bit, unless something faster is given.
+    - ``views``: makes what says which part of a frame the model sees; the whole picture, as upstream.
+
+    The model is that of the package sam2, and so are the masks after its ``propagate_in_video``. What differs is what is
+    held (one frame, and the memories that later frames can attend to: docs/engine.md) and what it takes.
+
+    Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
+    read or loaded.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        options: MaskOptions,
+        device: str,
+        precision: Precision,
+        speed: Plain | None = None,
+        views: Callable[[Engine, Source, Mapping[int, Sequence[Prompt]]], Views] = Views,
+    ) -> None:
+        speed, self._views, on = speed or Plain(), views, resolve_device(device)
+        precision = precision.resolve(on)
+        self.device, self.precision = str(on), speed.bind(on, precision)
+        if weights.checkpoint != checkpoints.RANDOM:
+            checkpoints.locate(weights.checkpoint)  # fails, or downloads, before seconds go into the model
+        keys = {"non_overlap_masks": options.non_overlap_masks, **weights.keys}
+        predictor = build(weights.predictor, weights.config, weights.image_size, weights.seed, keys)
+        loaded = checkpoints.load(predictor, weights.checkpoint)
+        predictor.to(on)
+        speed.prepare(predictor)
+        self.provenance: Mapping[str, str] = {**loaded, "config": weights.config, "seed": str(weights.seed)}
+        self._engine = Engine(predictor, on, precision, speed, options)
+        speed.warm_up(self.track)
+
+    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
+        """One pair for each frame of ``source.frames``, in order; every object of ``prompts`` in each, by ascending id.
+
+        The prompted frames are read and encoded first, since SAM 2 attends to all of them from everywhere. Forward, an
+        object's mask is empty before its first prompt (logits -1024, score None). Several prompts for one object on one
+        frame act as in sam2: the later replaces the earlier, guided by its mask. Points on an object that was prompted
+        on an earlier frame correct what is tracked to there: the video is tracked to the last of them first, and then
+        from the start with the corrected frames as conditioning frames. Raises InputError if there is no prompt, or one
+        on a frame that ``source`` doesn't have.
+        """
+        if not prompts:
+            raise InputError("prompt: there is none, so there is nothing to segment")
+        engine, encoder = self._engine, Encoder(self._engine)
+        pass_, start = give_prompts(engine, source, prompts, self._views)
+        stages = Tracking(source, encoder, pass_, start)
+        if engine.options.propagate == "both" and start > 0:
+            backwards = Backwards(pass_, source, start, encoder.features)
+            stages = Tracking(source, encoder, pass_, backwards.end, backwards)
+        with closing(source.__iter__()) as frames, closing(engine.speed.run(frames, stages)) as pairs:
+            yield from pairs

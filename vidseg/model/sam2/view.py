@@ -1,0 +1,60 @@
+"""What the model looks at: the whole picture. Another ``Views`` may be injected that shows it a part of each frame."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from vidseg.types import RGB, Prompt, Source
+
+if TYPE_CHECKING:
+    from vidseg.model.sam2.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the model sees of one frame, here all of its ``width`` by ``height`` pixels."""
+
+    width: int
+    height: int
+
+    def look(self, rgb_hw3: RGB) -> RGB:
+        """The pixels (height, width, 3) that the model sees of a frame."""
+        return rgb_hw3
+
+    def paste(self, logits_n1hw: Tensor) -> Tensor:
+        """Logits (n, 1, height, width) of what the model saw, as those of the whole frame."""
+        return logits_n1hw
+
+    def prompt(self, prompt: Prompt) -> Prompt:
+        """A prompt in pixels of the video as one in pixels of this view."""
+        return prompt
+
+
+class Views:
+    """The view of every frame of one pass over ``source``, whose first prompts are those ``prompts``, by position."""
+
+    def __init__(self, engine: "Engine", source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
+        self.view = View(source.info.width, source.info.height)
+
+    def prompted(self, position: int, rgb_hw3: RGB, prompts: Sequence[Prompt]) -> tuple[View, Sequence[Prompt]]:
+        """How a frame is looked at for its first prompts, and the prompts (in pixels of the video) to give there."""
+        return self.view, prompts
+
+    def corrected(self, position: int, prompts: Sequence[Prompt]) -> View:
+        """How a tracked frame is looked at for points that correct it; it is looked at so from now on."""
+        return self.view
+
+    def at(self, position: int) -> View:
+        """How the frame at ``position`` is looked at, with what is known by now."""
+        return self.view
+
+    def start(self, position: int) -> None:
+        """Goes on from the prompted frame at ``position``."""
+
+    def resume(self, view: View) -> None:
+        """Goes on from ``view``."""
+
+    def follow(self, view: View, logits_n1hw: Tensor) -> None:
+        """Learns where the objects are in a frame that was looked at through ``view``: where logits are above 0."""
