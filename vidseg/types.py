@@ -1,19 +1,22 @@
-"""What flows between the stages, and the seams they meet at.
+"""The data that flows between the stages, and the protocols (Source, Segmenter, Output, …) that the stages implement.
 
-Frozen dataclasses that check themselves where they are made. Array names carry their axes (``rgb_hw3``), numbers their
-unit (``time_s``). This module knows nothing about Hydra, PyAV, torch or W&B.
+The data are frozen dataclasses that check their fields when they are made. Array names carry their axes
+(``rgb_hw3``), numbers their unit (``time_s``). This module knows nothing about Hydra, PyAV, torch or W&B.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.errors import InputError
+from vidseg import coordinates
+from vidseg.coordinates import kind
+from vidseg.errors import ContractError, InputError
 
 RGB = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -22,11 +25,15 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a video is, as displayed: after rotation, before any crop or resize.
+    """Size, rate and length of a video as displayed: after rotation by its metadata.
 
-    ``fps`` is the average rate; ``time_base`` is the unit (seconds) that the source's time stamps are whole multiples
-    of, so that outputs can carry them exactly. ``num_frames`` is None where only decoding everything would tell.
-    ``file_numbers`` are those in the names of a folder's images, in order; None for what isn't a folder.
+    - ``width``, ``height``: pixels.
+    - ``fps``: the average frame rate.
+    - ``num_frames``: None if only decoding the whole video would tell.
+    - ``time_base``: all time stamps are whole multiples of this many seconds, so that outputs can keep them exactly.
+    - ``file_numbers``: for a folder of images, the numbers in their file names, in order; else None.
+
+    Raises InputError for a size or a rate that is not positive.
     """
 
     width: int
@@ -43,13 +50,20 @@ class VideoInfo:
             raise InputError(f"video: {self.fps} frames a second (time base {self.time_base} s) is not a rate")
 
     def file_number(self, index: int) -> int:
-        """The number that files about frame ``index`` are named by: its image's own in a folder, else ``index``."""
+        """The number in the names of files about frame ``index``: that of its image in a folder, else ``index``."""
         return index if self.file_numbers is None else self.file_numbers[index]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture: ``index`` is its number in the source, ``time_s`` its presentation time, ``rgb_hw3`` uint8."""
+    """One picture of a video.
+
+    - ``index``: its number in the source, from 0.
+    - ``time_s``: its presentation time in seconds.
+    - ``rgb_hw3``: uint8 (height, width, 3).
+
+    Equal only to itself. Raises ContractError for pixels of another dtype or shape.
+    """
 
     index: int
     time_s: float
@@ -57,16 +71,23 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.rgb_hw3.dtype != np.uint8 or self.rgb_hw3.ndim != 3 or self.rgb_hw3.shape[2] != 3:
-            raise ValueError(f"a frame is uint8 of (height, width, 3), not {self.rgb_hw3.dtype} {self.rgb_hw3.shape}")
+            raise ContractError(f"Frame: rgb_hw3 is {kind(self.rgb_hw3)}; it must be uint8 (height, width, 3)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameMasks:
-    """The masks of one frame, one per object, at the frame's own size.
+    """The masks of one frame, one for each object, at the frame's size.
 
-    ``logits_nhw`` is float32 of (objects, height, width) and ``masks_nhw`` is ``logits_nhw > 0``, computed once.
-    ``scores`` are the model's object scores in 0..1 (how sure it is that the object is in the picture), or None.
-    ``best_hw`` is the row of the highest logit at each pixel (of the first among equals) where that is known already.
+    - ``frame_index``: the frame's number in the source.
+    - ``object_ids``: the user's ids, ascending.
+    - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
+    - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None; None if the model
+      has no scores.
+    - ``masks_nhw``: ``logits_nhw > 0``, computed once.
+    - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals), if a
+      segmenter has computed it already; else None.
+
+    Equal only to itself. Raises ContractError for logits of another dtype or shape, and for another number of scores.
     """
 
     frame_index: int
@@ -77,22 +98,33 @@ class FrameMasks:
     best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.logits_nhw.ndim != 3 or len(self.logits_nhw) != len(self.object_ids):
-            raise ValueError(f"{len(self.object_ids)} objects need logits (objects, h, w), not {self.logits_nhw.shape}")
-        if self.scores is not None and len(self.scores) != len(self.object_ids):
-            raise ValueError(f"{len(self.object_ids)} objects need as many scores, not {len(self.scores)}")
-        object.__setattr__(self, "masks_nhw", self.logits_nhw > 0)
+        count, logits = len(self.object_ids), self.logits_nhw
+        if logits.dtype != np.float32 or logits.ndim != 3 or len(logits) != count:
+            raise ContractError(
+                f"FrameMasks: logits_nhw is {kind(logits)}; with {count} object ids it must be float32 ({count}, h, w)"
+            )
+        if self.scores is not None and len(self.scores) != count:
+            raise ContractError(f"FrameMasks: {len(self.scores)} scores for {count} object ids; each needs one")
+        object.__setattr__(self, "masks_nhw", logits > 0)
 
     def drawn(self, frame: Frame, picture: str, *options: Any) -> NDArray[np.uint8] | None:
         """A new picture of vidseg.composite's, where a device has drawn it; None on the host, which draws its own."""
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """What the user says about one object on one frame, in pixels of the video.
+    """What the user says about one object on one frame: points and/or a box, or a mask, in pixels of the video.
 
-    Points (n, 2) with labels (n,) of 1 (positive) or 0 (negative), and/or a box (x0, y0, x1, y1); or a mask (h, w).
+    - ``frame_index``: the frame's number in the source, from 0.
+    - ``object_id``: the user's id of the object, from 1.
+    - ``points_xy``: float32 (n, 2).
+    - ``labels``: int32 (n,), 1 for a point on the object, 0 for one off it; left out, all points are on it.
+    - ``box_xyxy``: float32 (4,): x0, y0, x1, y1.
+    - ``mask_hw``: bool (h, w), at the video's size.
+
+    Lists are converted to these arrays; of an integer mask the non-zero pixels are the object. Prompts with the same
+    content are equal. Raises InputError for values that can't be used; a run checks that they lie inside the video.
     """
 
     frame_index: int
@@ -102,46 +134,59 @@ class Prompt:
     box_xyxy: NDArray[np.float32] | None = None
     mask_hw: Mask | None = None
 
+    def __post_init__(self) -> None:
+        set_field = partial(object.__setattr__, self)
+        where = f"prompt of object {self.object_id}: "
+        set_field("object_id", coordinates.integer("prompt: object_id", self.object_id, 1))
+        set_field("frame_index", coordinates.integer(f"{where}frame_index", self.frame_index, 0))
+        if self.points_xy is None and self.box_xyxy is None and self.mask_hw is None:
+            raise InputError(f"{where}it is empty; give points_xy, box_xyxy or mask_hw")
+        if self.mask_hw is not None:
+            if not (self.points_xy is None and self.labels is None and self.box_xyxy is None):
+                raise InputError(f"{where}a mask can't be combined with points, labels or a box")
+            set_field("mask_hw", coordinates.mask(f"{where}mask_hw", self.mask_hw))
+        if self.points_xy is not None:
+            set_field("points_xy", coordinates.points(f"{where}points_xy", self.points_xy))
+            set_field("labels", coordinates.labels(f"{where}labels", self.labels, len(self.points_xy)))
+        elif self.labels is not None:
+            raise InputError(f"{where}labels: there are no points that they could belong to")
+        if self.box_xyxy is not None:
+            set_field("box_xyxy", coordinates.box(f"{where}box_xyxy", self.box_xyxy))
+
+    def __eq__(self, other: object) -> bool:
+        return self._content() == other._content() if isinstance(other, Prompt) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def _content(self) -> tuple[object, ...]:
+        arrays = (self.points_xy, self.labels, self.box_xyxy, self.mask_hw)
+        return self.frame_index, self.object_id, *(None if a is None else (a.shape, a.tobytes()) for a in arrays)
+
     @classmethod
     def from_bboxes(cls, bboxes: Iterable[Mapping[str, Any]], frame_index: int = 0) -> "tuple[Prompt, ...]":
-        """Prompts from what jupyter_bbox_widget's ``widget.bboxes`` returns: mappings of x, y, width, height and label.
+        """Prompts from ``widget.bboxes`` of jupyter_bbox_widget: mappings with x, y, width, height and label.
 
-        Each label is an object, numbered from 1 in order of appearance (no labels are one label). A box of zero width
-        and height is a positive point, as in the article; a second box of one label is an object of its own.
+        Each label is one object; ids count from 1 in order of appearance. Entries without a label belong to one object.
+        A box of zero width and height is a positive point. A second box with the same label is another object. Raises
+        InputError if ``bboxes`` is empty.
         """
-        points: dict[Any, list[tuple[float, float]]] = {}
-        boxes: dict[Any, tuple[float, float, float, float]] = {}
-        for number, entry in enumerate(bboxes):
-            x, y, width, height = (float(entry.get(key, 0)) for key in ("x", "y", "width", "height"))
-            label: Any = entry.get("label", "")
-            if width or height:
-                if label in boxes:
-                    label = (label, number)
-                boxes[label] = (x, y, x + width, y + height)
-            else:
-                points.setdefault(label, []).append((x, y))
-        labels = list(dict.fromkeys([*points, *boxes]))
-        if not labels:
-            raise InputError("bboxes: empty; draw a box or click a point first")
         return tuple(
-            cls(
-                frame_index,
-                object_id,
-                points_xy=np.array(points[label], np.float32) if label in points else None,
-                labels=np.ones(len(points[label]), np.int32) if label in points else None,
-                box_xyxy=np.array(boxes[label], np.float32) if label in boxes else None,
-            )
-            for object_id, label in enumerate(labels, start=1)
+            cls(frame_index, object_id, **given)
+            for object_id, given in enumerate(coordinates.objects_of(bboxes), start=1)
         )
 
 
 class Source(Protocol):
-    """A video to read: iterable in order (decoding ahead in a thread), and seekable.
+    """A video to read: iterable in order, and seekable by frame number.
 
-    ``frames`` holds the source's numbers of the frames that iteration yields, in order; ``audio`` is the file whose
-    sound belongs to the pictures, or None; ``offset_s`` is the time stamp that outputs call zero (0 unless the
-    extraction starts late). ``truth(index)`` is the ground-truth label map (h, w) uint8 of a frame, or None where the
-    source has none. ``prompts`` are the source's own prompts (the built-in clip has them), else empty.
+    - ``name``: the file's or folder's name.
+    - ``info``: size, rate and length.
+    - ``frames``: the numbers of the frames that iteration yields, in order.
+    - ``audio``: the file with the sound of the video, or None.
+    - ``offset_s``: the time stamp, in seconds, that is time 0 in output videos; above 0 if frames at the start are left
+      out.
+    - ``prompts``: prompts that come with the video (the built-in clip has one); else empty.
     """
 
     name: str
@@ -152,110 +197,107 @@ class Source(Protocol):
     prompts: tuple[Prompt, ...]
 
     def __iter__(self) -> Generator[Frame]:
-        """The frames in order. Raises InputError where the data ends early, after every frame that could be read."""
-        ...
+        """Yields the frames in order, decoded ahead in a thread; damaged ones are skipped.
+
+        Raises InputError if the video ends early, after the frames that could be read.
+        """
 
     def backwards(self, position: int) -> Generator[Frame]:
-        """``frames[position]``, the one before it, … to ``frames[0]``, holding a bounded number of frames.
+        """Yields ``frames[position]``, the frame before it, and so on to ``frames[0]``, holding a bounded number.
 
-        What iteration leaves out (damaged pictures) is left out here, too. Raises InputError where the data ends before
-        ``frames[position]``, after every frame that could be read.
+        Skips the frames that iteration skips. Raises InputError if the video ends before ``frames[position]``, after
+        the frames that could be read.
         """
-        ...
 
     def __getitem__(self, index: int) -> Frame:
-        """The frame with the source's number ``index``. Raises InputError if it can't be decoded."""
-        ...
+        """The frame with number ``index`` in the source. Raises InputError if it can't be decoded."""
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:
-        """The label map (h, w) of a frame, or None."""
-        ...
+        """The ground truth of a frame: a label map (h, w) of object ids, 0 is background; None if there is none."""
 
     def provenance(self) -> Mapping[str, str]:
-        """Where the pictures come from, for the record: path, SHA-256, codec, …"""
-        ...
+        """Where the pictures come from, for the run's record: path, SHA-256, codec, …"""
 
 
 class Segmenter(Protocol):
-    """Follows prompted objects through a video. ``device`` and ``precision`` are as resolved, never ``auto``."""
+    """Follows prompted objects through a video.
+
+    - ``device``: the device that it runs on, such as "cpu" or "cuda:0"; never "auto".
+    - ``precision``: the number format that it computes in, such as "fp32"; never "auto".
+    - ``provenance``: which model it is, for the run's record: config, checkpoint, hash, …
+
+    A segmenter whose object ids are its own (it replays masks, or detects objects) has an attribute
+    ``own_objects = True``; its ids then need not be the prompted ones.
+    """
 
     device: str
     precision: str
     provenance: Mapping[str, str]
 
-    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
-        """One pair for each frame of ``source.frames``, in order, holding a bounded number of frames.
+    def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterable[tuple[Frame, FrameMasks]]:
+        """Yields a frame and its masks for each frame of ``source``, in order; a generator, so that memory is bounded.
 
-        Every object of ``prompts`` is in every FrameMasks, in ascending order of id; before its first prompt its mask
-        is empty.
+        Every FrameMasks holds every prompted object, in ascending order of id and at the size of the video. The mask
+        of an object that is absent, or not prompted yet, is empty. The runner checks these rules.
         """
-        ...
 
 
 class Output(Protocol):
-    """Writes one kind of file from frames and masks. ``path`` is relative to the run's folder."""
+    """Writes one kind of file from frames and masks.
+
+    ``path`` is the file or folder that it makes, relative to the run's folder. An output may have another method,
+    ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written.
+    """
 
     path: str
 
     def open(self, folder: Path, source: Source) -> None:
-        """Begins a file in a run's folder."""
-        ...
+        """Begins the file in the run's folder."""
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Adds one frame."""
-        ...
 
     def close(self) -> None:
-        """Finishes what was written and gives it its final name."""
-        ...
+        """Finishes the file and gives it its final name."""
 
     def abort(self) -> None:
-        """Removes what can't be finished. Never raises."""
-        ...
+        """Removes a file that can't be finished. Never raises; ``open`` may have failed or not been called."""
 
 
 class Metric(Protocol):
-    """Scores masks as they come.
+    """Scores the masks of a run.
 
-    Scores of one object end in its id, as in ``j_1``; the same name without it is the mean over the objects.
+    The score of one object ends in its id, as ``j_1``; the same name without the id is the mean over all objects.
     """
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
-        """Begins a run; called before the model is built, so that what can't be scored is told at once."""
-        ...
+        """Begins a run, before the model is built. Raises InputError if nothing could be scored."""
 
     def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
-        """Takes one frame, in the order of the video; returns what is known of this frame alone, by name."""
-        ...
+        """Takes one frame, in the order of the video. Returns the scores of this frame alone, by name."""
 
     def compute(self) -> dict[str, float]:
         """The scores over all frames so far, by name."""
-        ...
 
 
 class Tracker(Protocol):
-    """Records a run elsewhere. The runner never lets a failing tracker end a run."""
+    """Records runs in an experiment tracker. Its exceptions never end a run: the runner's tracker is guarded."""
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-        """Begins the record; returns what summary.json calls ``wandb`` (id, mode, url) or None."""
-        ...
+        """Begins a run's record. Returns the entry ``wandb`` of summary.json (id, mode, url), or None."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Records the numbers of one frame; ``step`` is its position in the run."""
-        ...
+        """Records the numbers of one frame; ``step`` is the frame's position in the run, from 0."""
 
     def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
         """Records one frame as a picture; called before ``log`` of the same frame."""
-        ...
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
-        """Ends the record with what summary.json holds and the files of the run."""
-        ...
+        """Ends the record with the content of summary.json and the run's files."""
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-        """Records the jobs of a sweep that is over, one row each with the same keys, beside their runs in ``group``.
+        """Records a finished sweep in ``group``: one row for each job, all with the same keys.
 
-        A row's values are text, numbers, None, and paths of pictures; those of a key are of one kind. No record may be
-        under way.
+        Values are text, numbers, None, and paths of pictures; all values of one key are of one type. No run's record
+        may be open.
         """
-        ...

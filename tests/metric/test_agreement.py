@@ -110,7 +110,7 @@ def test_frames_before_an_object_begins_count_where_a_run_has_it(tmp_path):
     )
     metric = Agreement(str(tmp_path))
     info = VideoInfo(12, 10, Fraction(24), 4, Fraction(1, 24))
-    metric.open(SimpleNamespace(info=info, frames=range(4)), [Prompt(2, 1)])
+    metric.open(SimpleNamespace(info=info, frames=range(4)), [Prompt(2, 1, [[1, 1]])])
     here = [metric.update(*masks(index, part)) for index, part in enumerate((nothing, box, box, nothing))]
     assert here == [{}, {"iou_1": 0.5}, {"iou_1": 1}, {"iou_1": 1}]  # gone from both: they agree
     assert metric.compute() == pytest.approx({"agreement": 2.5 / 3, "agreement_1": 2.5 / 3})

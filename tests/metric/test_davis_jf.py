@@ -50,7 +50,7 @@ def write(folder, images):
     return folder
 
 
-@pytest.mark.parametrize("prompts", [[Prompt(0, n) for n in (1, 2, 3)], []], ids=["prompted", "replayed"])
+@pytest.mark.parametrize("prompts", [[Prompt(0, n, [[1, 1]]) for n in (1, 2, 3)], []], ids=["prompted", "replayed"])
 def test_the_official_scorer_s_numbers(tmp_path, prompts):
     frames = synthetic()
     truth = write(tmp_path / "truth", {t: truth for t, (truth, _) in enumerate(frames)})
@@ -115,7 +115,7 @@ def test_j_and_f_take_less_than_five_milliseconds_at_480p():
     truth = np.roll(ring, 6, axis=1)
     clip = source(lambda index: truth.astype(np.uint8), 12, 480, 854)
     metric, (frame, masks) = DavisJF(), frame_masks(0, ring, (1,))
-    metric.open(clip, [Prompt(0, 1)])
+    metric.open(clip, [Prompt(0, 1, [[1, 1]])])
     times = []
     for _ in range(10):
         began = time.perf_counter()
@@ -126,7 +126,7 @@ def test_j_and_f_take_less_than_five_milliseconds_at_480p():
 
 def test_the_prompted_and_the_last_frame_are_told_but_not_counted():
     found = [labels(), labels(), labels(box=np.s_[4:8, 2:8]), labels(box=np.s_[8:10, 0:3])]
-    values, metrics = scored(DavisJF(), source(lambda index: labels(), 4), [Prompt(1, 1)], lambda t: found[t])
+    values, metrics = scored(DavisJF(), source(lambda index: labels(), 4), [Prompt(1, 1, [[1, 1]])], lambda t: found[t])
     assert [frame.get("j_1") for frame in values] == [None, 1, pytest.approx(1 / 3), 0]
     assert (metrics["j"], metrics["j_recall"], metrics["j_decay"]) == (pytest.approx(1 / 3), 0, 0)
 
@@ -134,7 +134,7 @@ def test_the_prompted_and_the_last_frame_are_told_but_not_counted():
 def test_objects_begin_at_their_own_prompts():
     truth = labels() + labels(2, np.s_[8:10, 0:3])
     found = labels() + labels(2, np.s_[8:10, 0:6])
-    prompts = [Prompt(0, 1), Prompt(3, 2), Prompt(5, 2)]
+    prompts = [Prompt(0, 1, [[1, 1]]), Prompt(3, 2, [[1, 1]]), Prompt(5, 2, [[1, 1]])]
     values, metrics = scored(
         DavisJF(), source(lambda t: truth, 6), prompts, lambda t: found if t > 2 else labels(), (1, 2)
     )
@@ -144,7 +144,7 @@ def test_objects_begin_at_their_own_prompts():
 
 def test_objects_of_one_side_only_are_named_and_not_scored(tmp_path, caplog):
     truth = write(tmp_path, dict.fromkeys(range(4), labels() + labels(3, np.s_[8:10, 0:3])))
-    clip, prompts = source(lambda index: None, 4), [Prompt(0, 1), Prompt(0, 5)]
+    clip, prompts = source(lambda index: None, 4), [Prompt(0, 1, [[1, 1]]), Prompt(0, 5, [[1, 1]])]
     values, metrics = scored(
         DavisJF(str(truth)), clip, prompts, lambda t: labels() + labels(5, np.s_[8:10, 0:3]), (1, 5)
     )
@@ -155,18 +155,21 @@ def test_objects_of_one_side_only_are_named_and_not_scored(tmp_path, caplog):
 
 
 def test_no_truth_no_scores(caplog):
-    assert scored(DavisJF(), source(lambda index: None, 3), [Prompt(0, 1)], lambda t: labels()) == ([{}, {}, {}], {})
+    assert scored(DavisJF(), source(lambda index: None, 3), [Prompt(0, 1, [[1, 1]])], lambda t: labels()) == (
+        [{}, {}, {}],
+        {},
+    )
     assert caplog.text == ""
 
 
 def test_truth_of_some_frames_only(tmp_path, caplog):
     truth = write(tmp_path, {index: labels(255) for index in (0, 3, 6, 60)})
     clip = source(lambda index: None, 8)
-    values, metrics = scored(DavisJF(str(truth)), clip, [Prompt(0, 1)], lambda t: labels())
+    values, metrics = scored(DavisJF(str(truth)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())
     assert [index for index, frame in enumerate(values) if frame] == [0, 3, 6]
     assert metrics["j"] == 1
     few = write(tmp_path / "few", {60: labels()})
-    assert scored(DavisJF(str(few)), clip, [Prompt(0, 1)], lambda t: labels())[1] == {}
+    assert scored(DavisJF(str(few)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1] == {}
     assert "none of the label maps is of a frame of this run" in caplog.text
 
 
@@ -174,10 +177,10 @@ def test_a_root_holds_a_folder_for_each_video(tmp_path):
     write(tmp_path / "camel", dict.fromkeys(range(4), labels(255)))
     for name in ("camel", "camel.mp4"):
         clip = source(lambda index: None, 4, name=name)
-        assert scored(DavisJF(root=str(tmp_path)), clip, [Prompt(0, 1)], lambda t: labels())[1]["j"] == 1
+        assert scored(DavisJF(root=str(tmp_path)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1]["j"] == 1
     other = write(tmp_path / "other", dict.fromkeys(range(4), labels(box=np.s_[2:6, 2:5])))
     truth_wins = DavisJF(str(other), str(tmp_path))
-    assert scored(truth_wins, clip, [Prompt(0, 1)], lambda t: labels())[1]["j"] == 0.5
+    assert scored(truth_wins, clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1]["j"] == 0.5
     with pytest.raises(InputError, match=r"metric\.davis_jf\.root: no such folder: .*cow"):
         DavisJF(root=str(tmp_path)).open(source(None, 4, name="cow.mp4"), [])
 
@@ -189,7 +192,7 @@ def test_truth_that_can_not_be(tmp_path):
         DavisJF(str(tmp_path))
     write(tmp_path, {0: labels(), 1: np.ones((4, 4), np.uint8)})
     metric = DavisJF(str(tmp_path))
-    metric.open(source(None, 3), [Prompt(0, 1)])
+    metric.open(source(None, 3), [Prompt(0, 1, [[1, 1]])])
     metric.update(*frame_masks(0, labels(), (1,)))
     with pytest.raises(InputError, match="frame 1 is 4x4, the video is 12x10"):
         metric.update(*frame_masks(1, labels(), (1,)))

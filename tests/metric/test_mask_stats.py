@@ -9,7 +9,7 @@ import pytest
 from vidseg.metric.mask_stats import MaskStats
 from vidseg.types import Frame, FrameMasks, Prompt
 
-FROM_THE_START = (Prompt(0, 1),)
+FROM_THE_START = (Prompt(0, 1, [[1, 1]]),)
 
 
 def texture(height=240, width=400, seed=0):
@@ -92,11 +92,11 @@ def test_coming_and_going():
 
 def test_an_object_counts_from_its_prompt_or_its_first_mask():
     here, pictures = box(np.s_[60:160, 100:220]), [texture()] * 4
-    late = followed(pictures, [box(), box(), here, box()], [Prompt(2, 1)])  # tracked forwards from frame 2
+    late = followed(pictures, [box(), box(), here, box()], [Prompt(2, 1, [[1, 1]])])  # tracked forwards from frame 2
     assert (late[1]["absent_frames"], late[1]["flicker"], late[0][1]) == (1, 1, {})
-    before = followed(pictures, [box(), here, here, here], [Prompt(2, 1)])  # in both directions
+    before = followed(pictures, [box(), here, here, here], [Prompt(2, 1, [[1, 1]])])  # in both directions
     assert (before[1]["absent_frames"], before[1]["flicker"]) == (0, pytest.approx(0, abs=1e-6))
-    never = followed(pictures, [box()] * 4, [Prompt(0, 1)])
+    never = followed(pictures, [box()] * 4, [Prompt(0, 1, [[1, 1]])])
     assert never[1] == {"absent_frames": 4, "absent_frames_1": 4}
     replayed = followed(pictures, [box(), here, box(), box()], [])
     assert replayed[1]["absent_frames"] == 2
@@ -104,7 +104,9 @@ def test_an_object_counts_from_its_prompt_or_its_first_mask():
 
 def test_several_objects_and_their_mean():
     one, two = box(np.s_[60:160, 100:220]), box(np.s_[10:30, 10:30])
-    _, metrics = followed([texture()] * 3, [[one, two], [one, box()], [one, two]], [Prompt(0, 1), Prompt(0, 2)])
+    _, metrics = followed(
+        [texture()] * 3, [[one, two], [one, box()], [one, two]], [Prompt(0, 1, [[1, 1]]), Prompt(0, 2, [[1, 1]])]
+    )
     assert (metrics["flicker_1"], metrics["flicker_2"]) == (pytest.approx(0, abs=1e-6), 1)
     assert metrics["flicker"] == pytest.approx(0.5)
     assert (metrics["absent_frames"], metrics["absent_frames_2"], metrics["mean_area"]) == (0.5, 1, 6200)

@@ -1,0 +1,104 @@
+"""Points, labels, boxes and masks as a user gives them: converted to arrays, with one message for each mistake.
+
+Every function takes the ``name`` that its InputError begins with. Knows nothing about videos: whether a point lies
+inside one is checked elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """An integer from ``least`` on; numpy's count, True and 1.0 don't."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name}: {value!r} is not an integer from {least} on")
+    return int(value)
+
+
+def points(name: str, value: Any) -> NDArray[np.float32]:
+    """At least one point: float32 (n, 2)."""
+    form = "[[x, y], ...], finite numbers in pixels"
+    points_xy = _numbers(name, value, form)
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or not len(points_xy):
+        raise InputError(f"{name}: {_plain(value)} is not {form}")
+    return points_xy
+
+
+def labels(name: str, value: Any, count: int) -> NDArray[np.int32]:
+    """The labels of ``count`` points: int32 (count,) of 1 (on the object) and 0 (off it); all 1 if None is given."""
+    if value is None:
+        return np.ones(count, np.int32)
+    given = np.atleast_1d(np.asarray(value))
+    if given.shape != (count,):
+        raise InputError(f"{name}: {given.size} labels for {count} points; each point needs one")
+    if not np.isin(given, (0, 1)).all():
+        raise InputError(f"{name}: {_plain(value)}; a label is 1 (on the object) or 0 (off it)")
+    return given.astype(np.int32, copy=False)
+
+
+def box(name: str, value: Any) -> NDArray[np.float32]:
+    """A box's corners x0, y0, x1, y1: float32 (4,)."""
+    form = "[x0, y0, x1, y1], finite numbers in pixels"
+    box_xyxy = _numbers(name, value, form)
+    if box_xyxy.shape != (4,):
+        raise InputError(f"{name}: {_plain(value)} is not {form}")
+    if box_xyxy[0] >= box_xyxy[2] or box_xyxy[1] >= box_xyxy[3]:
+        raise InputError(
+            f"{name}: {_plain(value)} is inside out; x0 < x1 and y0 < y1 are needed "
+            "(corners in pixels, not width and height)"
+        )
+    return box_xyxy
+
+
+def mask(name: str, value: Any) -> NDArray[np.bool_]:
+    """A mask: bool (height, width), true where ``value`` is not 0."""
+    mask_hw = np.asarray(value)
+    if mask_hw.ndim != 2 or mask_hw.dtype.kind not in "biu":
+        raise InputError(f"{name}: {kind(mask_hw)} is no mask; it must be bool or integers, of shape (height, width)")
+    return mask_hw if mask_hw.dtype == np.bool_ else mask_hw != 0
+
+
+def objects_of(bboxes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The objects of ``widget.bboxes`` (see Prompt.from_bboxes), each as the points and the box of its prompt."""
+    objects: dict[Any, dict[str, Any]] = {}
+    for number, entry in enumerate(bboxes):
+        x, y, width, height = (float(entry.get(key, 0)) for key in ("x", "y", "width", "height"))
+        label: Any = entry.get("label", "")
+        if not (width or height):
+            objects.setdefault(label, {}).setdefault("points_xy", []).append((x, y))
+            continue
+        if "box_xyxy" in objects.get(label, {}):
+            label = (label, number)
+        objects.setdefault(label, {})["box_xyxy"] = (x, y, x + width, y + height)
+    if not objects:
+        raise InputError("bboxes: empty; draw a box or click a point first")
+    return list(objects.values())
+
+
+def kind(array: NDArray[Any]) -> str:
+    """Dtype and shape, for an error message."""
+    return f"{array.dtype} {array.shape}"
+
+
+def _numbers(name: str, value: Any, form: str) -> NDArray[np.float32]:
+    """A finite float32 array. Raises InputError for anything else."""
+    try:
+        given = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        given = np.array("")
+    with np.errstate(over="ignore"):
+        array = given.astype(np.float32, copy=False) if given.dtype.kind in "iuf" else np.array(np.nan, np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}: {_plain(value)} is not {form}")
+    return array
+
+
+def _plain(value: Any) -> str:
+    """A value in an error message: arrays as lists, long ones cut."""
+    text = str(value.tolist() if isinstance(value, np.ndarray) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
