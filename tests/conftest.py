@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -54,15 +55,20 @@ def data():
     return Path(os.environ["VIDSEG_DATA"])
 
 
+def command(*arguments, env=None):
+    """The command line of vidseg with the fakes and their YAML files, as keywords of subprocess.run and Popen."""
+    words = [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments]
+    return {"args": words, "env": {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **(env or {})}}
+
+
+def run_command(folder, *arguments, timeout=120, env=None):
+    """Runs the command in ``folder``."""
+    return subprocess.run(
+        **command(*arguments, env=env), cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
 @pytest.fixture
 def vidseg(tmp_path):
-    """Runs the command in an empty folder; the fakes are importable and their configs known."""
-
-    def run(*arguments, timeout=120, env=None):
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **(env or {})}
-        command = [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
-
-    return run
+    """Runs the command in an empty folder."""
+    return partial(run_command, tmp_path)

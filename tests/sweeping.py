@@ -1,8 +1,13 @@
 """What the tests of sweeps share: a sweep that takes seconds, and its record."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+
+from conftest import command
 
 SQUARE = ("model=square", "prompt=click", "prompt.points=[[20,30]]", "output=[rle]", "extract.stop=4", "threads=1")
 
@@ -18,5 +23,19 @@ def statuses(folder):
 
 def inspect(record, *options):
     """What an offline W&B run holds."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(record)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(record)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def interrupt(folder, *arguments, begun):
+    """Runs the command in ``folder`` until ``begun()``, then presses Ctrl-C; returns status, stdout and stderr."""
+    process = subprocess.Popen(
+        **command(*arguments), cwd=folder, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while not begun() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    stdout, stderr = process.communicate(timeout=90)
+    return process.returncode, stdout, stderr

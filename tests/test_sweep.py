@@ -1,43 +1,55 @@
 """Real multiruns in a process: every job its own folder, summary and W&B run."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from conftest import run_command
+from sweeping import inspect, jobs, statuses
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_a_sweep_over_stride_is_two_finished_runs(vidseg, tmp_path):
-    done = vidseg("-m", "model=grabcut", "prompt=skater", "stride=5,15", "extract.stop=12", "output=[rle]", timeout=200)
+@pytest.fixture(scope="module")
+def folder(clip, tmp_path_factory):
+    """A sweep over three strides that hands out two GPUs by the jobs' numbers (the square needs none)."""
+    root = tmp_path_factory.mktemp("sweep")
+    (root / "clip.mp4").symlink_to(clip)
+    done = run_command(
+        root, "-m", "model=square", "prompt=click", "prompt.points=[[20,30]]", "video=clip.mp4", "stride=5,10,20",
+        "device=cuda:${gpu:2}",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    folders = sorted(tmp_path.glob("runs/sweeps/*/*/*"))
-    assert [folder.name for folder in folders if folder.is_dir()] == [
-        "0_extract.stop=12,model=grabcut,output=_rle_,prompt=skater,stride=5",
-        "1_extract.stop=12,model=grabcut,output=_rle_,prompt=skater,stride=15",
+    (folder,) = root.glob("runs/sweeps/*/*")
+    return folder
+
+
+def test_each_job_has_a_folder_named_after_its_overrides(folder):
+    expected = [
+        f"{number}_device=cuda_gpu_2_,model=square,prompt.points=_20,30_,prompt=click,stride={stride},video=clip.mp4"
+        for number, stride in enumerate((5, 10, 20))
     ]
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders if folder.is_dir()]
-    assert [summary["status"] for summary in summaries] == ["finished", "finished"]
-    assert [summary["frames"] for summary in summaries] == [12, 12]
-    assert [len(list((folder / "samples").iterdir())) for folder in folders if folder.is_dir()] == [3, 1]
-    ids = [summary["wandb"]["id"] for summary in summaries]
-    assert len(set(ids)) == 2
-    for run_id in ids:
-        (record,) = tmp_path.glob(f"runs/wandb/offline-run-*-{run_id}")
-        shown = subprocess.run(
-            [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(record)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert json.loads(shown.stdout)["summary"]["status"] == "finished"
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == expected
+    assert statuses(folder) == ["finished"] * 3
+    summaries = [json.loads((folder / name / "summary.json").read_text()) for name in expected]
+    assert [(summary["status"], summary["frames"]) for summary in summaries] == [("finished", 20)] * 3
+    assert [len(list((folder / name / "samples").iterdir())) for name in expected] == [4, 2, 1]
 
 
-def test_precisions_that_the_cpu_lacks_fall_back(vidseg, tmp_path):
+def test_each_job_is_a_run_of_wandb_in_the_group_of_the_dated_folder(folder):
+    ids = [job["wandb"]["id"] for job in jobs(folder)]
+    assert len(set(ids)) == 3
+    records = [next(folder.parents[2].glob(f"wandb/offline-run-*-{run_id}")) for run_id in ids]
+    shown = [json.loads(inspect(record, "--summary")) for record in records]
+    assert [run["summary"]["status"] for run in shown] == ["finished"] * 3
+    assert {run["config"]["tracker"]["group"] for run in shown} == {f"{folder.parent.name}/{folder.name}"}
+    assert [run["config"]["device"] for run in shown] == ["cuda:0", "cuda:1", "cuda:0"]
+
+
+def test_precisions_that_the_cpu_lacks_fall_back(vidseg, tmp_path, clip):
     done = vidseg(
-        "-m", "model=tiny", "model.checkpoint=random", "model.image_size=256", "precision=tf32,fp16", "prompt=skater",
-        "extract.stop=2", "output=[rle]", "tracker=none", "device=cpu", "hydra.sweep.dir=sweep",
+        "-m", "model=tiny", "model.checkpoint=random", "model.image_size=64", "precision=tf32,fp16", f"video={clip}",
+        "prompt=click", "prompt.points=[[20,30]]", "extract.stop=2", "output=[rle]", "tracker=none", "device=cpu",
+        "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summaries = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("sweep/*/summary.json"))]

@@ -1,31 +1,21 @@
 """sweep.json, the table, the W&B group and resume=true, of real multiruns."""
 
 import json
-import os
 import re
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from conftest import ROOT
-from sweeping import SQUARE, inspect, jobs, statuses
+from conftest import command
+from sweeping import SQUARE, inspect, interrupt, jobs, statuses
 
 from vidseg.record.summary import score
 from vidseg.sweep.table import describe
 
 pytestmark = pytest.mark.timeout(240)
-EIGHT = (
-    "precision=fp32,auto",
-    "stride=1,3",
-    "seed=0,1",
-    "hydra.sweep.dir=sweep",
-    "hydra.sweep.subdir=${hydra.job.num}",
-)
+FOUR = ("precision=fp32,auto", "stride=1,3", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}")
 
 
 @pytest.fixture
@@ -47,30 +37,30 @@ def wandb_runs(tmp_path):
     return found
 
 
-def test_one_of_eight_fails_and_resume_runs_just_that_one(sweep, tmp_path):
-    obstacle = tmp_path / "sweep" / "5" / "masks.jsonl" / "obstacle"
+def test_one_of_four_fails_and_resume_runs_just_that_one(sweep, tmp_path):
+    obstacle = tmp_path / "sweep" / "2" / "masks.jsonl" / "obstacle"
     obstacle.mkdir(parents=True)
-    first = sweep(*EIGHT)
+    first = sweep(*FOUR)
     assert first.returncode == 1
     record = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
     assert record["group"] == "sweep"
-    assert [job["number"] for job in record["jobs"]] == list(range(8))
-    assert statuses(tmp_path / "sweep") == ["finished"] * 5 + ["failed"] + ["finished"] * 2
-    failed = record["jobs"][5]
-    assert failed["folder"] == "5"
+    assert [job["number"] for job in record["jobs"]] == list(range(4))
+    assert statuses(tmp_path / "sweep") == ["finished", "finished", "failed", "finished"]
+    failed = record["jobs"][2]
+    assert failed["folder"] == "2"
     assert "masks.jsonl" in failed["error"]
-    assert {"precision=auto", "stride=1", "seed=1"} < set(failed["overrides"])
-    finished = [job for job in record["jobs"] if job["number"] != 5]
+    assert {"precision=auto", "stride=1"} < set(failed["overrides"])
+    finished = [job for job in record["jobs"] if job["number"] != 2]
     assert all(job["fps"] > 0 and job["frames"] == 4 and job["peak_rss_mib"] > 50 for job in finished)
     table = first.stdout[first.stdout.index("sweep sweep") :].splitlines()
-    assert table[1].split()[:8] == ["job", "precision", "stride", "seed", "status", "frames", "fps", "MiB"]
-    assert table[3].split()[:5] == ["0", "fp32", "1", "0", "finished"]
-    assert f"job 5 failed: {failed['error']}" in table
-    assert "7 finished, 1 failed; sweep/sweep.json" in table
+    assert table[1].split()[:7] == ["job", "precision", "stride", "status", "frames", "fps", "MiB"]
+    assert table[3].split()[:4] == ["0", "fp32", "1", "finished"]
+    assert f"job 2 failed: {failed['error']}" in table
+    assert "3 finished, 1 failed; sweep/sweep.json" in table
 
     runs = wandb_runs(tmp_path)
     assert {run[0] for run in runs} == {"sweep"}
-    assert sorted(run[1] for run in runs) == ["summary", *["sweep"] * 8]
+    assert sorted(run[1] for run in runs) == ["summary", *["sweep"] * 4]
     assert ("model=square", "precision=auto", "prompt=click", "video=clip") in {run[2] for run in runs}
     (summary,) = (run[3] for run in runs if run[1] == "summary")
     (artifact,) = (r["artifact"] for r in map(json.loads, inspect(summary).splitlines()) if r["type"] == "artifact")
@@ -78,8 +68,8 @@ def test_one_of_eight_fails_and_resume_runs_just_that_one(sweep, tmp_path):
     page = json.loads(Path(files["sweep.table.json"]).read_text())
     rows = [dict(zip(page["columns"], row, strict=True)) for row in page["data"]]
     assert [row["status"] for row in rows] == statuses(tmp_path / "sweep")
-    assert (rows[5]["precision"], rows[5]["stride"], rows[5]["seed"]) == ("auto", 1, 1)
-    assert rows[5]["error"] == failed["error"]
+    assert (rows[2]["precision"], rows[2]["stride"]) == ("auto", 1)
+    assert rows[2]["error"] == failed["error"]
     assert (rows[0]["sample"]["width"], rows[0]["sample"]["height"]) == (160, 120)
     assert rows[0]["sample"]["path"] in files
     kinds = page["column_types"]["params"]["type_map"]
@@ -88,20 +78,20 @@ def test_one_of_eight_fails_and_resume_runs_just_that_one(sweep, tmp_path):
     obstacle.rmdir()
     obstacle.parent.rmdir()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/summary.json")}
-    second = sweep(*EIGHT, "resume=true")
+    second = sweep(*FOUR, "resume=true")
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("#0 :") == 1  # one job for the launcher
     assert "#1 :" not in second.stdout
     changed = [path.parent.name for path, at in before.items() if path.stat().st_mtime_ns != at]
-    assert changed == ["5"]
-    assert statuses(tmp_path / "sweep") == ["finished"] * 8
+    assert changed == ["2"]
+    assert statuses(tmp_path / "sweep") == ["finished"] * 4
     again = jobs(tmp_path / "sweep")
-    assert [job["skipped"] for job in again] == [True] * 5 + [False] + [True] * 2
+    assert [job["skipped"] for job in again] == [True, True, False, True]
     assert [job["fps"] for job in again if job["skipped"]] == [
-        job["fps"] for job in record["jobs"] if job["number"] != 5
+        job["fps"] for job in record["jobs"] if job["number"] != 2
     ]
-    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == list("01234567")
-    assert "resume: true" not in (tmp_path / "sweep" / "5" / ".hydra" / "config.yaml").read_text()
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == list("0123")
+    assert "resume: true" not in (tmp_path / "sweep" / "2" / ".hydra" / "config.yaml").read_text()
 
 
 def test_resume_knows_a_job_by_its_configuration_not_by_its_number(sweep, tmp_path, clip):
@@ -114,6 +104,16 @@ def test_resume_knows_a_job_by_its_configuration_not_by_its_number(sweep, tmp_pa
     assert (new["skipped"], last["skipped"]) == (False, False)
     assert new["folder"].startswith("0_")
     assert last["folder"].startswith("2_")
+    # Once more, with nothing left to run: what is skipped costs no heavy import.
+    words = command(
+        "-m", *SQUARE, f"video={clip}", "stride=3,2,4", "hydra.sweep.dir=sweep", "tracker=none", "resume=true"
+    )
+    words["args"][1:1] = ["-X", "importtime"]
+    done = subprocess.run(**words, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert "3 finished" in done.stdout
+    loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
+    assert "hydra" in loaded
+    assert not loaded & {"torch", "cv2", "av", "wandb"}
     # The same name, but another configuration: the finished run's folder stays as it is.
     content = (tmp_path / "sweep" / first / "summary.json").read_text()
     named = f"hydra.sweep.subdir='{first}'"
@@ -122,21 +122,6 @@ def test_resume_knows_a_job_by_its_configuration_not_by_its_number(sweep, tmp_pa
     (other,) = jobs(tmp_path / "sweep")
     assert (other["folder"], other["skipped"]) == (f"{first}_2", False)
     assert (tmp_path / "sweep" / first / "summary.json").read_text() == content
-
-
-def test_what_is_skipped_costs_no_heavy_import(sweep, tmp_path, clip):
-    arguments = ("stride=2,3", "hydra.sweep.dir=sweep", "tracker=none")
-    assert sweep(*arguments).returncode == 0
-    command = [sys.executable, "-X", "importtime", "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), "-m"]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    done = subprocess.run(
-        [*command, *SQUARE, f"video={clip}", *arguments, "resume=true"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    assert "2 finished" in done.stdout
-    loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
-    assert "hydra" in loaded
-    assert not loaded & {"torch", "cv2", "av", "wandb"}
 
 
 def test_what_can_t_be_resumed(vidseg, sweep):
@@ -157,12 +142,6 @@ def test_the_user_s_own_group_tags_and_job_type_win(sweep, tmp_path):
     assert {run[:3] for run in wandb_runs(tmp_path)} == {("mine", "night", ("a",)), ("mine", "summary", ("summary",))}
 
 
-def test_a_sweep_in_its_dated_folder_is_a_group_of_that_name(sweep, tmp_path):
-    assert sweep("stride=2,3").returncode == 0
-    (folder,) = tmp_path.glob("runs/sweeps/*/*")
-    assert {run[0] for run in wandb_runs(tmp_path)} == {f"{folder.parent.name}/{folder.name}"}
-
-
 def test_a_single_run_has_neither_group_nor_tags(vidseg, tmp_path, clip):
     assert vidseg(*SQUARE, f"video={clip}").returncode == 0
     ((group, job_type, tags, _),) = wandb_runs(tmp_path)
@@ -180,19 +159,15 @@ def test_a_broken_tracker_costs_the_sweep_one_warning_more(sweep, tmp_path):
 
 
 def test_ctrl_c_leaves_the_record_and_the_table(tmp_path, clip):
-    command = [sys.executable, "-m", "vidseg", "-m", "model=grabcut", "prompt=skater", "stride=1,2,3", "output=[rle]",
-               "tracker=none", "hydra.sweep.dir=sweep"]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("sweep/*/samples/*.png")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert jobs(tmp_path / "sweep")[2]["status"] == "missing"  # sweep.json is there from the start
-    process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    def begun():
+        if not list(tmp_path.glob("sweep/*/samples/*.png")):
+            return False
+        assert jobs(tmp_path / "sweep")[2]["status"] == "missing"  # sweep.json is there from the start
+        return True
+
+    arguments = ("-m", *SQUARE, "extract.stop=20", f"video={clip}", "model.pause_s=0.5", "stride=1,2,3", "tracker=none")
+    status, stdout, _ = interrupt(tmp_path, *arguments, "hydra.sweep.dir=sweep", begun=begun)
+    assert status == 130
     assert statuses(tmp_path / "sweep") == ["interrupted", "missing", "missing"]
     assert "1 interrupted, 2 missing" in stdout
 
@@ -207,11 +182,10 @@ def test_a_small_job_after_a_big_one_has_its_own_peak(vidseg, tmp_path, clip):
         for _ in range(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((4496, 8000, 3), np.uint8))))
         container.mux(stream.encode())
-    common = ("-m", *SQUARE, "output=[]", "stride=1", "tracker=none")
-    assert vidseg(*common, f"video={big},{clip}", "hydra.sweep.dir=both").returncode == 0
-    assert vidseg(*common, f"video={clip}", "hydra.sweep.dir=alone").returncode == 0
-    large, small = (job["peak_rss_mib"] for job in jobs(tmp_path / "both"))
-    (alone,) = (job["peak_rss_mib"] for job in jobs(tmp_path / "alone"))
+    sweep = ("-m", *SQUARE, "output=[]", "stride=1", "tracker=none", "hydra.sweep.dir=sweep")
+    done = vidseg(*sweep, f"video={clip},{big},{clip}", "hydra.sweep.subdir=${hydra.job.num}")
+    assert done.returncode == 0, done.stderr
+    alone, large, small = (job["peak_rss_mib"] for job in jobs(tmp_path / "sweep"))
     assert large > alone + 400
     assert small < alone + (large - alone) / 3
 

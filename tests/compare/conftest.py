@@ -1,16 +1,13 @@
 """Run folders to compare: some that the command really left, and any number made up."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import run_command
 
-from vidseg.output.rle import encode
+from vidseg.record.masks import encode
 
 CONFIG = {
     "video": "clip.mp4",
@@ -34,15 +31,7 @@ def sweep(clip, tmp_path_factory):
         ["-m", "model=square,shifted", "stride=5,10", "hydra.sweep.dir=."],
         ["model=square", "stride=5", "model.fail_at=15", "hydra.run.dir='4_model=square,model.fail_at=15'"],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "vidseg", "--config-dir", str(ROOT / "tests" / "conf"), *arguments, *said],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
-            capture_output=True,
-            timeout=120,
-            text=True,
-            check=False,
-        )
+        done = run_command(folder, *arguments, *said)
         assert done.returncode == (0 if arguments[0] == "-m" else 1), done.stderr
     assert len(list(folder.glob("*/summary.json"))) == 5
     return folder
