@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from vidseg.errors import InputError
-from vidseg.record.masks import LabelMaps, open_masks
+from vidseg.record.label_maps import LabelMaps
+from vidseg.record.masks import open_masks
 from vidseg.types import VideoInfo
 
 INFO = VideoInfo(6, 4, Fraction(24), 3, Fraction(1, 24))

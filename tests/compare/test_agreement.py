@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidseg.compare.agreement import measure_agreement
-from vidseg.compare.runs import find_runs
+from vidseg.record.run import find_runs
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_no_masks_is_a_note(make_run):
     assert measure_agreement(one, one).note == "reference"
 
 
-def test_the_masks_end_at_a_line_that_is_not_whole(make_run, caplog):
+def test_the_masks_end_at_an_incomplete_line(make_run, caplog):
     folders = [make_run(name, masks=blobs(1)) for name in "ab"]
     text = (folders[0] / "masks.jsonl").read_text()
     (folders[0] / "masks.jsonl").write_text(text[: int(len(text) * 0.6)])
     found = measure_agreement(*(find_runs([folder])[0] for folder in folders))
     assert list(found.iou) == [0, 1, 2]
-    assert "line 4 is not whole" in caplog.text
+    assert "line 4 is incomplete" in caplog.text

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from vidseg.compare.columns import tabulate
 from vidseg.compare.labels import label_runs
-from vidseg.compare.means import average
-from vidseg.compare.runs import find_runs
-from vidseg.compare.verdict import summarise
+from vidseg.compare.table import tabulate
+from vidseg.compare.verdict import average, summarise
 from vidseg.errors import InputError
+from vidseg.record.run import find_runs
 
 
 def shown(table, about="config"):

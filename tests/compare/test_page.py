@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from vidseg.compare.columns import tabulate
 from vidseg.compare.page import write_page
-from vidseg.compare.runs import find_runs
+from vidseg.compare.table import tabulate
+from vidseg.record.run import find_runs
 
 pytestmark = pytest.mark.timeout(180)
 

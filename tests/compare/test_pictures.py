@@ -13,7 +13,7 @@ from vidseg.compare.agreement import Agreement
 from vidseg.compare.clips import shrink_video
 from vidseg.compare.gallery import make_gallery
 from vidseg.compare.pictures import ADDED, MISSING, draw_difference, find_disagreements, make_strip
-from vidseg.compare.runs import find_runs
+from vidseg.record.run import find_runs
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from functools import reduce
 import pytest
 import yaml
 
-from vidseg.compare.runs import find_runs, same_video
 from vidseg.errors import InputError
+from vidseg.record.run import find_runs
 
 
 def test_the_runs_of_a_sweep_are_named_by_number_and_in_its_order(make_run, tmp_path):
@@ -64,10 +64,12 @@ def test_a_broken_summary_is_left_out_with_a_warning(make_run, tmp_path, caplog)
 
 def test_a_broken_configuration_does_not_cost_the_run(make_run, caplog):
     folder = make_run("a", model="tiny")
-    (folder / ".hydra" / "overrides.yaml").write_text("- [")
+    for name in ("config.yaml", "overrides.yaml"):
+        (folder / ".hydra" / name).write_text("- [")
     (run,) = find_runs([folder])
-    assert (run.config, run.summary["model"]) == ({}, "tiny")
-    assert "can't be read" in caplog.text
+    assert (run.config, run.overrides, run.summary["model"]) == ({}, frozenset(), "tiny")
+    assert run.choices["model"] == "tiny"
+    assert caplog.text.count("can't be read") == 2
 
 
 def test_a_run_without_hydra_is_one(make_run):
@@ -108,11 +110,11 @@ def test_a_path_that_is_missing_or_empty_is_the_users_mistake(tmp_path):
 )
 def test_a_video_is_the_same_from_another_folder(make_run, one, other, same):
     runs = [find_runs([make_run(n, config={"video": video})])[0] for n, video in (("a", one), ("b", other))]
-    assert same_video(*runs) == same_video(*runs[::-1]) == same
+    assert runs[0].same_video(runs[1]) == runs[1].same_video(runs[0]) == same
 
 
 def test_the_built_in_clips_differ_by_seed(make_run):
     configs = [{"video": "sample", "sample": {"seed": seed}} for seed in (0, 1)]
     a, b = (find_runs([make_run(str(n), config=config)])[0] for n, config in enumerate(configs))
     assert (a.video, b.video) == ("sample", "sample, seed 1")
-    assert not same_video(a, b)
+    assert not a.same_video(b)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vidseg.compare.columns import tabulate
-from vidseg.compare.runs import find_runs
+from vidseg.compare.table import tabulate
 from vidseg.compare.terminal import render_table
+from vidseg.record.run import find_runs
 
 
 @pytest.fixture

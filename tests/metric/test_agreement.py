@@ -11,7 +11,7 @@ from conftest import ROOT
 import vidseg
 from vidseg.errors import InputError
 from vidseg.metric.agreement import Agreement
-from vidseg.output.rle import encode
+from vidseg.record.masks import encode
 from vidseg.types import Frame, FrameMasks, Prompt, VideoInfo
 
 CLICK = ("prompt=click", "prompt.points=[[20,30]]")

@@ -1,1 +1,1 @@
-"""Finished runs side by side: a table, a CSV and a page. Reads run folders; knows nothing about how runs are made."""
+"""Compares finished runs: a table, a CSV and a page. Reads run folders; knows nothing about how runs are made."""

@@ -1,4 +1,4 @@
-"""The command: python -m vidseg.compare RUN_OR_SWEEP… prints a table and leaves comparison.csv and comparison.html."""
+"""The command: python -m vidseg.compare RUN_OR_SWEEP… prints a table and writes comparison.csv and comparison.html."""
 
 import argparse
 import logging
@@ -7,23 +7,24 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vidseg.compare.agreement import Agreement, measure_agreement
-from vidseg.compare.columns import Table, tabulate
-from vidseg.compare.means import average
-from vidseg.compare.runs import Run, find_runs
-from vidseg.compare.sheet import write_csv
+from vidseg.compare.table import Table, tabulate
 from vidseg.compare.terminal import render_table
-from vidseg.compare.verdict import summarise
-from vidseg.errors import InputError
+from vidseg.compare.verdict import average, summarise
 from vidseg.console.log import ConsoleHandler
+from vidseg.errors import InputError
+from vidseg.record.run import Run, find_runs
+
+if TYPE_CHECKING:
+    from vidseg.compare.agreement import Agreement
 
 log = logging.getLogger("vidseg.compare")
 
 EPILOG = """\
-The best value of each column is green, or has a star where there are no colours. A column is sorted with its best
-value first; --sort=-fps turns that round. Without --sort it is the best quality (j_and_f, j, iou or agreement,
-whichever there is), then fps. With runs of several videos the best is marked for each of them.
+The best value of each column is green, or has a star if there are no colours. --sort puts a column's best value first,
+--sort=-COLUMN its worst. The default is the quality (j_and_f, j, iou or agreement, the first that there is), then fps.
+With runs of several videos the best value is marked for each video.
 """
 
 
@@ -35,13 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("paths", nargs="+", type=Path, metavar="RUN_OR_SWEEP", help="folders of runs, or of sweeps, however deep")
-    add(
-        "--reference",
-        type=Path,
-        metavar="RUN",
-        help="a run's folder: the others' masks are compared with its own (iou)",
-    )
+    add("paths", nargs="+", type=Path, metavar="RUN_OR_SWEEP", help="folders of runs, or folders that hold some")
+    add("--reference", type=Path, metavar="RUN", help="a run's folder: the IoU of the others' masks with its own")
     add("--sort", metavar="COLUMN", help="any column of comparison.csv; --sort=-COLUMN for the worst first")
     add("--out", type=Path, metavar="FOLDER", help="where to write; default: the sweep, if one is given, else here")
     add("--no-html", action="store_true", help="the table and comparison.csv only")
@@ -56,7 +52,7 @@ def _count(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command. Exit status 0, 1 after an error, 2 for arguments that can't be, 130 after Ctrl-C."""
+    """Runs the command. Exit status 0, 1 after an error, 2 for wrong arguments, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(sys.stderr)])
     try:
@@ -87,14 +83,14 @@ def compare(options: argparse.Namespace) -> None:
     sys.stdout.flush()
     folder = options.out or _default_folder(options.paths)
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(table, folder / "comparison.csv")
+    table.write_csv(folder / "comparison.csv")
     log.info("%s", folder / "comparison.csv")
     if not options.no_html:
         _write_page(table, reference, folder / "comparison.html", options.pictures)
 
 
 def find_reference(path: Path, runs: Sequence[Run]) -> Run:
-    """The run at ``path``, one of ``runs`` or another. Raises InputError where it is none, or has no masks."""
+    """The run at ``path``, one of ``runs`` or another. Raises InputError if it isn't one run, or has no masks."""
     found = find_runs([path])
     if len(found) > 1:
         raise InputError(f"--reference: {path} holds {len(found)} runs; name one of them, such as {found[0].folder}")
@@ -104,15 +100,17 @@ def find_reference(path: Path, runs: Sequence[Run]) -> Run:
     return reference
 
 
-def _measure(runs: Sequence[Run], reference: Run) -> dict[Run, Agreement]:
+def _measure(runs: Sequence[Run], reference: Run) -> "dict[Run, Agreement]":
     from tqdm import tqdm
+
+    from vidseg.compare.agreement import measure_agreement  # brings numpy, which a plain table doesn't need
 
     bar = tqdm(runs, "agreement", disable=None, leave=False, unit="run")
     return {run: measure_agreement(run, reference) for run in bar}
 
 
 def _default_folder(paths: Sequence[Path]) -> Path:
-    """The one sweep that was given, else the working directory."""
+    """The sweep's folder if one sweep was given, else the working directory."""
     alone = len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "summary.json").exists()
     return paths[0] if alone else Path()
 

@@ -1,25 +1,21 @@
-"""How far the masks of two runs agree, frame by frame, from their masks.jsonl: IoU on the run-length codes themselves.
+"""How far the masks of two runs agree, frame by frame, from their masks.jsonl.
 
-Both files are read side by side, a line at a time, and no mask is decoded: 10,000 frames of 720p take 0.7 s.
+Both files are read side by side, a line at a time, and no mask is decoded: 10,000 frames of 1280x720 take 0.7 s.
 """
 
-import json
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vidseg.compare.runs import Run, same_video
-
-log = logging.getLogger(__name__)
-
-Line = dict[str, Any]  # {"frame", "time_s", "objects": [{"id", "rle", "area", "score"}]}
+from vidseg.record.masks import read_mask_lines, rle_iou
+from vidseg.record.run import Run
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """IoU with the reference by frame number, the mean over the objects of either run; or why there is none.
+    """The IoU with the reference by frame number, each the mean over the objects of either run; or why there is none.
 
     An object that is absent from both masks counts 1, as in DAVIS; one that only one of the runs has counts 0.
     """
@@ -29,46 +25,32 @@ class Agreement:
 
     @property
     def mean(self) -> float | None:
-        """Over all frames that both runs have; None where there are none."""
+        """The mean over the frames that both runs have; None if there is no such frame."""
         return sum(self.iou.values()) / len(self.iou) if self.iou else None
 
 
+@cache
 def measure_agreement(run: Run, reference: Run) -> Agreement:
-    """The agreement of ``run`` with ``reference``; what can't be compared says so in ``note``, nothing is raised."""
+    """The agreement of ``run`` with ``reference``; ``note`` says why two runs can't be compared."""
     if run.folder == reference.folder:
         return Agreement(note="reference")
-    if not same_video(run, reference):
+    if not run.same_video(reference):
         return Agreement(note="other video")
     if run.masks is None or reference.masks is None:
         return Agreement(note="no masks")
     iou: dict[int, float] = {}
     for ours, theirs in _side_by_side(run.masks, reference.masks):
-        if (value := _iou(ours["objects"], theirs["objects"])) is None:
+        if (value := _mean_iou(ours["objects"], theirs["objects"])) is None:
             return Agreement(note="other size")
         iou[ours["frame"]] = value
     return Agreement(iou, None if iou else "no common frame")
 
 
-def read_masks(path: Path) -> Iterator[Line]:
-    """The lines of a masks.jsonl in the order of the video; from the first that isn't whole on they are left out."""
-    with path.open("rb") as file:
-        for number, text in enumerate(file, start=1):
-            try:
-                line = json.loads(text)
-                whole = isinstance(line["frame"], int) and isinstance(line["objects"], list)
-            except (ValueError, KeyError, TypeError):
-                whole = False
-            if not whole:
-                log.warning("%s: line %d is not whole: the masks end there", path, number)
-                return
-            yield line
-
-
-def _side_by_side(ours: Path, theirs: Path) -> Iterator[tuple[Line, Line]]:
-    """The lines of the frames that both files have; both count upwards."""
-    others = read_masks(theirs)
+def _side_by_side(ours: Path, theirs: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The lines of the frames that both files have; frame numbers ascend in both."""
+    others = read_mask_lines(theirs)
     other = next(others, None)
-    for line in read_masks(ours):
+    for line in read_mask_lines(ours):
         while other is not None and other["frame"] < line["frame"]:
             other = next(others, None)
         if other is None:
@@ -77,26 +59,16 @@ def _side_by_side(ours: Path, theirs: Path) -> Iterator[tuple[Line, Line]]:
             yield line, other
 
 
-def _iou(ours: list[Line], theirs: list[Line]) -> float | None:
-    """Mean over the objects of both; None where the masks have different sizes."""
-    from pycocotools import mask as coco
-
+def _mean_iou(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> float | None:
+    """The mean over the objects of either side; None if the masks have different sizes."""
     one, other = ({thing["id"]: thing for thing in objects} for objects in (ours, theirs))
     values = []
     for object_id in one.keys() | other.keys():
         a, b = one.get(object_id), other.get(object_id)
         if a is None or b is None:
-            values.append(0.0 if _area(a or b) else 1.0)
+            values.append(0.0 if (a or b)["area"] else 1.0)  # type: ignore[index]
         elif a["rle"]["size"] != b["rle"]["size"]:
             return None
-        elif a["rle"]["counts"] == b["rle"]["counts"] or not (_area(a) or _area(b)):
-            values.append(1.0)
         else:
-            values.append(float(coco.iou([a["rle"]], [b["rle"]], [0])[0, 0]))
+            values.append(rle_iou(a["rle"], b["rle"]))
     return sum(values) / len(values) if values else 1.0
-
-
-def _area(thing: Line | None) -> int:
-    from pycocotools import mask as coco
-
-    return 0 if thing is None else int(thing.get("area", coco.area(thing["rle"])))

@@ -1,33 +1,35 @@
-"""The page's charts, as Plotly figures. Each trace carries its run's series in ``meta``, by which the page hides it.
+"""The page's charts, as Plotly figures.
 
-Colours of text, grid and paper are the page's: it sets them for light and dark.
+A trace has the number of its run's colour in ``meta``, by which the page hides it. The colours of text, grid and
+background are set by the page, for its light and its dark scheme.
 """
 
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from vidseg.compare.columns import Column, Table
 from vidseg.compare.labels import title
-from vidseg.compare.runs import Run
+from vidseg.compare.table import Column, Table
+from vidseg.record.run import Run
 
 COLOURS = (
     "#3b82f6", "#f97316", "#10b981", "#e11d48", "#8b5cf6", "#d99a00", "#06a6c4", "#ec4899", "#6a9f1b", "#8a7f78",
 )  # fmt: skip
-"""Told apart on white and on near black, in this order also by most colour-blind eyes."""
+"""They differ on white and on near black; neighbours in this order also do for most colour-blind people."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
 DASH = 14  # pixels
-ROW, SLIM, SQUARE = 30, 18, 380  # pixels: a bar with its gap, of few and of many; charts that stand side by side
+# Heights in pixels: of a bar with its gap among up to 16 and among more, and of charts that stand side by side.
+ROW, SLIM, SQUARE = 30, 18, 380
 
 
 def colour_of(series: int) -> str:
-    """The colour of a series: ten chosen ones, then hues a golden angle apart."""
+    """The colour of a series, for CSS: ten chosen ones, then hues a golden angle apart."""
     return COLOURS[series] if series < len(COLOURS) else f"hsl({series * 137.5 % 360:.0f} 60% 52%)"
 
 
 def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quality: Column) -> go.Figure:
-    """Speed against quality, with the front: the runs that none beats in both."""
+    """Speed against quality, and a line along the Pareto front: the runs that no other beats in both."""
     fps, scores = table.numbers(table.column("fps")), table.numbers(quality)
     rows = [row for row in scores if row in fps]
     front: list[int] = []
@@ -50,7 +52,7 @@ def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quali
 
 
 def draw_stages(table: Table, labels: Sequence[str]) -> go.Figure:
-    """Milliseconds a frame in each stage of the loop, stacked, a bar a run."""
+    """A bar for each run: milliseconds a frame in each stage of the main loop, stacked."""
     rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames") and run.summary.get("seconds")]
     figure = _figure("milliseconds a frame", None, height=_height(len(rows)))
     for stage, colour in STAGES.items():
@@ -66,7 +68,7 @@ def draw_stages(table: Table, labels: Sequence[str]) -> go.Figure:
 
 
 def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> go.Figure:
-    """Peak memory, host and GPU, a bar each."""
+    """Bars of each run's peak memory: of the process, and of the GPU if a run used one."""
     rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames")]
     kinds = {"host": "peak_rss_mib"}
     if any(run.summary.get("peak_cuda_mib") for run in table.runs):
@@ -83,14 +85,14 @@ def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> g
                 cliponaxis=False, hoverinfo="skip",
             )  # fmt: skip
     most = max((run.summary.get(name) or 0 for run in table.runs for name in kinds.values()), default=0)
-    figure.update_xaxes(range=[0, 1.2 * most])  # room for the numbers
+    figure.update_xaxes(range=[0, 1.2 * most])  # space for the numbers
     return figure.update_layout(barmode="group")
 
 
 def draw_frames(
     values: Mapping[Run, Mapping[int, float]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
 ) -> go.Figure:
-    """A line a run over the frames. Of lines that coincide each is seen on its own share of the dashes."""
+    """A line for each run over the frames. Lines that coincide are dashed so that each of them shows."""
     figure = _figure("frame", name, height=320)
     shapes = [tuple(points.items()) for points in values.values()]
     for n, (run, points) in enumerate(values.items()):
@@ -120,7 +122,7 @@ def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title={"text": x_title, "standoff": 8, "font_size": 13}, zeroline=False, automargin=True)
     figure.update_yaxes(zeroline=False, automargin=True)
-    if y_title is not None:  # above its axis, where it is read without turning the head
+    if y_title is not None:  # above the axis, where its text is horizontal
         place = {"x": 0, "xref": "paper", "xanchor": "right", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 6}
         figure.add_annotation(text=y_title, showarrow=False, **place)
     else:  # bars: the first run on top

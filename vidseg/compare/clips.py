@@ -1,4 +1,4 @@
-"""Overlay videos made small enough to be carried in a page: H.264 without sound, a key frame every half second."""
+"""Overlay videos made small enough for the page: H.264 without sound, a key frame every 15 frames."""
 
 import io
 import logging
@@ -10,15 +10,15 @@ import av
 
 log = logging.getLogger(__name__)
 
-WIDTHS = (480, 320, 224)  # pixels; the first at which the file keeps its budget
-MOST_FRAMES = 900  # of a longer video every n-th is kept: the whole length is there, in less detail
+WIDTHS = (480, 320, 224)  # pixels; the first at which the file fits its budget is taken
+MOST_FRAMES = 900  # of a longer video every n-th frame is kept
 CRF = 27
 
 
 def shrink_video(path: Path, budget_bytes: int) -> bytes | None:
-    """The video as a small MP4 with the same time stamps, of about ``budget_bytes`` at most.
+    """The video as an MP4 with the same time stamps, of at most 1.1 times ``budget_bytes``.
 
-    None, with a warning, where it can't be read or doesn't come near that size.
+    None, with a warning, if it can't be read or can't be made that small.
     """
     try:
         for width in WIDTHS:
@@ -32,7 +32,7 @@ def shrink_video(path: Path, budget_bytes: int) -> bytes | None:
 
 
 def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
-    """One pass of x264: constant quality, under a ceiling on the rate that keeps the budget."""
+    """The MP4 from one pass of x264: constant quality, and a maximum rate that keeps the budget."""
     small = io.BytesIO()
     with av.open(str(path)) as source, av.open(small, "w", format="mp4") as made:
         pictures = source.streams.video[0]
@@ -60,6 +60,7 @@ def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
 
 
 def _thinned(source: av.container.InputContainer, pictures: av.VideoStream, step: int) -> Iterator[av.VideoFrame]:
+    """Every ``step``-th frame, roughly."""
     if step > 1:
         pictures.codec_context.skip_frame = "NONREF"  # decodes about half of the frames, and twice as fast
         step = max(1, step // 2)

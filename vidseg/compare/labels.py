@@ -1,15 +1,9 @@
-"""What runs and columns are called where people read them."""
+"""The names of runs and columns where people read them."""
 
-from vidseg.compare.columns import Column, Table
+from vidseg.compare.table import Column, Table
 
 PER_VIDEO = ("video", "sample.seed")  # the keys that say what was segmented, not how
-LONGEST = 28
-TITLES = {
-    "j_and_f": "J&F",
-    "j": "J",
-    "f": "F",
-    "iou": "IoU with the reference",
-}
+TITLES = {"j_and_f": "J&F", "j": "J", "f": "F", "iou": "IoU with the reference"}
 
 
 def title(name: str) -> str:
@@ -17,24 +11,17 @@ def title(name: str) -> str:
     return TITLES.get(name, name)
 
 
-def shorten(text: str) -> str:
-    """At most LONGEST characters; of a path the end, which tells more."""
-    if len(text) <= LONGEST:
-        return text
-    return f"…{text[1 - LONGEST :]}" if "/" in text else f"{text[: LONGEST - 1]}…"
-
-
 def label_runs(table: Table, video: bool = True) -> list[str]:
-    """What tells each run from the others, such as "nano · fp32 · stride 5"; its name where nothing does.
+    """What distinguishes each run, such as "nano · fp32 · stride 5"; with its name in front where labels are equal.
 
-    Without ``video`` the label says what ran and not on what, so that runs on several videos share one.
+    Without ``video`` a label leaves out the video, so that the runs of one configuration on several videos share it.
     """
     columns = [column for column in table.columns if column.about == "config" and not column.extra]
     columns = [column for column in columns if video or column.name not in PER_VIDEO]
-    labels = []
-    for cells in table.rows:
-        parts = [_part(column, cells[column.name]) for column in columns if cells[column.name] is not None]
-        labels.append(" · ".join(parts))
+    labels = [
+        " · ".join(_part(column, value) for column in columns if (value := cells[column.name]) is not None)
+        for cells in table.rows
+    ]
     if not video:
         return labels
     twins = {label for label in labels if not label or labels.count(label) > 1}
@@ -44,10 +31,9 @@ def label_runs(table: Table, video: bool = True) -> list[str]:
     ]
 
 
-def _part(column: Column, value: object) -> str:
-    """A word speaks for itself; a number needs its key."""
-    text = column.show(value if isinstance(value, str | int | float | bool) else str(value))
-    words = isinstance(value, str) and not text[:1].isdigit()
+def _part(column: Column, value: str | int | float | bool) -> str:
+    """A word is clear by itself, of a video its file's name; a number needs its key."""
     if column.name == "video":
-        text = text.rstrip("/").rpartition("/")[2]
-    return text if words or column.name == "video" else f"{column.name.rpartition('.')[2]} {text}"
+        return str(value).rstrip("/").rpartition("/")[2]
+    text = column.show(value)
+    return text if isinstance(value, str) and not text[:1].isdigit() else f"{column.name.rpartition('.')[2]} {text}"

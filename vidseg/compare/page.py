@@ -1,9 +1,8 @@
-"""comparison.html: one page that needs nothing else, neither the run folders nor a network."""
+"""comparison.html: one file that needs neither the run folders nor a network."""
 
 import base64
 import gzip
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,26 +16,26 @@ from tqdm import tqdm
 
 from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_speed, draw_stages
 from vidseg.compare.clips import shrink_video
-from vidseg.compare.columns import Table
 from vidseg.compare.gallery import Gallery, make_gallery
-from vidseg.compare.labels import label_runs, shorten
-from vidseg.compare.means import average
-from vidseg.compare.runs import Run
-from vidseg.compare.verdict import summarise
+from vidseg.compare.labels import label_runs
+from vidseg.compare.table import Table
+from vidseg.compare.verdict import average, summarise
+from vidseg.console.table import shorten
+from vidseg.record.run import Run
+from vidseg.record.whole import whole
 
-log = logging.getLogger(__name__)
-
-CLIP_BYTES = 5_500_000  # of all overlays together: 7.3 MB in base64, of a page that stays below 15
-LARGEST_CLIP = 1_000_000
+CLIPS_BYTES = 5_500_000  # of all overlays together: 7.3 MB in base64, of a page that stays below 15
+CLIP_BYTES = 1_000_000  # of one overlay
 MOST_RUNS = 50  # in the charts
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class _Names:
-    """What runs are called and which colour they have: runs of one configuration on several videos share it.
+    """The labels and colours of runs: the runs of one configuration on several videos share a colour.
 
-    ``labels`` are unique; ``short`` says what ran, where it is clear on which video.
+    ``labels`` are unique; ``short`` ones leave out the video where that is clear. ``series`` is the number of a run's
+    colour, and ``legend`` the label of each number.
     """
 
     labels: Mapping[Run, str]
@@ -46,7 +45,7 @@ class _Names:
 
 
 def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -> None:
-    """Writes the page, whole or not at all. Charts show the table's first MOST_RUNS runs, pictures ``pictures``."""
+    """Writes the page. Its charts show the first MOST_RUNS runs of the table, its pictures the first ``pictures``."""
     shown = Table(table.runs[:MOST_RUNS], table.columns, table.rows[:MOST_RUNS])
     names = _name(shown)
     means = average(table)
@@ -63,7 +62,7 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
         verdict=summarise(table),
         names=names,
         colour_of=colour_of,
-        charts=dict(_charts(shown, means, galleries, names)),
+        charts={name: json.loads(figure.to_json()) for name, figure in _charts(shown, means, galleries, names)},
         galleries=[_describe(gallery, names) for gallery in galleries],
         notes=list(_notes(table, shown, galleries)),
         reference=reference,
@@ -71,27 +70,23 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         plotly=base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9)).decode("ascii"),
     )
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _name(table: Table) -> _Names:
     several = len({run.video for run in table.runs}) > 1
     labels = dict(zip(table.runs, label_runs(table), strict=True))
-    kinds = label_runs(table, video=False) if several else list(labels.values())
-    legend = list(dict.fromkeys(kind for run, kind in zip(table.runs, kinds, strict=True) if run.summary.get("frames")))
-    series = {run: legend.index(kind) for run, kind in zip(table.runs, kinds, strict=True) if kind in legend}
-    twins = Counter((run.video, kind) for run, kind in zip(table.runs, kinds, strict=True))
-    short = {
-        run: kind if twins[run.video, kind] == 1 and kind else labels[run]
-        for run, kind in zip(table.runs, kinds, strict=True)
-    }
+    kinds = dict(zip(table.runs, label_runs(table, video=False), strict=True)) if several else labels
+    legend = list(dict.fromkeys(kind for run, kind in kinds.items() if run.summary.get("frames")))
+    series = {run: legend.index(kind) for run, kind in kinds.items() if kind in legend}
+    count = Counter((run.video, kind) for run, kind in kinds.items())
+    short = {run: kind if kind and count[run.video, kind] == 1 else labels[run] for run, kind in kinds.items()}
     return _Names(labels, short, series, [kind or "every run" for kind in legend])
 
 
 def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[Gallery]:
-    """One for each video, in the table's order; the pictures are of the first runs of the first videos."""
+    """A gallery of each video, in the table's order; the pictures are of the first runs of the first videos."""
     groups: dict[str, list[Run]] = {}
     for run in table.runs:
         if run.summary.get("frames"):
@@ -103,8 +98,8 @@ def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[G
 
 
 def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
-    """Small MP4s of the overlays that there are; together they keep the page's budget."""
-    budget = min(LARGEST_CLIP, CLIP_BYTES // max(len(runs), 1))
+    """The overlays that there are as small MP4s, together within CLIPS_BYTES."""
+    budget = min(CLIP_BYTES, CLIPS_BYTES // max(len(runs), 1))
     clips = {}
     for run in tqdm(runs, "overlays", disable=None, leave=False, unit="run"):
         overlay = run.output("overlay", "overlay.mp4")
@@ -115,55 +110,47 @@ def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
 
 def _charts(
     table: Table, means: Table | None, galleries: Sequence[Gallery], names: _Names
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, go.Figure]]:
     labels = [names.labels[run] for run in table.runs]
-    series = [names.series.get(run, 0) for run in table.runs]
-    dots = table if means is None else means  # over several videos a dot is a configuration
+    dots = means or table  # over several videos a dot is a configuration
     if dots.quality is not None and len(dots.numbers(dots.quality)) > 1:
-        colours = [names.series.get(run, 0) for run in dots.runs]
-        yield "speed", _plain(draw_speed(dots, [names.legend[n] for n in colours], colours, dots.quality))
+        series = [names.series.get(run, 0) for run in dots.runs]
+        yield "speed", draw_speed(dots, [names.legend[n] for n in series], series, dots.quality)
     if galleries:
-        yield "stages", _plain(draw_stages(table, labels))
-        yield "memory", _plain(draw_memory(table, labels, series))
+        yield "stages", draw_stages(table, labels)
+        yield "memory", draw_memory(table, labels, [names.series.get(run, 0) for run in table.runs])
     for n, gallery in enumerate(galleries):
         if gallery.j:
-            yield f"j-{n}", _plain(draw_frames(gallery.j, names.short, names.series, "J"))
+            yield f"j-{n}", draw_frames(gallery.j, names.short, names.series, "J")
         if gallery.iou:
-            yield f"iou-{n}", _plain(draw_frames(gallery.iou, names.short, names.series, "IoU"))
-
-
-def _plain(figure: go.Figure) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(figure.to_json())
-    return plain
+            yield f"iou-{n}", draw_frames(gallery.iou, names.short, names.series, "IoU")
 
 
 def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
-    """What template and script need of a gallery."""
-    frames = list(gallery.times_s)
+    """What the template and the script need of a gallery."""
     scores = gallery.j or gallery.iou
+    clips = []
+    for run, clip in gallery.clips.items():
+        by_frame = scores.get(run, {})
+        clips.append(
+            {
+                "start_s": round(gallery.starts_s[run], 4),
+                "reference": run is gallery.reference and not gallery.j,
+                "scores": [round(by_frame[n], 4) if n in by_frame else None for n in gallery.times_s],
+                "mp4": base64.b64encode(clip).decode("ascii"),
+            }
+        )
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],
         "reference": None if gallery.reference is None else names.short.get(gallery.reference, gallery.reference.name),
         "script": {
-            "frames": frames,
-            "times_s": [round(gallery.times_s[frame], 4) for frame in frames],
+            "frames": list(gallery.times_s),
+            "times_s": [round(time_s, 4) for time_s in gallery.times_s.values()],
             "score": "J" if gallery.j else "IoU",
-            "clips": [
-                {
-                    "start_s": round(gallery.starts_s[run], 4),
-                    "reference": run is gallery.reference and not gallery.j,
-                    "scores": [_rounded(scores.get(run, {}).get(frame)) for frame in frames],
-                    "mp4": base64.b64encode(clip).decode("ascii"),
-                }
-                for run, clip in gallery.clips.items()
-            ],
+            "clips": clips,
         },
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
 
 
 def _notes(table: Table, shown: Table, galleries: Sequence[Gallery]) -> Iterator[str]:

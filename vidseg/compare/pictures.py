@@ -1,4 +1,4 @@
-"""Pictures for the page: a run's samples at thumbnail size, and what one mask has that another lacks."""
+"""Pictures for the page: a run's samples at thumbnail size, and what one run's mask has that another's lacks."""
 
 import base64
 import logging
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.compare.agreement import Agreement, Line, read_masks
-from vidseg.compare.runs import Run
+from vidseg.compare.agreement import Agreement
+from vidseg.measure import bounding_box
+from vidseg.record.masks import decode, read_mask_lines
+from vidseg.record.run import Run
 from vidseg.types import RGB, Mask
 
 log = logging.getLogger(__name__)
@@ -26,14 +29,14 @@ SAME_IOU = 0.99995  # shown as 1.0000
 
 @dataclass(frozen=True)
 class Strip:
-    """The same frames of several runs: a picture (a data URI) or None for each of ``frames``, run by run."""
+    """The same frames of several runs: for each run a picture (a data URI) or None for each of ``frames``."""
 
     frames: Sequence[int]
     pictures: Mapping[Run, Sequence[str | None]]
 
 
 def make_strip(runs: Sequence[Run]) -> Strip:
-    """At most COLUMNS frames that all of ``runs`` have as samples (that one has, where none are in all)."""
+    """At most COLUMNS frames, evenly chosen from those that all runs have as samples, or from any run's if none is."""
     samples = {run: found for run in runs if (found := run.samples)}
     if not samples:
         return Strip((), {})
@@ -49,7 +52,7 @@ def _thumbnail(path: Path | None) -> str | None:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A frame on which a run's masks are far from the reference's, drawn."""
+    """A frame on which the masks of ``run`` differ from the reference's; ``picture`` is a data URI."""
 
     run: Run
     frame: int
@@ -58,56 +61,51 @@ class Disagreement:
 
 
 def find_disagreements(reference: Run, agreements: Mapping[Run, Agreement]) -> list[Disagreement]:
-    """The frames of least IoU, at most CARDS, some way apart; each with the run that is furthest from the reference."""
+    """The frames of lowest IoU, drawn: at most CARDS, some way apart, each of the run that differs most on it."""
+    chosen = _choose_worst(agreements)
+    return _draw(reference, chosen) if chosen else []
+
+
+def _choose_worst(agreements: Mapping[Run, Agreement]) -> dict[int, tuple[float, Run]]:
+    """The lowest IoU and its run, by frame number, of the frames that ``find_disagreements`` draws."""
     lowest: dict[int, tuple[float, Run]] = {}
     for run, agreement in agreements.items():
         for frame, iou in agreement.iou.items():
             if frame not in lowest or iou < lowest[frame][0]:
                 lowest[frame] = (iou, run)
-    if not lowest:
-        return []
-    apart = (max(lowest) - min(lowest)) / (2 * CARDS)
+    apart = (max(lowest, default=0) - min(lowest, default=0)) / (2 * CARDS)
     chosen: dict[int, tuple[float, Run]] = {}
     for frame in sorted(lowest, key=lambda number: lowest[number][0]):
         if lowest[frame][0] >= SAME_IOU or len(chosen) == CARDS:
             break
         if all(abs(frame - other) >= apart for other in chosen):
             chosen[frame] = lowest[frame]
-    return _draw(reference, dict(sorted(chosen.items())))
+    return dict(sorted(chosen.items()))
 
 
 def _draw(reference: Run, chosen: Mapping[int, tuple[float, Run]]) -> list[Disagreement]:
-    if not chosen:
-        return []
-    runs = {reference, *(run for _, run in chosen.values())}
-    masks = {run: _lines(run, chosen) for run in runs}
-    frames = _Frames(reference, {frame: line[0] for frame, line in masks[reference].items()})
+    masks = {run: _union_masks(run, chosen) for run in {reference, *(run for _, run in chosen.values())}}
+    pictures = _read_frames(reference, {frame: place for frame, (place, _) in masks[reference].items()})
     drawn = []
     for frame, (iou, run) in chosen.items():
-        theirs_hw, ours_hw = (_union(masks[one][frame][1]) for one in (reference, run))
-        picture = draw_difference(frames.read(frame, theirs_hw.shape), theirs_hw, ours_hw)
+        (_, reference_hw), (_, run_hw) = masks[reference][frame], masks[run][frame]
+        picture = draw_difference(_fit(pictures.get(frame), reference_hw.shape), reference_hw, run_hw)
         drawn.append(Disagreement(run, frame, iou, as_data_uri(picture, CARD)))
     return drawn
 
 
-def _lines(run: Run, frames: Mapping[int, Any]) -> dict[int, tuple[int, Line]]:
-    """The run's lines of ``frames`` by frame number, each with its place in the file, which is its place in a video."""
+def _union_masks(run: Run, frames: Mapping[int, Any]) -> dict[int, tuple[int, Mask]]:
+    """Of ``frames`` by number: the place among the run's frames, and the pixels (h, w) of any object."""
     assert run.masks is not None
-    lines = enumerate(read_masks(run.masks))
-    return {line["frame"]: (place, line) for place, line in lines if line["frame"] in frames}
-
-
-def _union(line: Line) -> Mask:
-    """The pixels of any object (h, w)."""
-    from pycocotools import mask as coco
-
-    merged = coco.merge([thing["rle"] for thing in line["objects"]])
-    mask_hw: Mask = np.asarray(coco.decode(merged)).astype(bool)
-    return mask_hw
+    return {
+        line["frame"]: (place, decode(*(thing["rle"] for thing in line["objects"])))
+        for place, line in enumerate(read_mask_lines(run.masks))
+        if line["frame"] in frames
+    }
 
 
 def draw_difference(rgb_hw3: RGB, reference_hw: Mask, run_hw: Mask) -> RGB:
-    """The part of a frame where the masks are: grey, with what both have light, what one lacks blue or orange."""
+    """The part of a frame around the masks, in grey: what both have is light, what one lacks blue or orange."""
     grey = cv2.cvtColor(cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32) * 0.6
     for inside_hw, colour, strength in (
         (reference_hw & run_hw, SAME, 0.35),
@@ -119,71 +117,63 @@ def draw_difference(rgb_hw3: RGB, reference_hw: Mask, run_hw: Mask) -> RGB:
     return picture[_around(reference_hw | run_hw)]
 
 
-def _around(mask_hw: Mask) -> tuple[slice, slice]:
-    """A window of the picture's own shape around the masks, at least a third of its width."""
-    height, width = mask_hw.shape
-    x, y, w, h = cv2.boundingRect(mask_hw.view(np.uint8))
-    scale = min(1.0, max(1.4 * w / width, 1.4 * h / height, 1 / 3)) if w else 1.0
-    window = []
-    for start, extent, side in ((y, h, height), (x, w, width)):
+def _around(mask_hw: Mask) -> tuple[slice, ...]:
+    """The part of the picture around a mask: of the picture's own shape, and at least a third of its width."""
+    box = bounding_box(mask_hw)
+    if box is None:
+        return (slice(None), slice(None))
+    extents = [(part.stop - part.start) / side for part, side in zip(box, mask_hw.shape, strict=True)]
+    scale = min(1.0, max(1.4 * max(extents), 1 / 3))
+    parts = []
+    for part, side in zip(box, mask_hw.shape, strict=True):
         length = max(1, round(scale * side))
-        first = min(max(0, start + extent // 2 - length // 2), side - length)
-        window.append(slice(first, first + length))
-    return window[0], window[1]
+        first = min(max(0, (part.start + part.stop) // 2 - length // 2), side - length)
+        parts.append(slice(first, first + length))
+    return tuple(parts)
 
 
-class _Frames:
-    """Frames of the video that a run segmented: from the video, else from the run's overlay or samples, else blank."""
+def _read_frames(run: Run, places: Mapping[int, int]) -> dict[int, RGB]:
+    """Frames of the video by number: those that can't be read there from the run's overlay, else from its samples.
 
-    def __init__(self, run: Run, places: Mapping[int, int]) -> None:
-        self._run = run
-        self._source = _open_source(run)
-        self._overlay = {} if self._source is not None else _read_overlay(run, places)
-
-    def read(self, frame: int, shape: tuple[int, ...]) -> RGB:
-        """The picture (h, w, 3) of ``shape`` (h, w)."""
-        found = self._overlay.get(frame)
-        if self._source is not None:
-            try:
-                found = self._source[frame].rgb_hw3
-            except Exception as error:  # any fault of the file: there are other pictures
-                log.warning("frame %d of %s can't be read (%s)", frame, self._run.video, error)
-        if found is None and frame in (samples := self._run.samples):
-            found = _read(samples[frame])
-        if found is None or not all(0 <= have - want <= 1 for have, want in zip(found.shape, shape, strict=False)):
-            return np.full((*shape, 3), 90, np.uint8)
-        return found[: shape[0], : shape[1]]  # an encoder adds a row or column where a side is odd
-
-
-def _open_source(run: Run) -> Any:
+    ``places`` says by frame number where each is in the overlay.
+    """
     from vidseg.video import open_source
 
+    found: dict[int, RGB] = {}
     fps, seed = run.config.get("extract.fps"), run.config.get("sample.seed", 0)
     try:
-        return open_source(str(run.config["video"]), fps=fps, seed=seed)  # type: ignore[arg-type]
-    except Exception:  # gone, moved, or no video any more: the page is made without it
-        return None
+        source = open_source(str(run.config["video"]), fps=fps, seed=seed)  # type: ignore[arg-type]
+        for frame in places:
+            found[frame] = source[frame].rgb_hw3
+    except Exception as error:  # gone, moved, damaged or no video any more: there are other pictures
+        log.debug("%s can't be read (%s)", run.video, error)
+    samples = {frame: path for frame, path in run.samples.items() if frame in places}
+    pictures = {frame: picture for frame, path in samples.items() if (picture := _read(path)) is not None}
+    return pictures | _read_overlay(run, places) | found if len(found) < len(places) else found
 
 
 def _read_overlay(run: Run, places: Mapping[int, int]) -> dict[int, RGB]:
-    """The wanted frames of the run's overlay, by frame number; ``places`` says where each is in the video."""
+    """Frames of the run's overlay by number; none if there is no overlay that can be read."""
     path = run.output("overlay", "overlay.mp4")
-    if path is None:
-        return {}
-    import av
-
     wanted = {place: frame for frame, place in places.items()}
     found: dict[int, RGB] = {}
+    if path is None or not wanted:
+        return found
     try:
         with av.open(str(path)) as container:
-            for place, picture in enumerate(container.decode(video=0)):
+            for place, picture in zip(range(max(wanted) + 1), container.decode(video=0), strict=False):
                 if place in wanted:
                     found[wanted[place]] = picture.to_ndarray(format="rgb24")
-                if place >= max(wanted):
-                    break
     except av.error.FFmpegError as error:
         log.warning("%s can't be read (%s)", path, error.strerror)
     return found
+
+
+def _fit(rgb_hw3: RGB | None, shape: tuple[int, ...]) -> RGB:
+    """The picture without the row or column that an encoder adds to an odd side; grey if it has another size."""
+    if rgb_hw3 is None or not all(0 <= have - want <= 1 for have, want in zip(rgb_hw3.shape, shape, strict=False)):
+        return np.full((*shape, 3), 90, np.uint8)
+    return rgb_hw3[: shape[0], : shape[1]]
 
 
 def _read(path: Path) -> RGB | None:

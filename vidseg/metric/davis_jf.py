@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.record.masks import LabelMaps
+from vidseg.record.label_maps import LabelMaps, annotations_of
 from vidseg.metric.score import first_prompts, iou, name_scores
-from vidseg.record.label_maps import annotations_of
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)

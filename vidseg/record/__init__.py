@@ -1,1 +1,1 @@
-"""The run folder: one reader and one writer of each file in it. Knows nothing about who wants them."""
+"""The run folder: one writer and one reader for each file in it. Knows nothing about who uses them."""

@@ -1,5 +1,6 @@
-"""Label maps on disk: PNGs whose pixel values are object ids, with DAVIS' palette. 0 is background, 255 is void."""
+"""Label maps: PNGs whose pixel values are object ids, as DAVIS and YouTube-VOS have them. 0 is background, 255 void."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
+from vidseg.record.numbered import numbered
+from vidseg.record.whole import whole
+from vidseg.types import Mask, VideoInfo
 
 VOID = 255
 
 
 def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
-    """The label map (h, w) uint8 of an image; palette indices are kept, colour images count any non-zero pixel as 255.
+    """The label map (h, w) uint8 of an image file.
 
-    Raises InputError, naming ``key``, for a file that is missing or no image.
+    The indices of a palette image and the levels of a grey one are kept; in a colour image every pixel that isn't
+    black is 255. Raises InputError, naming ``key``, if the file is missing or is no such image.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -36,20 +41,83 @@ def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
 
 
 def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: NDArray[np.uint8]) -> None:
-    """Writes a palette PNG, whole or not at all. ``palette`` is (256, 3) uint8; ids above 254 raise InputError."""
+    """Writes a PNG of uint8 ``labels_hw`` with ``palette`` (256, 3) uint8.
+
+    Raises InputError for labels of another dtype: they hold an id above 254, which doesn't fit.
+    """
     if labels_hw.dtype != np.uint8:
         raise InputError(f"output.masks: object ids go up to {VOID - 1} in a palette PNG, not to {labels_hw.max()}")
     from PIL import Image
 
     image = Image.fromarray(labels_hw, mode="L")
     image.putpalette(palette.tobytes())
-    part = path.with_name(f".{path.name}.part")
-    # Level 1 writes a 720p label map in 3 ms instead of 9 and costs a few per cent in size.
-    image.save(part, format="PNG", compress_level=1)
-    part.rename(path)
+    with whole(path) as part:
+        # Compression level 1 writes a 720p label map in 3 ms instead of 9; the file is a few per cent larger.
+        image.save(part, format="PNG", compress_level=1)
 
 
 def annotations_of(video: str, root: str | Path) -> Path:
-    """Where ``root`` holds a video's label PNGs: a folder of its name, for a file of its name without the suffix."""
+    """The folder of a video's label maps in ``root``: the video's name, or that without the suffix for a file."""
     folder = Path(root).expanduser() / video
     return folder if folder.is_dir() else folder.with_suffix("")
+
+
+class LabelMaps:
+    """A folder of label maps, each with the number of its frame in its name: that of the frame's own image in a folder
+    of images (00007.png belongs to 00007.jpg), else the frame's.
+
+    255 is object 1 in a folder that holds no other value (DAVIS-2016 has one object, in white). Beside other values it
+    is void and read as background, as in DAVIS-2017's semi-supervised task. The first map with an object decides.
+    Raises InputError, naming ``key``, if there is no such folder or no map in it.
+    """
+
+    def __init__(self, folder: str | Path, key: str) -> None:
+        if not Path(folder).is_dir():
+            raise InputError(f"{key}: no such folder: {folder}")
+        self._key = key
+        self._files = numbered(Path(folder), {".png"}, key)
+        if not self._files:
+            raise InputError(f"{key}: {folder} holds no label maps named as the frames, such as 00000.png")
+
+    def has(self, index: int, info: VideoInfo) -> bool:
+        """Whether the frame has a map."""
+        return info.file_number(index) in self._files
+
+    @cached_property
+    def object_ids(self) -> frozenset[int]:
+        """The ids on any map; all of them are read for it."""
+        return frozenset(int(value) for file in self._files.values() for value in np.unique(self._ids(file)) if value)
+
+    @cached_property
+    def _void_is_object(self) -> bool:
+        maps = (read_label_map(path, self._key) for path in self._files.values())
+        return next((bool((labels[labels > 0] == VOID).all()) for labels in maps if labels.any()), False)
+
+    def read_labels(self, index: int, info: VideoInfo) -> NDArray[np.uint8] | None:
+        """The object ids (h, w) of a frame, 0 where there is none; None for a frame without a map.
+
+        Raises InputError for a map that doesn't have the size of the video.
+        """
+        if not self.has(index, info):
+            return None
+        labels = self._ids(self._files[info.file_number(index)])
+        check_size(labels, index, info, self._key)
+        return labels
+
+    def read(self, index: int, info: VideoInfo) -> tuple[dict[int, Mask] | None, dict[int, float | None]]:
+        """As ``MaskRecord.read``: masks (h, w) by object id, or None; there are no scores."""
+        labels = self.read_labels(index, info)
+        return (None if labels is None else {number: labels == number for number in self.object_ids}), {}
+
+    def _ids(self, file: Path) -> NDArray[np.uint8]:
+        labels = read_label_map(file, self._key)
+        labels[labels == VOID] = 1 if self._void_is_object else 0
+        return labels
+
+
+def check_size(image: NDArray[Any], index: int, info: VideoInfo, key: str) -> None:
+    """Raises InputError, naming ``key``, if a recorded mask or map (h, w) doesn't have the size of the video."""
+    height, width = image.shape
+    if (height, width) != (info.height, info.width):
+        size = f"{width}x{height}"
+        raise InputError(f"{key}: frame {index} is {size}, the video is {info.width}x{info.height}: another video's?")

@@ -1,4 +1,4 @@
-"""Images of a folder by the last number in their names: 00012.jpg, frame_12.png and "img-012 (copy).PNG" are 12."""
+"""The images of a folder, by the last number in each name: 00012.jpg, frame_12.png and "img-012 (copy).PNG" are 12."""
 
 import re
 from collections.abc import Container
@@ -10,9 +10,9 @@ _NUMBER = re.compile(r"(\d+)\D*$")
 
 
 def numbered(folder: Path, suffixes: Container[str], key: str) -> dict[int, Path]:
-    """The files with one of the (lower case) ``suffixes``, in ascending order of their numbers; no hidden ones.
+    """The files with one of ``suffixes`` (lower case), in ascending order of their numbers; hidden ones are left out.
 
-    Raises InputError, naming ``key``, for a folder that can't be read and for two files of one number.
+    Raises InputError, naming ``key``, if the folder can't be read or two files have the same number.
     """
     try:
         files = sorted(f for f in folder.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith("."))

@@ -1,26 +1,35 @@
-"""summary.json: what a run was, what it cost and what it made; written whole, also when the run fails."""
+"""summary.json: what a run was, what it cost and which files it left. It is also written when the run fails."""
 
 import json
+import logging
 import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter, peak_cuda_mib, peak_rss_mib
-from vidseg.types import Output
+from vidseg.record.whole import whole
 
+if TYPE_CHECKING:  # it brings numpy, and a table of runs shall load in 0.1 s
+    from vidseg.types import Output
+
+log = logging.getLogger(__name__)
+
+NAME = "summary.json"
 PACKAGES = ("vidseg", "torch", "rf-sam-2", "numpy", "opencv-python-headless", "av", "hydra-core", "wandb")
 
 
 @dataclass
 class Summary:
-    """The content of summary.json, in its order.
+    """The content of summary.json, in the order of the file.
 
-    ``seconds`` are those of the loop by stage (see Meter) and ``fps`` is frames / (total - build).
+    ``status`` is "finished", "failed" or "interrupted", ``error`` one or two lines or None. ``seconds`` are those of
+    the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build). ``objects`` are the ids
+    of the prompts, ``outputs`` paths relative to the folder.
     """
 
     model: str
@@ -40,7 +49,7 @@ class Summary:
     versions: dict[str, str] = field(default_factory=dict)
 
     def measure(self, meter: Meter) -> None:
-        """Takes the meter's figures as they stand now."""
+        """Sets frames, seconds, fps and peaks of memory to the meter's figures of now."""
         total = meter.total()
         self.frames = meter.frames
         self.seconds = {name: round(value, 3) for name, value in {**meter.seconds, "total": total}.items()}
@@ -49,30 +58,36 @@ class Summary:
         cuda_mib = peak_cuda_mib()
         self.peak_cuda_mib = None if cuda_mib is None else round(cuda_mib, 1)
 
-    def find_outputs(self, outputs: Mapping[str, Output], folder: Path) -> None:
-        """Notes the outputs that are there."""
+    def find_outputs(self, outputs: Mapping[str, "Output"], folder: Path) -> None:
+        """Sets ``outputs`` to those whose file is there."""
         self.outputs = {name: output.path for name, output in outputs.items() if (folder / output.path).exists()}
 
     def write(self, folder: Path) -> None:
-        """Writes folder/summary.json through a temporary file."""
-        part = folder / ".summary.json.part"
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        part.rename(folder / "summary.json")
+        """Writes folder/summary.json."""
+        with whole(folder / NAME) as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The content of folder/summary.json; None where there is none that can be read."""
+    """The content of folder/summary.json; None if it isn't there, and with a warning if it can't be read."""
+    path = folder / NAME
     try:
-        content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return content if isinstance(content, dict) else None
+    except (OSError, ValueError) as error:
+        log.warning("%s can't be read: %s", path, error)
+        return None
+    if not isinstance(content, dict) or not isinstance(content.get("status"), str):
+        log.warning("%s is not the summary of a run", path)
+        return None
+    return content
 
 
 def score(summary: Mapping[str, Any], optimize: str | None) -> float | None:
-    """The number that ``optimize`` names (after a leading minus): a metric, ``fps`` or a peak of memory.
+    """The number that ``optimize`` names, without its minus: a metric, ``fps``, ``peak_rss_mib`` or ``peak_cuda_mib``.
 
-    Raises InputError for one that the run doesn't have, with those it has; None where nothing is to be optimised.
+    None if ``optimize`` is None. Raises InputError, with the names there are, for one that the run doesn't have.
     """
     if optimize is None:
         return None
@@ -85,7 +100,7 @@ def score(summary: Mapping[str, Any], optimize: str | None) -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on, and vidseg's own commit in a checkout."""
+    """The versions of Python and of the packages that masks and speed depend on, and in a checkout vidseg's commit."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -98,16 +113,12 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with "+" where files differ from it; None outside a checkout of vidseg."""
+    """The commit of vidseg's checkout, with "+" if tracked files differ from it; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
     try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=5
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")

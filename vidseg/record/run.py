@@ -1,0 +1,160 @@
+"""Run folders on disk: what was asked for (.hydra) and what came of it (summary.json and the other files).
+
+Loads neither numpy nor OpenCV, and reads small files only: masks, frames and pictures are read by those who need them.
+"""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vidseg.errors import InputError
+from vidseg.record.summary import NAME, read_summary
+
+log = logging.getLogger(__name__)
+
+Scalar = str | int | float | bool | None
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's loader takes a tenth of the time
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run's folder; ``name`` is short and unique among the runs it was found with, ``summary`` is summary.json."""
+
+    folder: Path
+    name: str
+    summary: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to the end of its video."""
+        return bool(self.summary["status"] == "finished")
+
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        """The option that was chosen of each group of conf/, such as ``{"model": "nano"}``."""
+        # Only this part of hydra.yaml is parsed: the whole takes 3 ms.
+        found = re.search(r"^    choices:\n((?:      .*\n?)+)", self._text("hydra.yaml"), re.MULTILINE)
+        choices = (self._parse(found.group(1)) if found else None) or {}
+        return {group: choice for group, choice in choices.items() if isinstance(choice, str) and "/" not in group}
+
+    @cached_property
+    def config(self) -> dict[str, Scalar]:
+        """The configuration by dotted key, with its interpolations as they stand; empty if it can't be read."""
+        config = self._parse(self._text("config.yaml"))
+        return dict(flatten("", config)) if isinstance(config, dict) else {}
+
+    @cached_property
+    def overrides(self) -> frozenset[str]:
+        """The keys and groups that the command line named."""
+        entries = self._parse(self._text("overrides.yaml")) or []
+        return frozenset(str(entry).partition("=")[0].lstrip("+~").partition("@")[0] for entry in entries)
+
+    def _text(self, name: str) -> str:
+        path = self.folder / ".hydra" / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def _parse(self, text: str) -> Any:
+        try:
+            return yaml.load(text, Loader=Loader)
+        except yaml.YAMLError as error:
+            log.warning("%s can't be read: %s", self.folder / ".hydra", " ".join(str(error).split()))
+            return None
+
+    @cached_property
+    def video(self) -> str:
+        """The configuration's ``video``; for the built-in clip also its seed, if that isn't 0."""
+        video = str(self.config.get("video", "?"))
+        seed = self.config.get("sample.seed", 0)
+        return f"sample, seed {seed}" if video == "sample" and seed else video
+
+    def same_video(self, other: "Run") -> bool:
+        """Whether both runs segmented the same video, perhaps named from different folders: a/clip.mp4, clip.mp4."""
+        if "sample" in (self.config.get("video"), other.config.get("video")):
+            return self.video == other.video
+        shorter, longer = sorted((Path(self.video).parts, Path(other.video).parts), key=len)
+        return longer[len(longer) - len(shorter) :] == shorter
+
+    def output(self, name: str, usual: str) -> Path | None:
+        """The file of an output by its name in summary.json, else the ``usual`` file; None if it isn't there."""
+        path = self.folder / (self.summary.get("outputs") or {}).get(name, usual)
+        return path if path.is_file() else None
+
+    @property
+    def masks(self) -> Path | None:
+        """masks.jsonl, if it was written."""
+        return self.output("rle", "masks.jsonl")
+
+    @property
+    def samples(self) -> dict[int, Path]:
+        """The sample pictures by frame number."""
+        found = sorted((self.folder / "samples").glob("frame_*.png"))
+        return {int(path.stem.removeprefix("frame_")): path for path in found}
+
+
+def find_runs(paths: Iterable[Path]) -> list[Run]:
+    """The runs at and below ``paths``, each once, in the order of their folders' names (2 before 10).
+
+    A run is a folder with a summary.json. Warnings count those that are left out: summaries that can't be read, and
+    run folders without one. Raises InputError for a path that isn't there, and if no run is found at all.
+    """
+    folders: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such folder")
+        folders |= dict.fromkeys(Path(os.path.abspath(folder)) for folder in _run_folders(path))  # noqa: PTH100
+    summaries = {folder: summary for folder in folders if (summary := read_summary(folder)) is not None}
+    if not summaries:
+        raise InputError(f"{', '.join(map(str, paths))}: no run is there (a run is a folder with a {NAME})")
+    names = _names(sorted(summaries, key=_natural))
+    return [Run(folder, name, summaries[folder]) for folder, name in names.items()]
+
+
+def _run_folders(path: Path) -> Iterator[Path]:
+    """The folders with a summary.json; a run's own folders (samples, masks) and W&B's are not searched."""
+    without = 0
+    for folder, names, files in os.walk(path.parent if path.is_file() else path, followlinks=True):
+        if NAME in files or ".hydra" in names:
+            names.clear()
+            if NAME in files:
+                yield Path(folder)
+            else:
+                without += 1
+        else:
+            names[:] = [name for name in names if name != "wandb"]
+    if without:
+        log.warning("%s: %d without %s (still running, or killed): left out", path, without, NAME)
+
+
+def flatten(prefix: str, node: Any) -> Iterator[tuple[str, Scalar]]:
+    """The leaves of a configuration by dotted key; a list is one leaf, as JSON."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from flatten(f"{prefix}.{key}" if prefix else str(key), value)
+    elif isinstance(node, dict | list):
+        yield prefix, json.dumps(node, default=str)
+    else:
+        yield prefix, node if isinstance(node, str | int | float | bool | None) else str(node)
+
+
+def _natural(folder: Path) -> list[tuple[int, int | str]]:
+    """A sorting key that puts 2_… before 10_…."""
+    pieces = re.split(r"(\d+)", str(folder))
+    return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces if piece]
+
+
+def _names(folders: Sequence[Path]) -> dict[Path, str]:
+    """A short name for each folder: its path below what all share, with a job's number alone for NUMBER_KEY=VALUE,…"""
+    if len(folders) == 1:
+        return {folders[0]: folders[0].name}
+    shared = Path(os.path.commonpath(folders))
+    paths = [folder.relative_to(shared) for folder in folders]
+    short = ["/".join(re.sub(r"^(\d+)_.*=.*", r"\1", part) for part in path.parts) for path in paths]
+    return dict(zip(folders, short if len(set(short)) == len(short) else map(str, paths), strict=True))
