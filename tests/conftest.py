@@ -13,6 +13,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 ROOT = Path(__file__).parent.parent
+SEARCH_PATH = f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"  # for runs in this process: model=square is found
 
 
 @pytest.fixture

@@ -5,12 +5,16 @@ import os
 
 import numpy as np
 import pytest
+from conftest import SEARCH_PATH, run_command
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 from sweeping import SQUARE, jobs
 
+import vidseg
 from vidseg.errors import InputError
+from vidseg.prompt import first_mask
 from vidseg.sweep.videos import spread
+from vidseg.video import open_source
 
 NAMES = ["a.mp4", "b c.mp4", "d,e.mp4", "f=g.mp4", "h'i.mp4", 'j"k.mp4', "l(m).mp4", "n[1].mp4", "o$p.mp4", "q{r}.mp4",
          "s\\t.mp4", "u#v.mp4", "w${x}.mp4", "y\\'z.mp4", "ä:ö.mp4", "null", "true", "007", "@at.mp4"]  # fmt: skip
@@ -76,15 +80,17 @@ def test_hydra_reads_every_name_as_it_is(folder):
     assert sorted(value.replace("\\${", "${") for value in values(found)) == sorted(f"clips/{n}" for n in NAMES)
 
 
-def test_a_sweep_over_odd_names(vidseg, tmp_path, clip):
+def test_a_sweep_over_odd_names(tmp_path, clip):
     odd = ["b c.mp4", "d,e=f.mp4", "h'i.mp4", "n[1](2).mp4", "w${x}.mp4", "y\\'z.mp4"]
     (tmp_path / "clips").mkdir()
     for name in odd:
         (tmp_path / "clips" / name).hardlink_to(clip)
-    done = vidseg("-m", *SQUARE, "video=clips/*", "tracker=none", "hydra.sweep.dir=sweep", "extract.stop=1")
+    done = run_command(
+        tmp_path, "-m", *SQUARE, "video=clips/*", "tracker=none", "hydra.sweep.dir=sweep", "extract.stop=1"
+    )
     assert done.returncode == 0, done.stderr
     assert [job["status"] for job in jobs(tmp_path / "sweep")] == ["finished"] * len(odd)
-    alone = vidseg(*SQUARE, "video=clips/*")
+    alone = run_command(tmp_path, *SQUARE, "video=clips/*")
     assert alone.returncode == 1
     assert alone.stderr == "video: clips/* is a pattern of videos; add -m to run a job for each\n"
 
@@ -105,27 +111,26 @@ def davis(tmp_path):
     return tmp_path
 
 
-def test_every_video_s_first_annotation_is_its_prompt(vidseg, davis):
+def test_every_video_s_first_annotation_is_its_prompt(davis):
     sweep = ("-m", "model=square", "video=JPEGImages/*", "prompt=first_mask", "output=[rle]", "tracker=none")
-    done = vidseg(*sweep, "prompt.root=Annotations", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}")
+    subdir = "hydra.sweep.subdir=${hydra.job.num}"
+    done = run_command(davis, *sweep, "prompt.root=Annotations", "hydra.sweep.dir=sweep", subdir)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(path.read_text().splitlines()[2]) for path in sorted(davis.glob("sweep/*/masks.jsonl"))]
     assert [[(o["id"], o["area"]) for o in line["objects"]] for line in lines] == [[(1, 1600)], [(1, 1600)]]
-    wrong = vidseg(*sweep, "prompt.root=JPEGImages", "hydra.sweep.dir=wrong")
+    wrong = run_command(davis, *sweep, "prompt.root=JPEGImages", "hydra.sweep.dir=wrong")
     assert wrong.returncode == 1
     errors = [job["error"] for job in jobs(davis / "wrong")]
     assert all(error.startswith("prompt.root: JPEGImages/") and "00000.png" in error for error in errors)
-    missing = vidseg("model=square", "video=JPEGImages/camel", "prompt=first_mask", "prompt.root=nowhere")
-    assert "prompt.root: nowhere has no folder camel with the annotations of camel" in missing.stderr
-    unsaid = vidseg("model=square", "video=JPEGImages/camel", "prompt=first_mask")
-    assert "prompt.root: missing" in unsaid.stderr
 
 
 def test_the_first_annotation_of_an_extracted_frame(davis, clip):
-    from vidseg.prompt import first_mask
-    from vidseg.video import open_source
-
     root = str(davis / "Annotations")
+    camel = open_source(str(davis / "JPEGImages" / "camel"))
+    with pytest.raises(InputError, match=r"prompt\.root: nowhere has no folder camel with the annotations of camel"):
+        first_mask(camel, "nowhere", None)
+    with pytest.raises(InputError, match=r"prompt\.root: missing"):
+        first_mask(camel, None, None)
     (prompt,) = first_mask(open_source(str(davis / "JPEGImages" / "cows.v2")), root, None)
     assert (prompt.frame_index, prompt.object_id, int(prompt.mask_hw.sum())) == (2, 1, 1600)
     (late,) = first_mask(open_source(str(davis / "JPEGImages" / "camel"), start=1), root, None)
@@ -137,27 +142,25 @@ def test_the_first_annotation_of_an_extracted_frame(davis, clip):
     assert of_file.frame_index == 0
 
 
-def test_label_maps_have_the_numbers_of_a_folder_s_files(vidseg, davis):
+def test_label_maps_have_the_numbers_of_a_folder_s_files(davis, monkeypatch, caplog):
     """As in YouTube-VOS, whose frames are 5 apart, and in folders that FFmpeg numbers from 1."""
+    monkeypatch.chdir(davis)
     for folder in ("JPEGImages/camel", "Annotations/camel"):
         for index in range(4):
             (old,) = (davis / folder).glob(f"{index:05d}.*")
             old.rename(old.with_stem(f"frame_{5 + 5 * index:05d}"))
+    common = (SEARCH_PATH, "video=JPEGImages/camel", "tracker=none")
     scored = ("prompt=first_mask", "prompt.root=Annotations", "metric=[davis_jf]", "metric.davis_jf.root=Annotations")
-    run = ("model=square", "video=JPEGImages/camel", "output=[masks,frames,rle]", "tracker=none", "hydra.run.dir=run")
-    done = vidseg(*run, *scored)
-    assert done.returncode == 0, done.stderr
+    run = vidseg.run([*common, "model=square", "output=[masks,frames,rle]", "hydra.run.dir=run", *scored])
     for kind in ("masks", "frames"):
         names = sorted(path.name for path in (davis / "run" / kind).iterdir())
         assert names == ["00005.png", "00010.png", "00015.png", "00020.png"]
     lines = [json.loads(line) for line in (davis / "run/masks.jsonl").read_text().splitlines()]
     assert [line["frame"] for line in lines] == [0, 1, 2, 3]
-    summary = json.loads((davis / "run/summary.json").read_text())
-    assert summary["metrics"]["j"] == 1, "the square moves as the annotations do"
-    again = vidseg(
-        *("model=replay", "model.path=run/masks", "video=JPEGImages/camel", "output=[rle]"),
-        *("metric=[agreement]", "metric.agreement.reference=run", "tracker=none", "hydra.run.dir=again"),
+    assert run.summary["metrics"]["j"] == 1, "the square moves as the annotations do"
+    compared = ("metric=[agreement]", "metric.agreement.reference=run")
+    again = vidseg.run(
+        [*common, "model=replay", "model.path=run/masks", "output=[rle]", "hydra.run.dir=again", *compared]
     )
-    assert again.returncode == 0, again.stderr
-    assert json.loads((davis / "again/summary.json").read_text())["metrics"]["agreement"] == 1
-    assert "have no masks there" not in again.stderr
+    assert again.summary["metrics"]["agreement"] == 1
+    assert "have no masks there" not in caplog.text
