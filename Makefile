@@ -4,17 +4,20 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test parity bench bench-gpu bench-flops bench-memory format clean
+.PHONY: demo test test-slow parity bench bench-gpu bench-flops bench-memory format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
 
-test: $(VENV)/.installed-dev  ## every check that CI runs
+test: $(VENV)/.installed-dev  ## all checks but the slow tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.installed-dev  ## the slow tests, which CI runs too
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that the models learnt; some hours on 2 cores
 	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream or compile" --timeout 7200
