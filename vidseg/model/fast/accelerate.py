@@ -10,11 +10,9 @@ from torch import Tensor
 from vidseg.errors import InputError
 from vidseg.model.fast.compiled import compile_modules, warm_up
 from vidseg.model.fast.cpu import accelerate_cpu
-from vidseg.model.fast.gpu import FetchedMasks, device_image
-from vidseg.model.fast.holes import fill_holes_unwaited
+from vidseg.model.fast.gpu import FetchedMasks, fill_holes_unwaited
 from vidseg.model.fast.int8 import quantize
-from vidseg.model.fast.stream import chunks, one_behind
-from vidseg.model.sam2.encoder import Features
+from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.plain import Plain, Track
 from vidseg.model.sam2.precision import Precision
 from vidseg.model.sam2.stages import Seen, Stages
@@ -90,8 +88,9 @@ class Fast(Plain):
             warm_up(track)
 
     def image(self, rgb_hw3: RGB, side: int) -> Tensor:
-        """Resized on the GPU."""
-        return device_image(rgb_hw3, side, self._device) if self._unwaited else super().image(rgb_hw3, side)
+        """Copied to a GPU from pinned memory, which nobody waits for. torch gives that memory to nobody else before."""
+        image_chw = super().image(rgb_hw3, side)
+        return image_chw.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else image_chw
 
     def fill_holes(self, logits_n1hw: Tensor, max_area: int) -> Tensor:
         """On a GPU without waiting for it, unless holes are so large that waiting takes less time."""
@@ -108,8 +107,9 @@ class Fast(Plain):
         hidden: Sequence[bool],
     ) -> FrameMasks:
         """In one copy, which is waited for when it is read."""
-        masks = FetchedMasks if self._unwaited else super().frame_masks
-        return masks(frame_index, object_ids, logits_nhw, scores_n, hidden)
+        if self._unwaited:
+            return FetchedMasks(frame_index, object_ids, logits_nhw, scores_n, hidden)
+        return super().frame_masks(frame_index, object_ids, logits_nhw, scores_n, hidden)
 
     def run(self, frames: Iterable[Any], stages: Stages[T]) -> Generator[T]:
         """Frames are resized in threads ahead of the encoder, and encoded there with ``encode_ahead``; steps are made
@@ -135,6 +135,40 @@ class Fast(Plain):
             encoded = stages.encode(waiting, self._at_once)
             for seen, (image, features) in chunk:
                 yield stages.step(seen, features or (encoded.pop(0) if image is not None else None))
+
+
+def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
+    """Yields ``size`` items at a time, at the end what is left; what ``items`` raises is raised after those before."""
+    chunk: list[T] = []
+    try:
+        for item in items:
+            chunk.append(item)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except Exception:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def one_behind(items: Iterable[T]) -> Generator[T]:
+    """Yields every item after the next has been taken; what ``items`` raises is raised after the items before it.
+
+    A frame is queued on a GPU when it is taken, and waited for when its masks are read: so the GPU has the next one to
+    do while the consumer waits for this one and works on it.
+    """
+    former: list[T] = []
+    try:
+        for item in items:
+            yield from former
+            former = [item]
+    except Exception:
+        yield from former
+        raise
+    yield from former
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidseg.model.sam2.upstream import RoPEAttention
-from vidseg.types import Prompt, Source
 from vidseg.sample import SampleSource
+from vidseg.types import Prompt, Source
 
 logger = logging.getLogger(__name__)
 

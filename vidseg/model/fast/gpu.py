@@ -1,86 +1,31 @@
-"""Frames on their way to a GPU and masks on their way back, so that neither side waits for the other."""
+"""Masks on their way from a GPU, and holes in them filled there, so that the host never waits in a step."""
 
-import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
-from vidseg.model.fast.resize import resize
-from vidseg.model.sam2.image import NORMALIZED_CV
-from vidseg.types import RGB, FrameMasks, Logits
+from vidseg.types import FrameMasks, Logits
 
 _MOST_IN_A_BYTE = 256
-
-
-def device_image(rgb_hw3: RGB, side: int, device: torch.device) -> Tensor:
-    """``vidseg.model.sam2.image.host_image``, bit by bit, resized and normalised on ``device``.
-
-    The bytes go up from pinned memory, in the thread's stream, without a wait. torch gives that memory to nobody else
-    before the copy is done, though nothing here holds it any longer.
-    """
-    staged_hw3 = torch.empty(rgb_hw3.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
-    staged_hw3.numpy()[:] = rgb_hw3
-    planes_3hw = staged_hw3.to(device, non_blocking=True).permute(2, 0, 1).contiguous()
-    normalized_v, offsets_c11 = _normalized(device)
-    indices_chw = resize(planes_3hw, side, side) + offsets_c11
-    return normalized_v.index_select(0, indices_chw.flatten()).view(indices_chw.shape)
-
-
-@functools.lru_cache(maxsize=2)
-def _normalized(device: torch.device) -> tuple[Tensor, Tensor]:
-    """The three channels' tables end to end, float32 (768,), and where each begins, int32 (3, 1, 1)."""
-    offsets_c11 = torch.arange(0, 768, 256, dtype=torch.int32)[:, None, None]
-    return torch.from_numpy(NORMALIZED_CV.flatten()).to(device), offsets_c11.to(device)
-
-
-class Transfer:
-    """Tensors of bytes, bools or float32, by name, packed and on their way to the host in one copy.
-
-    Making it waits for nothing; reading one as an array waits for all.
-    """
-
-    def __init__(self, parts: Mapping[Hashable, Tensor]) -> None:
-        self._host_v, self._wait = begin_copy(torch.cat([part.flatten().view(torch.uint8) for part in parts.values()]))
-        self._layout: dict[Hashable, tuple[slice, Tensor]] = {}
-        end = 0
-        for name, part in parts.items():
-            begin, end = end, end + part.numel() * part.element_size()
-            like = torch.empty(part.shape, dtype=part.dtype, device="meta")  # shape and type; the part itself is freed
-            self._layout[name] = (slice(begin, end), like)
-
-    def __getitem__(self, name: Hashable) -> NDArray[Any]:
-        self._wait()
-        place, like = self._layout[name]
-        array: NDArray[Any] = self._host_v[place].view(like.dtype).view(like.shape).numpy()
-        return array
-
-
-def begin_copy(packed_v: Tensor) -> tuple[Tensor, Callable[[], object]]:
-    """Bytes on the host, and what waits until they are there; from CUDA into pinned memory behind what is queued."""
-    if not packed_v.is_cuda:
-        return packed_v.cpu(), lambda: None
-    host_v = torch.empty(packed_v.shape, dtype=torch.uint8, pin_memory=True)
-    host_v.copy_(packed_v, non_blocking=True)
-    arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # whoever waits sleeps, and leaves the core to decoders and encoders
-    arrived.record(torch.cuda.current_stream(packed_v.device))
-    return host_v, arrived.synchronize
 
 
 class FetchedMasks(FrameMasks):
     """Masks thresholded on the device, and of several objects which is on top: a byte a pixel for each of them.
 
-    Logits would be four bytes a pixel and object (29 MB of eight objects at 720p); they stay on the device as long as
-    this lives, and are copied when somebody asks.
+    Their copy to the host begins at once, and is waited for when any of it is read. Logits would be four bytes a pixel
+    and object (29 MB of eight objects at 720p): they stay on the device as long as this lives, and are copied when read.
     """
 
-    __slots__ = ("_hidden", "_logits_nhw", "_transfer")
+    __slots__ = ("_arrived", "_hidden", "_host", "_logits_nhw")
+    _arrived: Any
     _hidden: Sequence[bool]
+    _host: dict[str, Tensor]
     _logits_nhw: Tensor
-    _transfer: Transfer
 
     def __init__(
         self,
@@ -91,36 +36,79 @@ class FetchedMasks(FrameMasks):
         hidden: Sequence[bool],
     ) -> None:
         """``scores_n`` is float32 on the device; ``hidden`` objects have none to show."""
-        parts: dict[Hashable, Tensor] = {"scores": scores_n, "masks": logits_nhw > 0}  # floats first: they are aligned
+        parts = {"scores": scores_n, "masks": logits_nhw > 0}
         if 1 < len(object_ids) <= _MOST_IN_A_BYTE:
             parts["best"] = logits_nhw.argmax(0).to(torch.uint8)
-        for name, value in (
-            ("frame_index", frame_index),
-            ("object_ids", object_ids),
-            ("_hidden", hidden),
-            ("_logits_nhw", logits_nhw),
-            ("_transfer", Transfer(parts)),
-        ):
+        host = {name: begin_copy(part) for name, part in parts.items()}
+        arrived = None
+        if logits_nhw.is_cuda:
+            # Whoever waits for this event sleeps, and leaves the core to decoders and encoders
+            arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            arrived.record(torch.cuda.current_stream(logits_nhw.device))
+        values = {"frame_index": frame_index, "object_ids": object_ids, "_hidden": hidden, "_logits_nhw": logits_nhw}
+        for name, value in {**values, "_host": host, "_arrived": arrived}.items():
             object.__setattr__(self, name, value)
 
     @property
     def scores(self) -> tuple[float | None, ...]:
         """As FrameMasks has them."""
-        values = self._transfer["scores"].tolist()
-        return tuple(None if hide else value for value, hide in zip(values, self._hidden, strict=True))
+        scores = self._read("scores").tolist()
+        return tuple(None if hide else score for score, hide in zip(scores, self._hidden, strict=True))
 
     @property
     def masks_nhw(self) -> NDArray[np.bool_]:
         """As FrameMasks has them."""
-        return self._transfer["masks"]
+        return self._read("masks")
 
     @property
     def best_hw(self) -> NDArray[np.uint8] | None:
         """As FrameMasks has it; None of one object, and of more than a byte can number."""
-        return self._transfer["best"] if 1 < len(self.object_ids) <= _MOST_IN_A_BYTE else None
+        return self._read("best") if "best" in self._host else None
 
     @property
     def logits_nhw(self) -> Logits:
         """float32 (objects, h, w), copied when it is asked for."""
         logits: Logits = self._logits_nhw.float().cpu().numpy()
         return logits
+
+    def _read(self, name: str) -> NDArray[Any]:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        array: NDArray[Any] = self._host[name].numpy()
+        return array
+
+
+def begin_copy(part: Tensor) -> Tensor:
+    """A tensor on the host; from CUDA into pinned memory, behind what is queued, and not there yet."""
+    if not part.is_cuda:
+        return part.cpu()
+    return torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(part, non_blocking=True)
+
+
+def fill_holes_unwaited(logits_n1hw: Tensor, max_area: int) -> Tensor:
+    """``fill_holes`` where the tensor is, without the host waiting for any of it; two kernels a pixel of ``max_area``.
+
+    Every pixel of the background takes the highest number of its neighbours', ``max_area`` - 1 times over, which
+    reaches all of a component of that many pixels. Of a larger one some group of equal numbers may be as small, but
+    touches another number. Numbers are exact in float32 up to 4096 x 4096 pixels.
+    """
+    if max_area == 0:
+        return logits_n1hw
+    background_n1hw = logits_n1hw <= 0
+    own_hw = torch.arange(logits_n1hw[0].numel(), device=logits_n1hw.device).view(logits_n1hw.shape[-2:])
+    numbers_n1hw = torch.where(background_n1hw, own_hw.float(), -1.0)
+    for _ in range(max_area - 1):
+        numbers_n1hw = torch.where(background_n1hw, _highest_near(numbers_n1hw), -1.0)
+    higher_n1hw = _highest_near(numbers_n1hw) > numbers_n1hw
+    lower_n1hw = -_highest_near(torch.where(background_n1hw, -numbers_n1hw, -torch.inf)) < numbers_n1hw
+    # A pixel that touches another number counts as too many; those of the mask are counted apart, one by one, since
+    # thousands of additions to one place would wait for each other
+    counted_n1hw = torch.where(higher_n1hw | lower_n1hw, max_area + 1, 1)
+    group_nv = torch.where(background_n1hw, numbers_n1hw.long(), own_hw).flatten(1)
+    counts_nv = torch.zeros_like(group_nv).scatter_add_(1, group_nv, counted_n1hw.flatten(1))
+    small_n1hw = (counts_nv.gather(1, group_nv) <= max_area).view_as(background_n1hw)
+    return torch.where(small_n1hw & background_n1hw, 0.1, logits_n1hw)
+
+
+def _highest_near(values_n1hw: Tensor) -> Tensor:
+    return max_pool2d(values_n1hw, 3, stride=1, padding=1)

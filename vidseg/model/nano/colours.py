@@ -1,10 +1,10 @@
-"""The colours of an object, learned in every video, keep parts of it that the model would forget (``model.colour_weight``).
+"""An object's colours, learned in every video, keep parts of it that the model would forget (``model.colour_weight``).
 
-Which colours the object has and which are around it, the prompted frame says. A small model forgets half of a motorcycle
+The prompted frame says which colours the object has and which are around it. A small model forgets half of a motorcycle
 whose rider is gone, and a kettle that mirrors the room. So for every object a classifier is fitted, as in Robinson et
-al., Learning Fast and Robust Target Models (CVPR 2020), but to colours alone: ridge regression of the object (1) against
-the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). Its result is added to the mask
-decoder's logits, and so enters the memories that are made of them.
+al., Learning Fast and Robust Target Models (CVPR 2020), but to colours alone: ridge regression of the object (1)
+against the rest (-1) on random Fourier features of colour (Rahimi and Recht, NIPS 2007). Its result is added to the
+mask decoder's logits, and so enters the memories that are made of them.
 
 What is learned lies in the frames' outputs in the memory bank, under "colours", so that it is copied and forgotten with
 them. Of a prompted frame: [moments (n, d, d + 1)]. Of a tracked one: [moments of the tracked frames so far, weights
@@ -44,8 +44,8 @@ class Colours:
     def __init__(self, image_13hw: Tensor, memories: Mapping[str, Mapping[int, FrameOutput]], learn: bool) -> None:
         self._image_13hw, self._learn = image_13hw, learn
         self._prompted = [output["colours"][0] for output in memories["cond_frame_outputs"].values()]
-        tracked = memories["non_cond_frame_outputs"].values()
-        self._latest = next((output["colours"] for output in reversed(tracked) if output.get("colours")), None)
+        tracked = [output["colours"] for output in memories["non_cond_frame_outputs"].values()]
+        self._latest = tracked[-1] if tracked else None
         self.learned: list[Tensor] | None = None
 
     def added(self, masks_nmhw: Tensor, ious_nm: Tensor, scores_n1: Tensor, weight: float) -> Tensor:
@@ -106,7 +106,7 @@ def _solve_one(prompted_dd: Tensor, tracked_dd: Tensor) -> Tensor:
 
 
 def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Tensor, Tensor]:
-    """Moments (d, d + 1) of the features with each other and, in the last column, with the labels, where ``sure_p`` is 1.
+    """Moments (d, d + 1) of the features with each other and, in the last column, the labels, where ``sure_p`` is 1.
 
     Inside (labels above 0) and outside count the same, however large. And the number of cells inside.
     """
@@ -118,7 +118,7 @@ def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Ten
 
 
 def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
-    """Random Fourier features, and a constant, of pictures' colours: (n, p, d) for cells of half the masks' size (h, w)."""
+    """Random Fourier features, and a constant, of pictures' colours (n, p, d), for cells of 2 by 2 of a mask's pixels."""
     image_n3hw, side = image_n3hw.float(), 2 * image_n3hw.shape[-1] // like_nmhw.shape[-1]
     mean_n3hw = F.avg_pool2d(image_n3hw, side)
     deviation_n3hw = (F.avg_pool2d(image_n3hw * image_n3hw, side) - mean_n3hw * mean_n3hw).clamp(min=0).sqrt()
@@ -164,7 +164,7 @@ def near(said_np: Tensor, best_n1hw: Tensor) -> Tensor:
 
 
 def _grow(masks_n1hw: Tensor, reach: int) -> Tensor:
-    """1 within ``reach`` pixels of where logits are above 0, to each side; specks of less than 3 by 3 don't grow, since a
-    whole other skater grew from some. By rows, then columns: 1 ms instead of 2."""
+    """1 within ``reach`` pixels of where logits are above 0, to each side; specks of less than 3 by 3 don't grow, since
+    a whole other skater grew from some. By rows, then columns: 1 ms instead of 2."""
     inside, reach = -F.max_pool2d(-(masks_n1hw > 0).float(), 3, 1, 1), reach + 1
     return F.max_pool2d(F.max_pool2d(inside, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))

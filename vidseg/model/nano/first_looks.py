@@ -1,7 +1,7 @@
 """What is made of clicks and boxes on a prompted frame: several looks at it, whose mask logits are averaged.
 
-What a small model makes of one look depends on chance. So it looks at the mirrored picture, too (as Krizhevsky et al. do
-in testing, NeurIPS 2012), and around a box at windows that show the object larger. docs/nano.md: What a box says.
+What a small model makes of one look depends on chance. So it looks at the mirrored picture, too (as Krizhevsky et al.
+do in testing, NeurIPS 2012), and around a box at windows that show the object larger. docs/nano.md: What a box says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,7 @@ import torch
 from vidseg.console.progress import progress
 from vidseg.model.nano.box import Box, agreement
 from vidseg.model.nano.window import Window, mirrored_prompt
-from vidseg.model.sam2.encoder import Encoder, Features
-from vidseg.model.sam2.engine import Engine
+from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.view import Views
 from vidseg.types import RGB, Logits, Mask, Prompt, Source
@@ -34,7 +33,7 @@ class FirstLooks:
         self._features_of_whole: dict[bool, Features] = {}  # plain and mirrored: all objects are looked for there
 
     def masks(self, prompts: Mapping[int, Sequence[Prompt]]) -> dict[int, Mask]:
-        """The masks (h, w) of objects, of which every one has prompts in their order; apart if the model's are to be."""
+        """The masks (h, w) of objects by id, from their prompts; without overlap if the model's are to have none."""
         logits = {}
         with progress(len(prompts), "first looks", "object") as bar:
             for object_id, own in prompts.items():
@@ -50,25 +49,21 @@ class FirstLooks:
 
         The looks at a box are weighted by how well the bounding boxes of their masks agree with it.
         """
-        last = prompts[-1]
         box: Box | None = None
-        if last.box_xyxy is not None and last.points_xy is None:
-            left, top, right, below = last.box_xyxy.tolist()
+        if prompts[-1].box_xyxy is not None and prompts[-1].points_xy is None:
+            left, top, right, below = prompts[-1].box_xyxy.tolist()
             box = (left, top, right, below)
+        # Windows around a box, not around a click: up close a sleeve is an object
+        around = () if box is None else (self._whole.around(box, share) for share in _SHARES)
         total_hw, weights = np.zeros(self._pictures[0].shape[:2], np.float32), 0.0
-        for view in self._views(box):
-            given = prompts if view == self._whole else [last]  # earlier points may lie outside a window around the box
+        for view in dict.fromkeys([self._whole, *around]):
+            given = prompts if view == self._whole else prompts[-1:]  # earlier points may lie outside the window
             for mirrored in (False, True):
                 logits_hw = self._logits(view, mirrored, given)
                 weight = 1.0 if box is None else agreement(torch.from_numpy(logits_hw > 0), box) ** _PREFERENCE
                 total_hw += weight * logits_hw
                 weights += weight
         return total_hw / weights if weights else total_hw - _SURE
-
-    def _views(self, box: Box | None) -> list[Window]:
-        """The whole picture, and windows around a box; not around a click, since up close a sleeve is an object."""
-        around = () if box is None else (self._whole.around(box, share) for share in _SHARES)
-        return list(dict.fromkeys([self._whole, *around]))
 
     def _logits(self, view: Window, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
         pass_ = Pass(self._engine, self._source, Views(self._engine, self._source, {}))
@@ -84,9 +79,8 @@ class FirstLooks:
         return logits_hw.clip(-_SURE, _SURE)
 
     def _features(self, view: Window, mirrored: bool) -> Features:
-        encoder = Encoder(self._engine)
         if view != self._whole:
-            return encoder.features(self._pictures[mirrored], view)
+            return self._engine.features(self._pictures[mirrored], view)
         if mirrored not in self._features_of_whole:
-            self._features_of_whole[mirrored] = encoder.features(self._pictures[mirrored], view)
+            self._features_of_whole[mirrored] = self._engine.features(self._pictures[mirrored], view)
         return self._features_of_whole[mirrored]

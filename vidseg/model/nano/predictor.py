@@ -30,7 +30,7 @@ class NanoPredictor(Predictor):
       the edges of the picture.
     - ``mask_threshold``: masks are where logits are above it; 0 in sam2. Memories are made of sam2's own masks.
     - ``colour_weight``: how much an object's colours count beside the decoder's logits; 0: not at all, as in sam2.
-    - ``box_fit``: of three masks of a box, one whose bounding box has that IoU with the box; None: one mask, as in sam2.
+    - ``box_fit``: of a box's three masks one is taken that has this IoU with it, or the best; None: as in sam2.
 
     Raises InputError for values out of range.
     """

@@ -1,6 +1,6 @@
 """Windows that follow the objects (``model.zoom``): the model sees them larger than in the whole picture.
 
-A small model has few cells to remember an object in (nano 28 by 28 for the whole picture), and a far object few of those.
+A small model has few cells to remember an object in (nano 28 by 28 for the whole picture), a far object few of those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,15 +36,10 @@ class Windows(Views):
         self._whole = Window.whole(source.info.width, source.info.height)
         self._held: dict[int, View] = {}  # by position, how prompted frames are looked at: they are remembered so
         self._size = 1.0  # of the window, in the picture's
-        self._window = self._whole
-
-    @property
-    def view(self) -> View:
-        """The window of the next frame, as the masks that are known by now have it."""
-        return self._window
+        self.view: Window = self._whole
 
     def prompted(self, position: int, rgb_hw3: RGB, prompts: Sequence[Prompt]) -> tuple[View, Sequence[Prompt]]:
-        """A window around the objects, and masks as prompts: given ones, else what first looks make of clicks and boxes.
+        """A window around the objects, and masks as prompts: those given, else what first looks make of other prompts.
 
         An object that no look found keeps its prompts, and the whole picture is looked at.
         """
@@ -69,7 +64,7 @@ class Windows(Views):
 
     def corrected(self, position: int, prompts: Sequence[Prompt]) -> View:
         """The window, larger where it wouldn't show the points."""
-        window = self._window
+        window = self.view
         points_xy = np.concatenate([prompt.points_xy for prompt in prompts if prompt.points_xy is not None])
         start, end = np.array(window.box[:2]), np.array(window.box[2:])
         if (points_xy < start).any() or (points_xy >= end).any():
@@ -82,7 +77,7 @@ class Windows(Views):
 
     def at(self, position: int) -> View:
         """As held, else as the masks that are known by now have it."""
-        return self._held.get(position, self._window)
+        return self._held.get(position, self.view)
 
     def start(self, position: int) -> None:
         """Goes on from the prompted frame at ``position``."""
@@ -91,7 +86,7 @@ class Windows(Views):
     def resume(self, view: View) -> None:
         """Goes on from ``view``."""
         assert isinstance(view, Window)
-        self._window, self._size = view, view.width / view.across
+        self.view, self._size = view, view.width / view.across
 
     def follow(self, view: View, logits_n1hw: Tensor) -> None:
         """Moves the window to the masks of all objects of one frame. On a GPU this waits for them."""
@@ -101,7 +96,7 @@ class Windows(Views):
         box = bounding_box((logits_n1hw > 0).any(0)[0], _STRAY)
         if box is None:
             self._size = min(1.0, _WIDENS * self._size)
-            self._window = self._whole.of_size(self._size, self._window.box)
+            self.view = self._whole.of_size(self._size, self.view.box)
             return
         h, w = logits_n1hw.shape[-2:]
         x, y = view.width / w, view.height / h
@@ -110,7 +105,7 @@ class Windows(Views):
         box = _continued(box, view)
         fitting = view.size_for(box, self._share)
         self._size = max(fitting, self._size + _SHRINKS * (fitting - self._size))
-        self._window = view.of_size(self._size, box)
+        self.view = view.of_size(self._size, box)
 
 
 def check_zoom(zoom: object, encoder_batch: int | None) -> None:
@@ -124,7 +119,7 @@ def check_zoom(zoom: object, encoder_batch: int | None) -> None:
 
 
 def _continued(box: Box, window: Window) -> Box:
-    """``box``, further where it reaches an edge of the window it was seen in: an object that comes nearer, or that moves
+    """``box``, further where it reaches an edge of the window it was seen in: an object that comes nearer, or moves
     faster than the window follows, is cut off there."""
     left, top, right, below = (
         edge + sign * _BEYOND * side if abs(edge - end) < _EDGE * side else edge

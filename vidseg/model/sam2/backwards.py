@@ -11,15 +11,14 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools import mask as coco
 
 from vidseg.console.progress import progress
 from vidseg.errors import InputError
-from vidseg.model.sam2.encoder import Features
+from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.one_pass import LowRes, Pass
 from vidseg.model.sam2.view import View
 from vidseg.types import RGB, Frame, FrameMasks, Source
@@ -105,27 +104,26 @@ class _MaskFile:
         return kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """Masks as RLE, and of several objects which has the highest logit where they overlap."""
+class _Kept(NamedTuple):
+    """Masks as RLE, and of several objects the parts where each has the highest logit."""
 
     object_ids: tuple[int, ...]
     scores: tuple[float | None, ...] | None
     masks_n: list[dict[str, Any]]
-    best_n: list[dict[str, Any]]
+    on_top_n: list[dict[str, Any]]
 
     @classmethod
     def of(cls, masks: FrameMasks) -> "_Kept":
-        best_n: list[dict[str, Any]] = []
+        on_top_n: list[dict[str, Any]] = []
         if len(masks.object_ids) > 1:
             best_hw = masks.logits_nhw.argmax(0) if masks.best_hw is None else masks.best_hw
-            best_n = _encode(masks.masks_nhw & (best_hw == np.arange(len(masks.object_ids))[:, None, None]))
-        return cls(masks.object_ids, masks.scores, _encode(masks.masks_nhw), best_n)
+            on_top_n = _encode(masks.masks_nhw & (best_hw == np.arange(len(masks.object_ids))[:, None, None]))
+        return cls(masks.object_ids, masks.scores, _encode(masks.masks_nhw), on_top_n)
 
     def masks(self, frame_index: int) -> FrameMasks:
         decoded_nhw = coco.decode(self.masks_n).astype(np.float32).transpose(2, 0, 1)
-        if self.best_n:
-            decoded_nhw = (decoded_nhw + coco.decode(self.best_n).transpose(2, 0, 1)) / 2
+        if self.on_top_n:
+            decoded_nhw = (decoded_nhw + coco.decode(self.on_top_n).transpose(2, 0, 1)) / 2
         logits_nhw = np.where(decoded_nhw > 0, decoded_nhw * np.float32(_CERTAIN), np.float32(-_CERTAIN))
         return FrameMasks(frame_index, self.object_ids, logits_nhw, self.scores)
 

@@ -24,7 +24,7 @@ class Window:
 
 @dataclass
 class MemoryBank:
-    """The memories of objects that were prompted on the same frames: alike in number and kind, so they go as one batch.
+    """The memories of objects that were prompted on the same frames: as many of each kind, so they go as one batch.
 
     - ``conditioning``: the outputs of the prompted frames by position, in the order of their prompts (sums depend on it
       in float). They are never forgotten.
@@ -43,10 +43,7 @@ class MemoryBank:
 
     def outputs_of(self, row: int) -> dict[str, dict[int, FrameOutput]]:
         """The same of one object alone, that of ``row``."""
-        return {
-            key: {position: _row(output, row) for position, output in outputs.items()}
-            for key, outputs in self.outputs.items()
-        }
+        return {kind: {at: _row(output, row) for at, output in kept.items()} for kind, kept in self.outputs.items()}
 
     def remember(self, position: int, output: FrameOutput) -> None:
         """Keeps the output of a tracked frame as the newest memory."""
@@ -73,28 +70,28 @@ def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], window: Window, 
         alike.setdefault(tuple(outputs), []).append(object_id)
     banks = []
     for positions, ids in alike.items():
-        for first in range(0, len(ids), most):
-            batch = tuple(ids[first : first + most])
+        for batch in (tuple(ids[first : first + most]) for first in range(0, len(ids), most)):
             stacked = {position: _stack([conditioning[each][position] for each in batch]) for position in positions}
             banks.append(MemoryBank(batch, stacked, window))
     return banks
 
 
-def _row(output: FrameOutput, row: int) -> FrameOutput:
-    def of(value: Any) -> Any:
-        return (
-            [of(each) for each in value] if isinstance(value, list) else None if value is None else value[row : row + 1]
-        )
+def _row(value: Any, row: int) -> Any:
+    """One object's row of an output, and of all tensors in it."""
+    if isinstance(value, dict):
+        return {name: _row(part, row) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_row(part, row) for part in value]
+    return None if value is None else value[row : row + 1]
 
-    return {name: of(value) for name, value in output.items()}
 
-
-def _stack(outputs: Sequence[FrameOutput]) -> FrameOutput:
-    def stacked(values: Sequence[Any]) -> Any:
-        if isinstance(values[0], list):
-            return [stacked(level) for level in zip(*values, strict=True)]
-        return None if values[0] is None else torch.cat(list(values))
-
-    if len(outputs) == 1:
-        return outputs[0]
-    return {name: stacked([output[name] for output in outputs]) for name in outputs[0]}
+def _stack(values: Sequence[Any]) -> Any:
+    """The outputs of several objects as one, with a row for each of them."""
+    first = values[0]
+    if len(values) == 1 or first is None:
+        return first
+    if isinstance(first, dict):
+        return {name: _stack([value[name] for value in values]) for name in first}
+    return (
+        [_stack(parts) for parts in zip(*values, strict=True)] if isinstance(first, list) else torch.cat(list(values))
+    )

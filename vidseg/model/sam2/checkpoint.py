@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,36 +72,33 @@ def _from_hub(repository: str, file: str) -> Path:
     from huggingface_hub import constants, get_session, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    name = f"hf://{repository}/{file}"
+    name = f"model.checkpoint: hf://{repository}/{file}"
     try:
         return Path(hf_hub_download(repository, file, local_files_only=True))  # weights don't change: no network
     except LocalEntryNotFoundError:
         pass
     except ValueError as error:
-        raise InputError(f"model.checkpoint: {name}: {_first_line(error)}") from error
+        raise InputError(f"{name}: {_first_line(error)}") from error
     try:
         get_session().head(hf_hub_url(repository, file), timeout=_TIMEOUT_S)
     except Exception as error:  # whichever HTTP client the hub's package uses, any failure means that it isn't reached
         cache = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} can't be reached"
         raise InputError(
-            f"model.checkpoint: {name} is not in the cache ({cache}) and {why}. With a network, run\n"
+            f"{name} is not in the cache ({cache}) and {why}. With a network, run\n"
             f"`hf download {repository} {file}`; or give the file itself: model.checkpoint=/path/to/{Path(file).name}"
         ) from error
     try:
         return Path(hf_hub_download(repository, file))
     except RepositoryNotFoundError as error:
-        raise InputError(f"model.checkpoint: {name}: there is no public repository {repository} on the hub") from error
+        raise InputError(f"{name}: there is no public repository {repository} on the hub") from error
     except EntryNotFoundError as error:
-        raise InputError(f"model.checkpoint: {name}: the repository {repository} has no file {file}") from error
+        raise InputError(f"{name}: the repository {repository} has no file {file}") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise InputError(
-                f"model.checkpoint: no space left for {name} in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
-            ) from error
-        raise InputError(
-            f"model.checkpoint: the download of {name} failed: {_first_line(error)}\nRun again: it resumes"
-        ) from error
+            where = f"no space left in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
+            raise InputError(f"{name}: {where}") from error
+        raise InputError(f"{name}: the download failed: {_first_line(error)}\nRun again: it resumes") from error
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -111,9 +107,12 @@ def read(path: Path) -> dict[str, Tensor]:
     No code of a pickle is run (``weights_only``). Raises InputError if the file is something else.
     """
     try:
-        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    except InputError:
-        raise
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(f"model.checkpoint: {path} is no checkpoint, or holds code beside the weights") from error
     except PermissionError as error:
@@ -126,16 +125,6 @@ def read(path: Path) -> dict[str, Tensor]:
     if not isinstance(weights, Mapping) or not weights or not all(isinstance(w, Tensor) for w in weights.values()):
         raise InputError(f'model.checkpoint: {path} holds no weights (a dictionary of tensors, or one as its "model")')
     return dict(weights)
-
-
-def _read_pickle(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _read_safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file
-
-    return load_file(path)
 
 
 def mismatch(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:

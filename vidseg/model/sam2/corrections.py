@@ -1,8 +1,8 @@
 """How a pass over a video is given its prompts: those that say where objects are, and points that correct the tracking.
 
-sam2's second round, with ``add_all_frames_to_correct_as_cond`` (sam2_video_predictor.py, 229 to 262): points on an object
-that has an earlier prompt are decoded with the mask and the memories of what was tracked to there. So the video is
-tracked to the last of them first; then everything is tracked again from the start.
+sam2's second round, with ``add_all_frames_to_correct_as_cond`` (sam2_video_predictor.py, 229 to 262): points on an
+object that has an earlier prompt are decoded with the mask and the memories of what was tracked to there. So the video
+is tracked to the last of them first; then everything is tracked again from the start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,33 +11,29 @@ from functools import partial
 
 from vidseg.console.progress import progress
 from vidseg.errors import InputError
-from vidseg.model.sam2.encoder import Encoder, Features
-from vidseg.model.sam2.engine import Engine
+from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.stages import Seen, Stages
-from vidseg.model.sam2.view import View, Views
+from vidseg.model.sam2.view import NewViews, View
 from vidseg.types import Prompt, Source
 
 PositionedPrompt = tuple[int, Prompt]
 """A prompt and the position of its frame in ``source.frames``."""
 
 
-def give_prompts(
-    engine: Engine, source: Source, prompts: Sequence[Prompt],
-    new_views: Callable[[Engine, Source, Mapping[int, Sequence[Prompt]]], Views],
-) -> tuple[Pass, int]:  # fmt: skip
+def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews) -> tuple[Pass, int]:
     """A pass over ``source`` that was given all prompts, and the position of the first.
 
     Every prompted frame is read and encoded once. Raises InputError for a prompt on a frame that isn't in the source,
     or on one to correct that can't be read.
     """
     initial, corrections = _separate([(_position(source, prompt), prompt) for prompt in prompts])
-    first_prompts, encoder = _by_position(initial), Encoder(engine)
+    first_prompts = _by_position(initial)
     pass_ = Pass(engine, source, new_views(engine, source, first_prompts))
     for position, here in first_prompts.items():
         rgb_hw3 = source[source.frames[position]].rgb_hw3
         view, given = pass_.views.prompted(position, rgb_hw3, here)
-        pass_.condition(position, encoder.features(rgb_hw3, view), view, given)
+        pass_.condition(position, engine.features(rgb_hw3, view), view, given)
     pass_.begin(initial)
     start = min(first_prompts)
     if corrections:
@@ -50,7 +46,7 @@ def _correct(
     engine: Engine, source: Source, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
 ) -> None:
     """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""
-    stages = _Correcting(source, Encoder(engine), pass_, start, corrections)
+    stages = _Correcting(source, engine, pass_, start, corrections)
     steps = max(corrections) - start + 1
     with (
         closing(source.__iter__()) as frames,
@@ -70,9 +66,9 @@ class _Correcting(Stages[int]):
     """The pass to the last corrected frame; gives out positions. ``waiting`` are the corrections still to make."""
 
     def __init__(
-        self, source: Source, encoder: Encoder, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
+        self, source: Source, engine: Engine, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
     ) -> None:
-        super().__init__(source, encoder, pass_)
+        super().__init__(source, engine, pass_)
         self._start, self._corrections, self.waiting = start, corrections, dict(corrections)
 
     def step(self, seen: Seen, features: Features | None) -> Callable[[], int]:
@@ -108,21 +104,13 @@ def _separate(prompts: Sequence[PositionedPrompt]) -> tuple[list[PositionedPromp
     A box or a mask says where the object is, whatever was tracked to there, and so do points beside it on its frame.
     """
     first: dict[int, int] = {}
-    anew = set()
     for position, prompt in prompts:
         first[prompt.object_id] = min(position, first.get(prompt.object_id, position))
-        if prompt.box_xyxy is not None or prompt.mask_hw is not None:
-            anew.add((position, prompt.object_id))
-    initial: list[PositionedPrompt] = []
-    corrections: list[PositionedPrompt] = []
-    for position, prompt in prompts:
-        corrects = position > first[prompt.object_id] and (position, prompt.object_id) not in anew
-        (corrections if corrects else initial).append((position, prompt))
-    return initial, corrections
+    anew = {(at, given.object_id) for at, given in prompts if given.box_xyxy is not None or given.mask_hw is not None}
+    anew |= {(at, object_id) for object_id, at in first.items()}
+    initial = [each for each in prompts if (each[0], each[1].object_id) in anew]
+    return initial, [each for each in prompts if (each[0], each[1].object_id) not in anew]
 
 
 def _by_position(prompts: Sequence[PositionedPrompt]) -> dict[int, list[Prompt]]:
-    grouped: dict[int, list[Prompt]] = {}
-    for position, prompt in prompts:
-        grouped.setdefault(position, []).append(prompt)
-    return grouped
+    return {at: [prompt for position, prompt in prompts if position == at] for at, _ in prompts}

@@ -5,23 +5,21 @@ arithmetic is upstream's, bit by bit. Knows nothing about files; frames come as 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidseg.model.sam2.bank import MemoryBank, Window, fill_banks
-from vidseg.model.sam2.encoder import Features
-from vidseg.model.sam2.engine import Engine
+from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.predictor import FrameOutput
 from vidseg.model.sam2.upstream import NO_OBJ_SCORE
 from vidseg.model.sam2.view import View, Views
 from vidseg.types import FrameMasks, Prompt, Source
 
 
-@dataclass(frozen=True, slots=True)
-class LowRes:
+class LowRes(NamedTuple):
     """The masks of one frame at a quarter of the model's input size: objects in the order of their prompts.
 
     ``view`` is what the model saw of the frame; ``image_13hw`` the same as the model took it, if masks depend on it.
@@ -75,10 +73,9 @@ class Pass:
     def correct(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
         """Takes points on objects that are tracked to this frame: they are decoded with what was tracked, and memories.
 
-        sam2's second round (``add_all_frames_to_correct_as_cond``): after the next ``begin`` the frame is a conditioning
-        frame, too. The step to ``position`` is made here.
+        After the next ``begin`` the frame is a conditioning frame, too. The step to ``position`` is made here.
         """
-        self.step(position, features, view, forget=False, remember=True)
+        self.step(position, features, view, forget=False, keep=True)
         for bank in self._banks:
             for row, object_id in enumerate(bank.object_ids):
                 index = self._state["obj_id_to_idx"][object_id]
@@ -124,17 +121,22 @@ class Pass:
         self.views.resume(view)
 
     def step(
-        self, position: int, features: Features, view: View, reverse: bool = False, forget: bool = True,
-        remember: bool = False,
-    ) -> LowRes:  # fmt: skip
+        self,
+        position: int,
+        features: Features,
+        view: View,
+        reverse: bool = False,
+        forget: bool = True,
+        keep: bool = False,
+    ) -> LowRes:
         """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
 
-        ``features`` are those of what ``view`` shows of the frame; ``remember`` makes a memory of a frame that the
-        predictor wouldn't. Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories
-        enter later frames).
+        ``features`` are those of what ``view`` shows of the frame; ``keep`` remembers a frame that the predictor
+        wouldn't. Objects whose first prompt is yet to come are tracked too (sam2 does, and their memories enter later
+        frames).
         """
         self._put(position, features, view)
-        remember = remember or self._predictor.remembers(position)
+        remember = keep or self._predictor.remembers(position)
         with self._engine.computing():
             outputs = [self._output(bank, position, reverse, remember) for bank in self._banks]
             logits_n1hw = self._in_order([self._predictor.mask_logits(output) for output in outputs])

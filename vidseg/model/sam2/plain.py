@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from vidseg.model.sam2.holes import fill_holes
-from vidseg.model.sam2.image import host_image
+from vidseg.model.sam2.pixels import fill_holes, model_image
 from vidseg.model.sam2.precision import Precision
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from vidseg.model.sam2.stages import Stages
 
 T = TypeVar("T")
-
 Track = Callable[[Source, Sequence[Prompt]], Iterable[object]]
 
 
@@ -28,7 +26,7 @@ class Plain:
     objects_at_once = 1
 
     def bind(self, device: torch.device, precision: Precision) -> str:
-        """Learns what it will run on; returns the name of what is computed in. Raises InputError if it can't be."""
+        """Learns what it will run on; returns the number format's name. Raises InputError if it can't run there."""
         return precision.name
 
     def prepare(self, predictor: Any) -> None:
@@ -39,7 +37,7 @@ class Plain:
 
     def image(self, rgb_hw3: RGB, side: int) -> Tensor:
         """A frame as the model takes it: float32 (3, ``side``, ``side``), normalised."""
-        return host_image(rgb_hw3, side)
+        return model_image(rgb_hw3, side)
 
     def fill_holes(self, logits_n1hw: Tensor, max_area: int) -> Tensor:
         """Gives holes of up to ``max_area`` pixels a logit above 0."""
@@ -53,15 +51,14 @@ class Plain:
         scores_n: Tensor,
         hidden: Sequence[bool],
     ) -> FrameMasks:
-        """The masks of a frame on the host; objects that are ``hidden`` have no score to show."""
+        """The masks of a frame on the host; ``hidden`` objects have no score."""
         scores = [None if hide else score for score, hide in zip(scores_n.tolist(), hidden, strict=True)]
         return FrameMasks(frame_index, object_ids, logits_nhw.float().cpu().numpy(), tuple(scores))
 
     def run(self, frames: Iterable[Frame], stages: "Stages[T]") -> Generator[T]:
-        """Takes every frame through the stages; yields what the last one makes of it."""
+        """Takes every frame through all stages before the next one; yields what the last stage makes of it."""
         for frame in frames:
             seen = stages.look(frame)
             image = stages.resize(seen)
-            features = None if image is None else stages.encode([image])[0]
-            show = stages.step(seen, features)
+            show = stages.step(seen, None if image is None else stages.encode([image])[0])
             yield show()

@@ -1,4 +1,4 @@
-"""Number formats: autocast to 16 bits, and TF32 for what stays float32. Knows nothing about models.
+"""Devices, and number formats: autocast to 16 bits, and TF32 for what stays float32. Knows nothing about models.
 
 TF32 keeps 10 bits of the mantissa in matrix products and convolutions of float32 (NVIDIA GPUs from Ampere on, compute
 capability 8.0). bfloat16 needs the same GPUs; a CPU runs it always, but without the instructions it is emulated.
@@ -17,6 +17,27 @@ from vidseg.errors import InputError
 logger = logging.getLogger(__name__)
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them; the last one on ARM
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that ``name`` means: "auto", "cpu", "cuda", "cuda:1" or "mps".
+
+    ``auto`` is CUDA where there is a GPU, else MPS, else the CPU. Raises InputError if the device isn't there.
+    """
+    there = available_devices()
+    if name == "auto":
+        name = next(choice for choice in ("cuda", "mps", "cpu") if choice in there)
+    if name not in there:
+        raise InputError(
+            f"device: {name} isn't there; this machine has {', '.join(there)} (device=auto takes the best)"
+        )
+    return torch.device(name)
+
+
+def available_devices() -> list[str]:
+    """The names of the devices that this process can use, the CPU first."""
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *(["mps"] if torch.backends.mps.is_available() else []), *(["cuda", *gpus] if gpus else [])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""sam2's SAM2VideoPredictor with the few seams that tracking a stream needs. Models that differ from it subclass this."""
+"""sam2's SAM2VideoPredictor with the few seams that tracking a stream needs; other models subclass it."""
 
 from collections import OrderedDict
 from typing import Any
@@ -13,12 +13,9 @@ FrameOutput = dict[str, Any]
 
 
 class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 has no types
-    """Upstream's predictor; ``keys`` are those of its configs. Every method here is upstream's behaviour, by a name.
+    """Upstream's predictor, with names for what a subclass may do otherwise; ``keys`` are those of upstream's YAML."""
 
-    ``needs_image``: whether ``at_video_size`` reads the frame that the model was given.
-    """
-
-    needs_image = False
+    needs_image = False  # whether `at_video_size` reads the frame that the model was given
 
     def __init__(self, **keys: Any) -> None:
         super().__init__(**keys)
@@ -27,26 +24,17 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 has no types
     def begin(self, num_frames: int, height: int, width: int) -> dict[str, Any]:
         """What ``init_state`` makes of a video of ``height`` by ``width`` pixels, without its frames.
 
-        A frame and its features are put into ``cached_features`` while it is worked on, so that no more than one is held.
+        A frame and its features are put into ``cached_features`` while it is worked on.
         """
-        by_object = ("point_inputs_per_obj", "mask_inputs_per_obj", "output_dict_per_obj", "temp_output_dict_per_obj")
-        return {
-            "images": {},
-            "num_frames": num_frames,
-            "offload_video_to_cpu": True,
-            "offload_state_to_cpu": False,
-            "video_height": height,
-            "video_width": width,
-            "device": self.device,
-            "storage_device": self.device,
-            "cached_features": {},
-            "constants": {},
-            "obj_id_to_idx": OrderedDict(),
-            "obj_idx_to_id": OrderedDict(),
-            "obj_ids": [],
-            "frames_tracked_per_obj": {},
-            **{key: {} for key in by_object},
-        }
+        mappings = (
+            *("images", "point_inputs_per_obj", "mask_inputs_per_obj", "cached_features", "constants"),
+            *("output_dict_per_obj", "temp_output_dict_per_obj", "frames_tracked_per_obj"),
+        )
+        state: dict[str, Any] = {key: {} for key in mappings}
+        state |= {"num_frames": num_frames, "video_height": height, "video_width": width}
+        state |= {"device": self.device, "storage_device": self.device}
+        state |= {"offload_video_to_cpu": True, "offload_state_to_cpu": False}
+        return state | {"obj_id_to_idx": OrderedDict(), "obj_idx_to_id": OrderedDict(), "obj_ids": []}
 
     def remembers(self, position: int) -> bool:
         """Whether the frame tracked at ``position`` becomes a memory."""
@@ -58,10 +46,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 has no types
         return logits
 
     def at_video_size(self, logits_n1hw: Tensor, image_13hw: Tensor | None, height: int, width: int) -> Tensor:
-        """Mask logits at the video's size (n, 1, ``height``, ``width``); with ``non_overlap_masks`` apart.
-
-        ``image_13hw`` is the frame as the model took it, if ``needs_image``.
-        """
+        """Mask logits at the video's size, (n, 1, ``height``, ``width``); ``image_13hw`` if ``needs_image``."""
         state = {"device": logits_n1hw.device, "video_height": height, "video_width": width}
         resized: Tensor = self._get_orig_video_res_output(state, logits_n1hw)[1]
         return resized

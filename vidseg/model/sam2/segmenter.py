@@ -3,7 +3,7 @@
 Knows nothing about files, outputs or Hydra.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,15 +12,13 @@ from vidseg.errors import InputError
 from vidseg.model.sam2 import checkpoint as checkpoints
 from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.corrections import give_prompts
-from vidseg.model.sam2.device import resolve_device
-from vidseg.model.sam2.encoder import Encoder
 from vidseg.model.sam2.engine import Engine, MaskOptions
 from vidseg.model.sam2.plain import Plain
-from vidseg.model.sam2.precision import Precision
+from vidseg.model.sam2.precision import Precision, resolve_device
 from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.stages import Tracking
 from vidseg.model.sam2.upstream import build
-from vidseg.model.sam2.view import Views
+from vidseg.model.sam2.view import NewViews, Views
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 
@@ -45,15 +43,13 @@ class Weights:
 class SAM2:
     """A segmenter: SAM 2 or 2.1 on one device in one precision.
 
-    - ``weights``: which model.
-    - ``options``: what is asked of the masks.
-    - ``device``: "auto", "cpu", "cuda", "cuda:1" or "mps".
-    - ``precision``: the number format.
+    - ``weights``: which model; ``options``: what is asked of its masks.
+    - ``device``: "auto", "cpu", "cuda", "cuda:1" or "mps"; ``precision``: the number format.
     - ``speed``: how the work is done; as upstream does it, bit by bit, unless something faster is given.
-    - ``views``: makes what says which part of a frame the model sees; the whole picture, as upstream.
+    - ``views``: makes what chooses the part of a frame that the model sees; the whole picture, as upstream.
 
-    The model is that of the package sam2, and so are the masks after its ``propagate_in_video``. What differs is what is
-    held (one frame, and the memories that later frames can attend to: docs/engine.md) and what it takes.
+    The model is the package sam2's, and so are the masks after its ``propagate_in_video``. What differs is what is
+    held: one frame, and the memories that later frames can attend to (docs/engine.md).
 
     Raises InputError for values that can't be used, a device that isn't there, and a checkpoint that can't be found,
     read or loaded.
@@ -66,7 +62,7 @@ class SAM2:
         device: str,
         precision: Precision,
         speed: Plain | None = None,
-        views: Callable[[Engine, Source, Mapping[int, Sequence[Prompt]]], Views] = Views,
+        views: NewViews = Views,
     ) -> None:
         speed, self._views, on = speed or Plain(), views, resolve_device(device)
         precision = precision.resolve(on)
@@ -83,22 +79,22 @@ class SAM2:
         speed.warm_up(self.track)
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
-        """One pair for each frame of ``source.frames``, in order; every object of ``prompts`` in each, by ascending id.
+        """One pair for every frame of ``source.frames``, in order, with every object of ``prompts`` by ascending id.
 
         The prompted frames are read and encoded first, since SAM 2 attends to all of them from everywhere. Forward, an
-        object's mask is empty before its first prompt (logits -1024, score None). Several prompts for one object on one
-        frame act as in sam2: the later replaces the earlier, guided by its mask. Points on an object that was prompted
-        on an earlier frame correct what is tracked to there: the video is tracked to the last of them first, and then
-        from the start with the corrected frames as conditioning frames. Raises InputError if there is no prompt, or one
-        on a frame that ``source`` doesn't have.
+        object's mask is empty before its first prompt (logits -1024, score None). Of several prompts for one object on
+        one frame the later replaces the earlier, guided by its mask, as in sam2. Points on an object with a prompt on
+        an earlier frame correct what is tracked to there: the video is tracked to the last of them first, and then from
+        the start with the corrected frames as conditioning frames. Raises InputError if there is no prompt, or one on a
+        frame that ``source`` doesn't have.
         """
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
-        engine, encoder = self._engine, Encoder(self._engine)
+        engine = self._engine
         pass_, start = give_prompts(engine, source, prompts, self._views)
-        stages = Tracking(source, encoder, pass_, start)
+        stages = Tracking(source, engine, pass_, start)
         if engine.options.propagate == "both" and start > 0:
-            backwards = Backwards(pass_, source, start, encoder.features)
-            stages = Tracking(source, encoder, pass_, backwards.end, backwards)
+            backwards = Backwards(pass_, source, start, engine.features)
+            stages = Tracking(source, engine, pass_, backwards.end, backwards)
         with closing(source.__iter__()) as frames, closing(engine.speed.run(frames, stages)) as pairs:
             yield from pairs

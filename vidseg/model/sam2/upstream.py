@@ -56,11 +56,8 @@ __all__ = [
     "MultiScaleBlock",
     "PatchEmbed",
     "PositionEmbeddingSine",
-    "RoPEAttention",
-    "SAM2VideoPredictor",
-    "build",
-    "do_pool",
 ]
+__all__ += ["RoPEAttention", "SAM2VideoPredictor", "build", "do_pool"]
 
 # sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
 # Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack. Corrected frames are
@@ -110,10 +107,11 @@ def build(
 
 
 def _read(config: str) -> DictConfig:
+    """The key ``model`` of a YAML file, resolved."""
     package = Path(str(files("sam2")))
-    inside = [folder / config for folder in (package, Path(str(files("vidseg")))) if (folder / config).is_file()]
-    path = inside[0] if inside else Path(config).expanduser()
-    if not path.is_file():
+    candidates = [package / config, Path(str(files("vidseg"))) / config, Path(config).expanduser()]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
         own = ", ".join(
             str(path.relative_to(package)) for path in sorted(package.glob("configs/*/sam2*_hiera_[tsbl]*.yaml"))
         )

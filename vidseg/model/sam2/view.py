@@ -1,6 +1,6 @@
-"""What the model looks at: the whole picture. Another ``Views`` may be injected that shows it a part of each frame."""
+"""What the model looks at: the whole picture. Other ``Views`` may be injected that show it a part of every frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the model sees of one frame, here all of its ``width`` by ``height`` pixels."""
+    """What the model sees of one frame: all of its ``width`` by ``height`` pixels."""
 
     width: int
     height: int
 
     def look(self, rgb_hw3: RGB) -> RGB:
-        """The pixels (height, width, 3) that the model sees of a frame."""
+        """The pixels (height, width, 3) of a frame that the model sees."""
         return rgb_hw3
 
     def paste(self, logits_n1hw: Tensor) -> Tensor:
@@ -33,21 +33,21 @@ class View:
 
 
 class Views:
-    """The view of every frame of one pass over ``source``, whose first prompts are those ``prompts``, by position."""
+    """The view of every frame of one pass over ``source``, whose first ``prompts`` are those, by position."""
 
     def __init__(self, engine: "Engine", source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
-        self.view = View(source.info.width, source.info.height)
+        self.view: View = View(source.info.width, source.info.height)  # of the next frame
 
     def prompted(self, position: int, rgb_hw3: RGB, prompts: Sequence[Prompt]) -> tuple[View, Sequence[Prompt]]:
-        """How a frame is looked at for its first prompts, and the prompts (in pixels of the video) to give there."""
+        """The view of a frame for its first prompts, and the prompts (in pixels of the video) to give there."""
         return self.view, prompts
 
     def corrected(self, position: int, prompts: Sequence[Prompt]) -> View:
-        """How a tracked frame is looked at for points that correct it; it is looked at so from now on."""
+        """The view of a tracked frame for points that correct it, from now on."""
         return self.view
 
     def at(self, position: int) -> View:
-        """How the frame at ``position`` is looked at, with what is known by now."""
+        """The view of the frame at ``position``, with what is known by now."""
         return self.view
 
     def start(self, position: int) -> None:
@@ -57,4 +57,7 @@ class Views:
         """Goes on from ``view``."""
 
     def follow(self, view: View, logits_n1hw: Tensor) -> None:
-        """Learns where the objects are in a frame that was looked at through ``view``: where logits are above 0."""
+        """Learns where the objects are in a frame that was seen through ``view``: where logits are above 0."""
+
+
+NewViews = Callable[["Engine", Source, Mapping[int, Sequence[Prompt]]], Views]

@@ -1,9 +1,26 @@
-"""Holes in masks, filled by OpenCV. Knows nothing about models."""
+"""Pixels in and out: frames as the model takes them, and holes in its masks, which OpenCV finds."""
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+
+from vidseg.types import RGB
+
+_MEAN_C = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in sam2/utils/misc.py
+_STD_C = np.array([0.229, 0.224, 0.225], np.float32)
+# What becomes of a byte in each channel: sam2's arithmetic (x / 255 in float64, the rest in float32), done once
+_NORMALIZED_CV = ((np.arange(256) / 255.0).astype(np.float32) - _MEAN_C[:, None]) / _STD_C[:, None]
+
+
+def model_image(rgb_hw3: RGB, side: int) -> Tensor:
+    """A frame as sam2/utils/misc.py makes it: float32 (3, ``side``, ``side``), by PIL's bicubic filter, normalised."""
+    resized_hw3 = np.asarray(Image.fromarray(rgb_hw3).resize((side, side)))
+    image_chw = np.empty((3, side, side), np.float32)
+    for channel, table in enumerate(_NORMALIZED_CV):
+        np.take(table, resized_hw3[:, :, channel], out=image_chw[channel])
+    return torch.from_numpy(image_chw)
 
 
 def fill_holes(logits_n1hw: Tensor, max_area: int) -> Tensor:
