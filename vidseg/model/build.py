@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from vidseg.model.fast.accelerate import Fast
-from vidseg.model.nano.predictor import NanoPredictor
+from vidseg.model.nano.predictor import NanoPredictor, check_keys
 from vidseg.model.nano.windows import Windows, check_zoom
 from vidseg.model.sam2.engine import MaskOptions
 from vidseg.model.sam2.precision import Precision
@@ -49,11 +49,12 @@ def nano(
     if zoom is not None:
         check_zoom(zoom, keys.get("encoder_batch"))
         keys |= {"encoder_batch": 1, "views": partial(Windows, zoom)}
-    predictor_keys = {
+    predictor_keys: dict[str, object] = {
         "memory_stride": memory_stride,
         "upsample": upsample,
         "mask_threshold": mask_threshold,
         "colour_weight": colour_weight,
         "box_fit": box_fit,
     }
+    check_keys(**predictor_keys)
     return sam2(predictor=NanoPredictor, predictor_keys=predictor_keys, **keys)

@@ -31,15 +31,12 @@ class NanoPredictor(Predictor):
     - ``mask_threshold``: masks are where logits are above it; 0 in sam2. Memories are made of sam2's own masks.
     - ``colour_weight``: how much an object's colours count beside the decoder's logits; 0: not at all, as in sam2.
     - ``box_fit``: of a box's three masks one is taken that has this IoU with it, or the best; None: as in sam2.
-
-    Raises InputError for values out of range.
     """
 
     def __init__(
         self, memory_stride: int, upsample: str, mask_threshold: float, colour_weight: float, box_fit: float | None,
         **keys: Any,
     ) -> None:  # fmt: skip
-        _check(memory_stride, upsample, mask_threshold, colour_weight, box_fit)
         super().__init__(**keys)
         # Which frames sam2 looks for among the memories; that these alone become memories is up to `remembers`
         self.memory_temporal_stride_for_eval *= memory_stride
@@ -117,13 +114,16 @@ class NanoPredictor(Predictor):
         return None
 
 
-def _check(stride: object, upsample: object, threshold: object, colour_weight: object, box_fit: object) -> None:
-    if type(stride) is not int or stride < 1:
-        raise InputError(f"model.memory_stride: {stride}; 1 (every frame is remembered) or more, in frames")
+def check_keys(
+    memory_stride: object, upsample: object, mask_threshold: object, colour_weight: object, box_fit: object
+) -> None:
+    """Raises InputError for keys of ``NanoPredictor`` that are out of range."""
+    if type(memory_stride) is not int or memory_stride < 1:
+        raise InputError(f"model.memory_stride: {memory_stride}; 1 (every frame is remembered) or more, in frames")
     if upsample not in ("bilinear", "guided"):
         raise InputError(f"model.upsample: {upsample} is not one of bilinear, guided")
-    if not _within(threshold, -10, 10):
-        raise InputError(f"model.mask_threshold: {threshold}; a logit from -10 to 10 (0 in sam2)")
+    if not _within(mask_threshold, -10, 10):
+        raise InputError(f"model.mask_threshold: {mask_threshold}; a logit from -10 to 10 (0 in sam2)")
     if not _within(colour_weight, 0, 10):
         raise InputError(f"model.colour_weight: {colour_weight}; 0 (colours don't count, as in sam2) to 10")
     if box_fit is not None and not _within(box_fit, 0, 1):
