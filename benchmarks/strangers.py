@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from training.data import DAVIS, davis, holding
-from vidseg.metric.score import iou
+from vidseg.measure import iou
 from vidseg.api import run
 from vidseg.types import Prompt
 

@@ -1,7 +1,7 @@
 """A sweeper and a launcher that wrap the user's own, so that every sweep is recorded and can be resumed.
 
-Hydra accepts plugins from this namespace only, and imports every module of it whenever it starts: what isn't light is
-imported when it is needed.
+Hydra accepts plugins from this namespace only. It imports every module here whenever it starts, so imports that take
+time are inside the functions.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ from omegaconf import DictConfig, open_dict, read_write
 
 
 class RecordingSweeper(Sweeper):
-    """Runs ``sweeper`` and leaves sweep.json and a table, whatever ends the sweep.
+    """Runs the user's ``sweeper``, then writes sweep.json and prints a table, also if the sweep fails.
 
-    Raises JobFailed where a job didn't finish, also if the sweeper doesn't mind.
+    Raises JobFailed if a job didn't finish, even if the sweeper accepts that.
     """
 
     def __init__(self, sweeper: DictConfig) -> None:
         self._configured = sweeper
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Makes the user's sweeper, which makes its launcher: ours, around the user's."""
+        """Makes the user's sweeper, with a RecordingLauncher around the user's launcher."""
         self._config = _replaced(config, "sweeper", _directed(self._configured, config))
         launcher = {
             "_target_": "hydra_plugins.vidseg_sweep.RecordingLauncher",
@@ -49,7 +49,7 @@ class RecordingSweeper(Sweeper):
         try:
             returned = self._sweeper.sweep(arguments)
         except KeyboardInterrupt:
-            report.make(track=False)  # the user wants to go
+            report.make(track=False)  # the tracker may take a while, and the user wants to end
             raise
         except Exception:
             report.make()
@@ -59,7 +59,7 @@ class RecordingSweeper(Sweeper):
 
 
 class RecordingLauncher(Launcher):
-    """Notes the jobs before ``launcher`` gets them, and keeps those from it that ``resume=true`` skips."""
+    """Writes the jobs into sweep.json, then gives the user's ``launcher`` those that ``resume=true`` doesn't skip."""
 
     def __init__(self, launcher: DictConfig) -> None:
         self._configured = launcher
@@ -73,7 +73,7 @@ class RecordingLauncher(Launcher):
         )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs the jobs that have to run; the others return what their summary says."""
+        """Runs the jobs; a skipped one returns the score in its summary."""
         from vidseg.sweep.halt import halting
         from vidseg.sweep.plan import plan, remember, returned
 
@@ -83,8 +83,8 @@ class RecordingLauncher(Launcher):
         remember(self._config, jobs, anew=initial_job_idx == 0)
         running = [job for job in jobs if not job.skipped]
         for job in running:
-            (folder / job.folder / "summary.json").unlink(missing_ok=True)  # of an attempt that this one replaces
-        in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs hear Ctrl-C themselves
+            (folder / job.folder / "summary.json").unlink(missing_ok=True)  # left by an earlier attempt
+        in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs get Ctrl-C
         with nullcontext() if in_process else halting(folder):
             arguments = [job.arguments() for job in running]
             launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
@@ -92,9 +92,9 @@ class RecordingLauncher(Launcher):
 
 
 def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
-    """A sweeper with a direction (Optuna) takes that of ``optimize``: up, or down after a leading minus.
+    """A sweeper with a direction (Optuna) gets that of ``optimize``: minimize after a leading minus, else maximize.
 
-    Raises InputError where there is no ``optimize``. A ``hydra.sweeper.direction`` of the user's stays.
+    Raises InputError if there is no ``optimize``. The user's own ``hydra.sweeper.direction`` wins.
     """
     if "direction" not in sweeper:
         return sweeper
@@ -112,7 +112,7 @@ def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
 
 def _replaced(config: DictConfig, key: str, node: Any) -> DictConfig:
     """A copy of the configuration with another ``hydra.<key>``."""
-    _ = config.hydra.sweep.dir  # ${now:…} is computed here, once for all copies
+    _ = config.hydra.sweep.dir  # resolves ${now:…} here, once for all copies
     config = deepcopy(config)
     with read_write(config), open_dict(config):
         config.hydra[key] = node

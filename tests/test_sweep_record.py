@@ -12,7 +12,7 @@ from conftest import command
 from sweeping import SQUARE, inspect, interrupt, jobs, statuses
 
 from vidseg.record.summary import score
-from vidseg.sweep.table import describe
+from vidseg.sweep.report import describe
 
 pytestmark = pytest.mark.timeout(240)
 FOUR = ("precision=fp32,auto", "stride=1,3", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}")

@@ -150,7 +150,7 @@ def test_objects_of_one_side_only_are_named_and_not_scored(tmp_path, caplog):
     )
     assert metrics["j"] == metrics["j_1"] == 1
     assert not [name for name in [*metrics, *values[2]] if name.endswith(("_3", "_5"))]
-    assert "the ground truth knows no object 5: not scored" in caplog.text
+    assert "the ground truth has no object 5: not scored" in caplog.text
     assert "this run doesn't follow object 3: not scored" in caplog.text
 
 

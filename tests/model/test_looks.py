@@ -8,7 +8,7 @@ import pytest
 from parity import AS_SHIPPED, box, nano
 from sources import Discs, click
 
-from vidseg.metric.score import iou
+from vidseg.measure import iou
 from vidseg.model.encoder import Encoder
 from vidseg.model.engine import Pass
 from vidseg.model.looks import Looks

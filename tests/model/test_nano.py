@@ -15,7 +15,7 @@ from sources import HEIGHT, WIDTH, Discs, click
 from torch.nn import functional
 
 from vidseg.errors import InputError
-from vidseg.metric.score import iou
+from vidseg.measure import iou
 from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2

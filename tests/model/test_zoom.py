@@ -9,7 +9,7 @@ from parity import AS_SHIPPED, build, mask, nano, point
 from sources import ArraySource, Discs, click, moving_squares
 
 from vidseg.errors import InputError
-from vidseg.metric.score import iou
+from vidseg.measure import iou
 from vidseg.model.encoder import Encoder
 from vidseg.model.sam2 import SAM2
 from vidseg.model.zoom import View, Zoom

@@ -1,1 +1,1 @@
-"""Scores of masks."""
+"""Scores of masks, frame by frame and over the run."""

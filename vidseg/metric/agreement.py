@@ -1,23 +1,24 @@
-"""Agreement with another run's masks: whether a precision, a size or a model changes anything, without ground truth."""
+"""Agreement with the masks of another run: what a precision, a size or a model changes, without ground truth."""
 
 import logging
 from collections.abc import Sequence
 
 import numpy as np
 
+from vidseg.measure import iou
+from vidseg.metric.score import Begun, Means, name_scores
 from vidseg.record.masks import open_masks
-from vidseg.metric.score import Begun, Means, iou, name_scores
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)
 
 
 class Agreement:
-    """IoU of each object with the same object of ``reference``, frame by frame, and its mean, ``agreement``.
+    """The IoU of each object's mask with the same object's in ``reference``, and its mean over the frames.
 
     ``reference`` is a run's folder, its masks.jsonl, or a folder of label PNGs named as the frames. An object counts
-    from its first prompt on, or where either run has a mask before that; two empty masks agree. Frames and objects
-    that only one of the two runs has are told in one warning and not counted.
+    from its first prompt on, or from the first mask that either run has of it; the IoU of two empty masks is 1. Frames
+    and objects that only one of the two runs has aren't counted; one warning names them.
     """
 
     def __init__(self, reference: str | None = None) -> None:
@@ -27,7 +28,7 @@ class Agreement:
         self._missing = 0
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
-        """Begins a run. Raises InputError for a reference of another size."""
+        """Begins a run. Raises InputError if the reference's masks don't have the size of the video."""
         self._info = source.info
         self._begun = Begun(prompts)
         first = next((index for index in source.frames if self._reference.has(index, source.info)), None)
@@ -52,7 +53,7 @@ class Agreement:
         return values
 
     def compute(self) -> dict[str, float]:
-        """``agreement`` and ``agreement_<id>``, means over the frames so far."""
+        """``agreement_<id>``, the mean over the frames so far, and ``agreement``, the mean over the objects."""
         here, there = sorted(self._ids - self._reference.object_ids), sorted(self._reference.object_ids - self._ids)
         gaps = [
             f"{self._missing} frames have no masks there" if self._missing else "",

@@ -1,8 +1,8 @@
 """J, F and J&F as DAVIS-2017's semi-supervised evaluation defines them.
 
 J is the intersection over union of mask and ground truth, F the F-measure of their boundaries (Perazzi et al., CVPR
-2016; Pont-Tuset et al., arXiv 1704.00675). Equal to github.com/davisvideochallenge/davis2017-evaluation, from which the
-conventions are (boundary pixels, tolerance, bins of the decay); the code is not.
+2016; Pont-Tuset et al., arXiv 1704.00675). Results equal those of github.com/davisvideochallenge/davis2017-evaluation.
+Its conventions are used (boundary pixels, tolerance, bins of the decay), none of its code.
 """
 
 import logging
@@ -15,36 +15,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.measure import bounding_box, iou
+from vidseg.metric.score import first_prompts, name_scores
 from vidseg.record.label_maps import LabelMaps, annotations_of
-from vidseg.metric.score import first_prompts, iou, name_scores
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 0.008  # of the picture's diagonal: boundary pixels no further apart match
+TOLERANCE = 0.008  # of the picture's diagonal: boundary pixels that are no further apart match
 Pixels = NDArray[np.uint8]  # (h, w) of 0 and 1
 
 
 class DavisJF:
-    """J and F of each object on each frame with ground truth, and their mean, recall (share above 0.5) and decay.
+    """J and F of each object on each frame with ground truth; over the run their mean, recall and decay.
 
-    As in DAVIS, an object's first prompted frame and the last frame with ground truth are not counted, although their
-    ``j_<id>`` and ``f_<id>`` are told; neither is anything before the first prompt. An object without a prompt (a
-    replay) begins on the run's first frame. ``truth`` is a folder of label PNGs named as the frames, or ``root``
-    holds one named as the video; without them the source's own ground truth is taken if it has one, else there are no
-    scores. Objects that only the run or only the ground truth knows are named in the log and not scored. 16 bytes a
-    frame and object are held.
+    Recall is the share of frames with a score above 0.5. As in DAVIS, the mean counts neither frames up to the object's
+    first prompted one nor the last frame with ground truth. The prompted and the last frame do have ``j_<id>`` and
+    ``f_<id>``. An object without a prompt (in a replay) begins on the run's first frame.
+
+    ``truth`` is a folder of label PNGs named as the frames; ``root`` holds such folders, each named as its video.
+    Without both the source's own ground truth is used, and without that there are no scores. Objects that only the run
+    or only the ground truth has are named in a warning and not scored. Memory: 16 bytes for each frame and object.
     """
 
     def __init__(self, truth: str | None = None, root: str | None = None) -> None:
         self._root = root
         self._files = None if truth is None else LabelMaps(truth, "metric.davis_jf.truth")
         self._curves: dict[int, tuple[array[float], array[float]]] = {}  # J and F of the frames after an object's first
-        self._known: set[int] = set()  # objects that the ground truth has shown
+        self._known: set[int] = set()  # objects that were in the ground truth so far
         self._expected: set[int] = set()  # objects of the first label map
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
-        """Notes where each object begins. Raises InputError for label maps of another size, or none for this video."""
+        """Begins a run. Raises InputError if label maps don't have the video's size, or ``root`` none of this video."""
         self._source, self._first = source, first_prompts(prompts)
         if self._files is None and self._root is not None:
             self._files = LabelMaps(annotations_of(source.name, self._root), "metric.davis_jf.root")
@@ -77,9 +79,9 @@ class DavisJF:
         return values
 
     def compute(self) -> dict[str, float]:
-        """``j``, ``f``, ``j_and_f``, ``j_recall``, ``j_decay``, ``f_recall``, ``f_decay``, and those of each object."""
+        """``j``, ``f``, ``j_and_f``, ``j_recall``, ``j_decay``, ``f_recall``, ``f_decay``, and each with ``_<id>``."""
         if strangers := sorted(self._curves.keys() - self._known):
-            log.warning("metric.davis_jf: the ground truth knows no object %s: not scored", _listed(strangers))
+            log.warning("metric.davis_jf: the ground truth has no object %s: not scored", _listed(strangers))
         if missing := sorted(self._expected - self._curves.keys()):
             log.warning("metric.davis_jf: this run doesn't follow object %s: not scored", _listed(missing))
         scores: dict[str, dict[int, float]] = {name: {} for name in ("j", "f", "j_and_f")}
@@ -101,22 +103,24 @@ class DavisJF:
 
 
 def decay(values: NDArray[np.float64]) -> float:
-    """The mean over the first quarter of the frames (n,) less that over the last; neighbouring quarters share a frame.
+    """The mean of the first quarter of the values (n,) minus that of the last; neighbouring quarters share a frame.
 
-    The official scorer keeps the quarters' ends in 8 bits, so beyond 256 frames this is not its number.
+    The official scorer stores the ends of the quarters in 8 bits, so its number is another beyond 256 frames.
     """
     ends = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     return float(values[ends[0] : ends[1] + 1].mean() - values[ends[3] : ends[4] + 1].mean())
 
 
 def boundary_f(mask_hw: Mask, truth_hw: Mask) -> float:
-    """The F-measure of two masks' boundaries: a boundary pixel within the tolerance of the other's boundary matches.
+    """The F-measure of two masks' boundaries; a boundary pixel within the tolerance of the other boundary matches.
 
-    1 where neither has a boundary, 0 where one has.
+    1 if neither mask has a boundary, 0 if only one has.
     """
     radius = math.ceil(TOLERANCE * math.hypot(*mask_hw.shape))
-    crop = _around(mask_hw | truth_hw)
-    edges, true_edges = boundary(mask_hw[crop]), boundary(truth_hw[crop])
+    box = bounding_box(mask_hw | truth_hw, margin=1)  # all of both boundaries is in it
+    if box is None:
+        return 1.0
+    edges, true_edges = boundary(mask_hw[box]), boundary(truth_hw[box])
     count, true_count = cv2.countNonZero(edges), cv2.countNonZero(true_edges)
     if not count or not true_count:
         return float(count == true_count)
@@ -126,19 +130,13 @@ def boundary_f(mask_hw: Mask, truth_hw: Mask) -> float:
 
 
 def boundary(mask_hw: Mask) -> Pixels:
-    """1 where a pixel differs from its right, lower or lower right neighbour."""
+    """1 where a pixel differs from its right, lower or lower right neighbour, else 0."""
     pixels = np.ascontiguousarray(mask_hw).view(np.uint8)
     edges = np.zeros_like(pixels)
     edges[:, :-1] = pixels[:, :-1] ^ pixels[:, 1:]
     edges[:-1] |= pixels[:-1] ^ pixels[1:]
     edges[:-1, :-1] |= pixels[:-1, :-1] ^ pixels[1:, 1:]
     return edges
-
-
-def _around(mask_hw: Mask) -> tuple[slice, slice]:
-    """The box of a mask and a pixel more, in which all of its boundary lies."""
-    x, y, width, height = cv2.boundingRect(mask_hw.view(np.uint8))
-    return np.s_[max(y - 1, 0) : y + height + 1, max(x - 1, 0) : x + width + 1]
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""What masks tell without ground truth: an object's place, its parts, how its outline flickers, when it is absent."""
+"""Statistics of masks that need no ground truth: position, parts, flicker of the outline, absence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,40 +7,41 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.measure import bounding_box
 from vidseg.metric.score import Begun, Means, name_scores
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source
 
-LONG_SIDE = 320  # of the pictures that flow is estimated on, in pixels
-# Their shorter side is padded to this: dense inverse search crashes on a strip of 28x320 (OpenCV 5.0), not of 32x320.
+LONG_SIDE = 320  # pixels of the longer side of the pictures between which flow is estimated
+# Their shorter side is padded to this: OpenCV 5.0's flow crashes on a picture of 28x320, not on one of 32x320.
 SHORT_SIDE = 40
 
 Grey = NDArray[np.uint8]  # (h, w)
-Coverage = NDArray[np.float32]  # (h, w) in 0..1: how much of each pixel of the small picture a mask covers
+Coverage = NDArray[np.float32]  # (h, w) in 0..1: the share of each pixel of the small picture that a mask covers
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What flicker needs of the frame before: its picture, and the objects that had begun (None: absent)."""
+    """What flicker needs of the previous frame: its picture, and the masks of objects that count (None: absent)."""
 
     grey_hw: Grey
     covers: Mapping[int, Coverage | None]
 
 
 class MaskStats:
-    """Each object's place and shape on every frame; over the run its flicker, absence, mean area, parts and score.
+    """Each object's position and parts on every frame; over the run its flicker, absence, mean area, parts and score.
 
-    Of a frame: ``parts_<id>``, the number of 8-connected components; ``centroid_x_<id> centroid_y_<id>`` and
-    ``box_x0_<id> box_y0_<id> box_x1_<id> box_y1_<id>`` in pixels (x1 and y1 exclusive) where the object is present; and
-    ``flicker_<id>``. (Area and object score are the runner's ``mask/area_<id>`` and ``mask/score_<id>``.)
+    On a frame: ``parts_<id>``, the number of 8-connected components; ``centroid_x_<id> centroid_y_<id>`` and
+    ``box_x0_<id> box_y0_<id> box_x1_<id> box_y1_<id>`` in pixels (x1 and y1 exclusive) if the object is present; and
+    ``flicker_<id>``. (The runner logs its area and score, as ``mask/area_<id>`` and ``mask/score_<id>``.)
 
-    Flicker is 1 - IoU with the mask of the frame before, carried along by the optical flow between the two pictures
-    (dense inverse search, Kroeger et al., ECCV 2016, at 320 pixels). A mask is there the share of each pixel that it
-    covers, so that thin things count, and IoU the sum of minima by the sum of maxima. An object that comes or goes
-    flickers by 1; absent from both frames it isn't counted.
+    Flicker is 1 - IoU of the mask and the previous frame's mask, moved by the optical flow between the two pictures
+    (dense inverse search, Kroeger et al., ECCV 2016, at 320 pixels). At that size a mask is the share of each pixel
+    that it covers, so that thin objects count, and IoU is the sum of minima over the sum of maxima. Flicker is 1 when
+    an object appears or disappears; if it is absent from both frames, the pair isn't counted.
 
     Over the run: ``flicker`` and ``mean_score`` are means over the frames, ``mean_area`` (pixels) and ``mean_parts``
-    over those with the object, and ``absent_frames`` counts those without it. An object counts from its first prompt
-    on, or from where it is first seen before that. 5 ms a frame of 1280x720 with one object, on one core.
+    over the frames with the object, and ``absent_frames`` counts those without it. An object counts from its first
+    prompt on, or from its first mask on if that is earlier. 5 ms a frame of 1280x720 with one object, on one core.
     """
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
@@ -49,8 +50,8 @@ class MaskStats:
         self._means = Means()
         self._absent: dict[int, float] = {}
         self._before: _Before | None = None
-        # At half of the small size, unrefined: 1.8 ms, and DAVIS' annotations flicker by 0.035 (camel) to 0.23
-        # (breakdance); the preset's own quarter of the size costs 1.0 ms and leaves 0.051 to 0.28.
+        # The finest scale is half of the small size, without refinement: 1.8 ms, and DAVIS' annotations flicker by
+        # 0.035 (camel) to 0.23 (breakdance). The preset's own scale, a quarter, takes 1.0 ms: 0.051 to 0.28.
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._flow.setFinestScale(1)
         self._flow.setVariationalRefinementIterations(0)
@@ -85,7 +86,7 @@ class MaskStats:
         return name_scores({"flicker": {}, "absent_frames": self._absent} | self._means.by_id())
 
     def _flicker(self, now: _Before) -> dict[int, float]:
-        """By object id; the flow is only estimated where a mask is in both frames."""
+        """Flicker by object id. The flow is estimated only if an object is in both frames."""
         if self._before is None:
             return {}
         flicker: dict[int, float] = {}
@@ -104,27 +105,29 @@ class MaskStats:
 
 def _shape(mask_hw: Mask) -> dict[str, float]:
     """Parts, box and centroid of a mask that isn't empty, in pixels."""
-    x, y, width, height = cv2.boundingRect(mask_hw.view(np.uint8))
-    inside = np.ascontiguousarray(mask_hw[y : y + height, x : x + width]).view(np.uint8)
+    box = bounding_box(mask_hw)
+    assert box is not None
+    rows, columns = box
+    inside = np.ascontiguousarray(mask_hw[box]).view(np.uint8)
     moments = cv2.moments(inside, binaryImage=True)
     return {
         "parts": cv2.connectedComponents(inside)[0] - 1,
-        "centroid_x": x + moments["m10"] / moments["m00"],
-        "centroid_y": y + moments["m01"] / moments["m00"],
-        "box_x0": x,
-        "box_y0": y,
-        "box_x1": x + width,
-        "box_y1": y + height,
+        "centroid_x": columns.start + moments["m10"] / moments["m00"],
+        "centroid_y": rows.start + moments["m01"] / moments["m00"],
+        "box_x0": columns.start,
+        "box_y0": rows.start,
+        "box_x1": columns.stop,
+        "box_y1": rows.stop,
     }
 
 
 def _grey(rgb_hw3: RGB) -> Grey:
-    """The small picture."""
+    """The picture in grey, at the small size."""
     return np.asarray(_shrink(cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2GRAY)), np.uint8)
 
 
 def _shrink(picture: NDArray[np.generic]) -> Coverage:
-    """A picture or mask at LONG_SIDE (never enlarged), its last rows or columns repeated up to SHORT_SIDE."""
+    """A picture or mask at LONG_SIDE (never enlarged), padded to SHORT_SIDE by repeating its last row or column."""
     height, width = picture.shape[:2]
     scale = min(1.0, LONG_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -135,7 +138,7 @@ def _shrink(picture: NDArray[np.generic]) -> Coverage:
 
 
 def _origins(flow_hw2: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where each pixel (x, y) was, from how far it has come."""
+    """Where each pixel (x, y) was in the other picture: its position plus its flow."""
     height, width = flow_hw2.shape[:2]
     columns_rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return flow_hw2 + np.stack(columns_rows, axis=-1)

@@ -1,28 +1,21 @@
-"""What scores share: intersection over union, from where an object counts, means over frames, and names."""
+"""What the metrics share: the frame from which an object counts, means over frames, and the names of scores."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-import numpy as np
-
-from vidseg.types import Mask, Prompt
-
-
-def iou(mask_hw: Mask, other_hw: Mask) -> float:
-    """Intersection over union, DAVIS' J (Perazzi et al., CVPR 2016); 1 where both masks are empty."""
-    union = np.count_nonzero(mask_hw | other_hw)
-    return np.count_nonzero(mask_hw & other_hw) / union if union else 1.0
+from vidseg.types import Prompt
 
 
 def first_prompts(prompts: Sequence[Prompt]) -> dict[int, int]:
-    """The number of each object's first prompted frame."""
+    """The number of the first frame on which each object is prompted, by object id."""
     latest_first = sorted(prompts, key=lambda prompt: prompt.frame_index, reverse=True)
     return {prompt.object_id: prompt.frame_index for prompt in latest_first}
 
 
 class Begun:
-    """Tells from where an object counts: from its first prompt, or its first mask where that is earlier.
+    """Tells whether an object counts: from its first prompt on, or from its first mask on if that is earlier.
 
-    The latter is so with ``propagate=both``, and in a replay, which has no prompts.
+    The mask comes first with ``propagate=both``, and in a replay, which has no prompts.
     """
 
     def __init__(self, prompts: Sequence[Prompt]) -> None:
@@ -30,7 +23,7 @@ class Begun:
         self._begun: set[int] = set()
 
     def __call__(self, frame_index: int, object_id: int, present: bool) -> bool:
-        """Whether the object counts on this frame; frames come in order."""
+        """Whether the object counts on this frame, on which it is ``present`` or not; frames come in order."""
         if present or frame_index >= self._first.get(object_id, frame_index + 1):
             self._begun.add(object_id)
         return object_id in self._begun
@@ -43,7 +36,7 @@ class Means:
         self._sums: dict[str, dict[int, tuple[float, int]]] = {}
 
     def add(self, name: str, object_id: int, value: float) -> None:
-        """Takes one frame's value."""
+        """Adds the value of one frame."""
         by_id = self._sums.setdefault(name, {})
         total, count = by_id.get(object_id, (0.0, 0))
         by_id[object_id] = total + value, count + 1
@@ -54,8 +47,8 @@ class Means:
 
 
 def name_scores(scores: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
-    """Scores by name from {name: {object id: score}}: ``j`` is the mean over the objects, ``j_1`` that of object 1."""
+    """Flat names from {name: {object id: score}}: ``j`` is the mean over the objects, ``j_1`` the score of object 1."""
     known = {name: by_id for name, by_id in scores.items() if by_id}
-    means = {name: float(np.mean(list(by_id.values()))) for name, by_id in known.items()}
+    means = {name: fmean(by_id.values()) for name, by_id in known.items()}
     ids = sorted({number for by_id in known.values() for number in by_id})
     return means | {f"{name}_{n}": float(by_id[n]) for n in ids for name, by_id in known.items() if n in by_id}

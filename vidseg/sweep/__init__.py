@@ -1,5 +1,5 @@
-"""Many runs from one command: their list, what is skipped, the record and the table at the end.
+"""Sweeps: many runs from one command, which jobs are skipped, and the record and the table at the end.
 
-The jobs themselves run wherever Hydra's launcher puts them, so nothing here asks them for anything: what is known of a
-job is what its folder says. Light, except for the tracker at the end: torch is never loaded.
+Hydra's launcher runs the jobs, perhaps in other processes or on other machines. So everything that is known of a job
+here comes from its folder. torch is never loaded.
 """

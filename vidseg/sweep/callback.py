@@ -1,7 +1,7 @@
-"""Puts the recording of a sweep around whichever sweeper and launcher the user chose (hydra.callbacks in config.yaml).
+"""Wraps the sweeper and the launcher that the user chose in those that record a sweep (hydra.callbacks in config.yaml).
 
-A callback alone would not do: it hears nothing of jobs in other processes, nor of the end of a sweep that fails, and it
-can't skip a job before its process is started.
+Hydra's callbacks alone can't record it: they aren't called for jobs in other processes, nor at the end of a sweep that
+fails, and they can't skip a job.
 """
 
 from typing import Any
@@ -11,10 +11,10 @@ from omegaconf import DictConfig, read_write
 
 
 class Recording(Callback):
-    """Replaces ``hydra.sweeper`` by one that wraps it; hydra_plugins/vidseg_sweep.py has both wrappers."""
+    """Replaces ``hydra.sweeper`` by RecordingSweeper of hydra_plugins/vidseg_sweep.py, which gets the user's own."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra before the sweeper is made."""
+        """Hydra calls this before it makes the sweeper."""
         with read_write(config):
             config.hydra.sweeper = {
                 "_target_": "hydra_plugins.vidseg_sweep.RecordingSweeper",

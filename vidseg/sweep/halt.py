@@ -1,7 +1,7 @@
-"""Ctrl-C in a sweep whose jobs run in other processes: those that run finish their files, no other begins.
+"""Ctrl-C in a sweep whose jobs run in other processes: running jobs finish their files, and no other job begins.
 
-A launcher that is simply interrupted kills its workers in the middle of a file. The word is passed on as a file in the
-sweep's folder, because jobs may be on other machines.
+An interrupted launcher would kill its workers in the middle of a file. The jobs, which may be on other machines, learn
+of the Ctrl-C from a file in the sweep's folder.
 """
 
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ NAME = ".halt"
 
 @contextmanager
 def halting(folder: Path) -> Iterator[None]:
-    """Within the block Ctrl-C halts the sweep in ``folder``; KeyboardInterrupt is raised when the block is through."""
+    """Within the block Ctrl-C halts the sweep in ``folder``, and the end of the block raises KeyboardInterrupt."""
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / NAME
-    mark.unlink(missing_ok=True)  # of a sweep that was killed
+    mark.unlink(missing_ok=True)  # left by a sweep that was killed
     with interruptible("no more jobs begin, those that run come to an end", mark.touch) as interruption:
         try:
             yield
         finally:
             mark.unlink(missing_ok=True)
-            if interruption.requested:  # whatever the launcher makes of jobs that it lost
+            if interruption.requested:  # in place of the launcher's error about its lost jobs
                 raise KeyboardInterrupt
 
 
 def is_halted(folder: Path) -> bool:
-    """Whether a job of the sweep in ``folder`` shall not begin."""
+    """Whether the sweep in ``folder`` was halted, so that no job may begin."""
     return (folder / NAME).exists()

@@ -1,4 +1,4 @@
-"""Which jobs a sweep has, where each one goes, and which have been done before."""
+"""Which jobs a sweep has, the folder of each, and which jobs an earlier attempt has finished."""
 
 import json
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from vidseg.errors import InputError
 from vidseg.config.resolvers import sweep_group
+from vidseg.errors import InputError
 from vidseg.record.summary import read_summary, score
 from vidseg.sweep import record
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its number in this invocation, its folder's name in the sweep's, the user's overrides.
+    """One job: its number in this command, the name of its folder in the sweep's folder, the user's overrides.
 
-    ``skipped`` is one that finished in that folder before.
+    A ``skipped`` job doesn't run: an earlier attempt finished it in that folder.
     """
 
     number: int
@@ -31,17 +31,17 @@ class Job:
     skipped: bool
 
     def arguments(self) -> list[str]:
-        """What the launcher gets: a resumed job goes back to its folder, whatever its number is now."""
+        """The overrides for the launcher, with the folder: a resumed job keeps it, whatever its number is now."""
         name = self.folder.replace("\\", "\\\\").replace("'", "\\'")
         return [*self.overrides, f"hydra.sweep.subdir='{name}'"]
 
 
 def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
-    """The jobs of a launch, numbered from ``first``.
+    """The jobs of one launch, numbered from ``first``.
 
-    With ``resume`` a job whose configuration is that of a finished run in the sweep's folder is skipped; one whose
-    configuration is that of another run there (failed, interrupted, killed) takes that run's folder; every other one
-    gets a folder that isn't there yet. Raises InputError where there is nothing that could be resumed.
+    With ``resume`` a job is skipped if a run in the sweep's folder has its configuration and finished. If that run
+    failed, was interrupted or was killed, the job takes its folder. Every other job gets a new folder. Raises
+    InputError if there is nothing to resume.
     """
     folder = Path(config.hydra.sweep.dir)
     resume = bool(config.resume)
@@ -52,8 +52,11 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     jobs = []
     for number, given in enumerate(job_overrides, start=first):
         overrides = tuple(override for override in given if override.lstrip("+").split("=")[0] != "resume")
-        composed = _composed(config, loader, overrides, number)
-        key, name = _key(composed), _subfolder(composed)
+        composed = loader.load_sweep_config(config, list(overrides))
+        with read_write(composed), open_dict(composed):
+            composed.hydra.job.num = number
+            composed.hydra.job.id = str(number)  # the launcher sets its own later than the folder needs it
+        key, name = _key(composed), str(composed.hydra.sweep.subdir)
         if name in taken:
             name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}_{n}") not in taken)
         name = finished.get(key) or unfinished.pop(key, None) or name
@@ -63,13 +66,13 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
 
 
 def is_set(config: DictConfig, key: str) -> bool:
-    """Whether the user gave a key of Hydra's on the command line."""
+    """Whether the command line sets a key of Hydra's."""
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
     return any(override.lstrip("+").split("=")[0] == key for override in overrides)
 
 
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
-    """Writes the jobs down, after those of earlier launches of this invocation unless it begins ``anew``."""
+    """Writes sweep.json: the jobs of this command's earlier launches, unless it begins ``anew``, and these."""
     folder = Path(config.hydra.sweep.dir)
     entries = [] if anew else record.read(folder)["jobs"]
     entries += [
@@ -80,7 +83,7 @@ def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
 
 
 def returned(job: Job, folder: Path) -> JobReturn:
-    """What a skipped job returns to its sweeper: the score of its summary."""
+    """What the sweeper gets of a skipped job: the score in its summary."""
     done = JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED)
     try:
         done.return_value = score(read_summary(folder / job.folder) or {}, job.optimize)
@@ -89,33 +92,21 @@ def returned(job: Job, folder: Path) -> JobReturn:
     return done
 
 
-def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str], number: int) -> DictConfig:
-    composed = loader.load_sweep_config(config, list(overrides))
-    with read_write(composed), open_dict(composed):
-        composed.hydra.job.num = number
-        composed.hydra.job.id = str(number)  # the launcher's own comes too late for a folder's name
-    return composed
-
-
-def _subfolder(composed: DictConfig) -> str:
-    return str(composed.hydra.sweep.subdir)
-
-
 def _key(config: DictConfig) -> str:
-    """A configuration as text, but for what says nothing of the run: Hydra's settings, ``resume``, ``optimize``."""
+    """A configuration as text, without what doesn't change the run: Hydra's settings, ``resume``, ``optimize``."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
     return json.dumps({k: plain[k] for k in plain if k not in ("hydra", "resume", "optimize")}, sort_keys=True)
 
 
 def _earlier(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The folders of a sweep's finished and other runs by their configuration."""
+    """The names of a sweep's folders by their run's configuration: of finished runs, and of the others."""
     finished: dict[str, str] = {}
     unfinished: dict[str, str] = {}
     for path in sorted(folder.glob("*/.hydra/config.yaml")):
         try:
             key = _key(OmegaConf.load(path))  # type: ignore[arg-type]
         except (OSError, ValueError, TypeError, OmegaConfBaseException):
-            continue  # cut off by whatever ended it, or not ours
+            continue  # cut off when the run was killed, or not a configuration of vidseg
         name = path.parent.parent.name
         done = (read_summary(folder / name) or {}).get("status") == "finished"
         (finished if done else unfinished)[key] = name

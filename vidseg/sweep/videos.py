@@ -1,6 +1,6 @@
-"""Many videos from one word: ``video=@list.txt`` and ``video='clips/*.mp4'`` become the values that Hydra sweeps over.
+"""A sweep over many videos: ``video=@list.txt`` and ``video='clips/*.mp4'`` become a list of values for Hydra.
 
-Works on the command line, before Hydra reads it, because Hydra's grammar knows neither and composes no list of its own.
+The command line is changed before Hydra reads it, because Hydra's grammar has neither.
 """
 
 import re
@@ -19,9 +19,9 @@ MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """The arguments with lists and patterns of videos written out, each path quoted for Hydra.
+    """The command line's arguments, with a list or a pattern of videos replaced by its paths, quoted for Hydra.
 
-    Raises InputError for a list that is missing or empty, a pattern that matches nothing, and for both without -m.
+    Raises InputError if a list is missing or empty, if a pattern matches nothing, or if there is one without -m.
     """
     sweeping = any(argument in MULTIRUN for argument in arguments)
     return [_spread(argument, sweeping) if argument.startswith(KEY) else argument for argument in arguments]
@@ -40,7 +40,7 @@ def _spread(argument: str, sweeping: bool) -> str:
 
 
 def _values(argument: str) -> list[str]:
-    """The values that the argument lists; all of it is one where that names files, or where Hydra can't read it."""
+    """The values of the argument, which is one value if it names files as it is, or if Hydra can't parse it."""
     whole = argument.removeprefix(KEY)
     if (whole.startswith("@") and Path(whole[1:]).is_file()) or (has_magic(whole) and _matching(whole)):
         return [whole]
@@ -70,7 +70,7 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _listed(file: Path) -> list[str]:
-    """The paths of a list: one a line, relative to the list's folder; blank lines and those after # don't count."""
+    """The paths in a list file: one a line, relative to the file's folder; blank lines and those with # are skipped."""
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -83,6 +83,6 @@ def _listed(file: Path) -> list[str]:
 
 
 def _quoted(path: str) -> str:
-    """A path as Hydra's grammar takes it, whatever is in it; ``$`` would begin an interpolation."""
+    """A path, whatever characters are in it, quoted for Hydra's grammar, where ``${`` begins an interpolation."""
     escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", path)  # a backslash counts as one unless a quote follows
     return "'" + escaped.replace("'", "\\'").replace("${", "\\${") + "'"
