@@ -23,13 +23,14 @@ class Replay:
 
     device = "cpu"
     precision = "fp32"
+    own_objects = True  # prompts, if there are any, are only drawn
 
     def __init__(self, path: str | None) -> None:
         self._masks = open_masks(path, "model.path")
         self.provenance: Mapping[str, str] = {"replay": str(Path(str(path)).resolve())}
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterator[tuple[Frame, FrameMasks]]:
-        """The source's frames, each with its recorded masks; ``prompts`` change nothing."""
+        """The source's frames, each with its recorded masks."""
         ids = tuple(sorted(self._masks.object_ids))
         missing = 0
         for frame in source:

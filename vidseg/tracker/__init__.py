@@ -1,1 +1,1 @@
-"""Where runs are recorded."""
+"""Experiment trackers: where runs are recorded beside their folders."""

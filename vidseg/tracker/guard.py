@@ -1,4 +1,4 @@
-"""A tracker that can't end a run. Knows nothing about any particular service."""
+"""A tracker whose failures don't end a run. Knows nothing about any particular service."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class Guarded:
-    """A ``Tracker`` around another: its first failure is one warning, and the run goes on without it.
+    """A ``Tracker`` around another one: its first failure is one warning, and the run goes on without it.
 
-    After a failure nothing more is logged, but a record that was started is still finished (once, its own failures
-    unheard), so that it isn't left looking alive. KeyboardInterrupt passes through.
+    After a failure nothing more is logged. A record that was started is finished all the same, so that it doesn't look
+    as if it still ran; a failure of that is not reported. KeyboardInterrupt passes through.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -24,18 +24,18 @@ class Guarded:
         self._failed = False
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-        """Begins the record; None where that fails."""
+        """Begins the record; None if that fails."""
         record = self._attempt(lambda: self._tracker.start(config, folder))
         self._started = not self._failed
         return record
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Logs one frame's values, unless something failed before."""
+        """Logs the values of one frame."""
         if self._started and not self._failed:
             self._attempt(lambda: self._tracker.log(step, values))
 
     def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
-        """Logs one picture, unless something failed before."""
+        """Logs the picture of one frame."""
         if self._started and not self._failed:
             self._attempt(lambda: self._tracker.log_sample(frame, masks, prompts))
 
@@ -46,15 +46,15 @@ class Guarded:
             self._attempt(lambda: self._tracker.finish(summary, folder))
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-        """Records a sweep."""
+        """Records a finished sweep."""
         self._attempt(lambda: self._tracker.log_sweep(group, rows, folder))
 
     def _attempt(self, call: Callable[[], T]) -> T | None:
         try:
             return call()
         except Exception as error:
-            told, self._failed = self._failed, True
-            level = logging.DEBUG if told else logging.WARNING
+            level = logging.DEBUG if self._failed else logging.WARNING
+            self._failed = True
             reason = next(iter(str(error).splitlines()), "")
             logger.log(level, "tracker: %s: %s; the run goes on without it", type(error).__name__, reason)
             logger.debug("tracker: the failure in full", exc_info=True)

@@ -1,11 +1,10 @@
-"""Weights & Biases: one W&B run for each run, offline unless told otherwise, in constant memory and without a word.
+"""Weights & Biases: one W&B run for each run, in constant memory, without output on the console.
 
-Knows W&B and the run folder's file names; knows nothing about the runner, Hydra or how anything is computed. Failures
-are raised: vidseg.tracker.guard keeps them from ending a run. ``wandb`` is imported when a run starts, so that neither
-``mode=disabled`` nor a broken installation costs anything before that.
+Knows W&B and the run folder; knows nothing about the runner and Hydra. Failures are raised: vidseg.tracker.guard keeps
+them from ending a run. ``wandb`` is imported when a run starts, so that ``mode=disabled`` doesn't need it.
 
-Offline runs lie in ``<dir>/wandb/offline-run-*``. The config is inside the run's .wandb log from the start; a config
-file appears only on sync, so summary.json stays the record to read by machine.
+Offline runs are in ``<dir>/wandb/offline-run-*``. W&B writes their config and summary as files only when they are
+synced, so programs should read summary.json.
 """
 
 import math
@@ -16,6 +15,7 @@ from typing import Any
 
 from vidseg.composite import draw_prompts
 from vidseg.errors import InputError
+from vidseg.record.run import Run
 from vidseg.types import Frame, FrameMasks, Prompt
 
 MODES = ("offline", "online", "disabled")
@@ -23,10 +23,10 @@ VIDEO_SUFFIXES = (".mp4", ".webm")
 
 
 class WandbTracker:
-    """A ``Tracker`` that writes a W&B run. Parameters are the keys of conf/tracker/wandb.yaml.
+    """A ``Tracker`` that writes a W&B run. The parameters are the keys of conf/tracker/wandb.yaml.
 
-    ``None`` (and ``tags=[]``) leaves a setting to the ``WANDB_*`` environment variables, then to W&B's own default; a
-    run without a name is called after its folder. Raises InputError for an unknown ``mode`` and the like.
+    ``None`` (and ``tags=[]``) leaves a setting to the ``WANDB_*`` environment variables, then to W&B's default; a run
+    without a name has that of its folder. Raises InputError for a ``mode``, ``tags`` or timeout that can't be.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class WandbTracker:
         self._log_video = log_video
         self._timeouts = {"init_timeout": init_timeout_s, "finish_timeout": finish_timeout_s}
         self._run: Any = None
-        self._logged: tuple[float, int] | None = None  # the last frame's number and step
-        self._sample: dict[str, Any] = {}  # a picture that waits for its frame's values
+        self._logged: tuple[float, int] | None = None  # number and step of the last frame that was logged
+        self._sample: dict[str, Any] = {}  # a picture that is logged with the values of its frame
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-        """Begins the W&B run with ``config`` (plain, resolved); returns id, mode and url (null offline).
+        """Begins the W&B run with ``config``, a plain dict; returns id, mode and url (None offline).
 
-        None where the mode is ``disabled``. Raises RuntimeError, with a way out, where W&B can't be reached in
+        Returns None if the mode is ``disabled``. Raises RuntimeError, with what to do, if W&B can't be reached within
         ``init_timeout_s`` or there is no API key; it never asks for one.
         """
         if self._mode == "disabled":
@@ -84,30 +84,30 @@ class WandbTracker:
         self._run.define_metric("frame")
         for keys in ("time/*", "memory/*", "mask/*", "sample/*"):
             self._run.define_metric(keys, step_metric="frame")
-        # No summary of the frames' values: there the same names are the run's scores.
+        # W&B's summary would hold the last frame's value under the name of the run's score.
         self._run.define_metric("metric/*", step_metric="frame", summary="none")
-        online = self._mode == "online"  # asking for the url of an offline run warns
+        online = self._mode == "online"  # an offline run's url is None, with a warning
         return {"id": self._run.id, "mode": self._mode, "url": self._run.url if online else None}
 
     def _begin(self, arguments: Mapping[str, Any]) -> None:
-        """A W&B run of this process, beside any others."""
+        """Starts a W&B run beside any others of this process."""
         import wandb
 
         self._dir.mkdir(parents=True, exist_ok=True)  # wandb would go to the temporary folder, with a warning
         try:
-            # The run's own settings don't cover what the library says around it. First setup(), which gives it a voice,
-            # then silence; silent, it doesn't ask for an API key either.
+            # The run's own settings don't silence the library's messages around it. termsetup() does, after setup(),
+            # which turns them on; the silent library doesn't ask for an API key either.
             wandb.setup()
             wandb.termsetup(wandb.Settings(silent=True), None)
             self._run = wandb.init(
                 **arguments,
                 dir=str(self._dir.resolve()),
-                # Several runs may share a process (sweeps, notebooks with a run of their own): leave theirs alone.
+                # Other runs of this process (in a sweep, or a notebook's own) stay as they are.
                 reinit="create_new",
                 settings=wandb.Settings(silent=True, quiet=True, console="off", **self._timeouts),
             )
         except Exception as error:
-            _let_wandb_speak()
+            _restore_messages()
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise RuntimeError(f"{reason} (tracker.mode=offline needs neither key nor network)") from error
 
@@ -119,9 +119,9 @@ class WandbTracker:
             self._logged = (values.get("frame", -1), step)
 
     def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
-        """Logs ``sample/frame``, one toggleable mask layer an object, on the step of that frame's values.
+        """Logs ``sample/frame``, a picture with one mask layer for each object, on the step of that frame's values.
 
-        It may come before or after ``log`` of the same frame. The prompts of the frame are drawn into the picture.
+        It may be called before or after ``log`` of the same frame. The frame's prompts are drawn into the picture.
         """
         if self._run is None:
             return
@@ -129,7 +129,7 @@ class WandbTracker:
 
         layers = {}
         for object_id, mask_hw in zip(masks.object_ids, masks.masks_nhw, strict=True):
-            label = (object_id - 1) % 255 + 1  # W&B colours layers by their label, and keeps them as uint8
+            label = (object_id - 1) % 255 + 1  # W&B stores labels as uint8, and colours layers by them
             layers[f"object {object_id}"] = {
                 "mask_data": mask_hw.astype("uint8") * label,
                 "class_labels": {label: f"object {object_id}"},
@@ -144,25 +144,26 @@ class WandbTracker:
             self._sample = {"sample/frame": image}
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
-        """Writes the summary, the overlay, the contact sheet and masks.jsonl, and ends the run as finished or failed.
+        """Logs the summary, the overlay, the contact sheet and masks.jsonl, and ends the run as finished or failed.
 
-        The run is ended also where one of these fails, which is raised afterwards.
+        If one of these fails, the run is ended and the failure raised.
         """
         if self._run is None:
             return
         run, self._run = self._run, None
         try:
             run.summary.update(_flat(summary))
-            media = {**self._sample, **self._media(summary, folder)}
-            if media:
+            record = Run(folder, folder.name, summary)
+            if media := {**self._sample, **self._media(record)}:
                 run.log(media)
-            _log_masks(run, summary, folder)
+            if record.masks is not None:
+                _log_masks(run, record.masks)
         finally:
             run.finish(exit_code=0 if summary.get("status") == "finished" else 1)
-            _let_wandb_speak()
+            _restore_messages()
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-        """A run of its own, of job type ``summary``, with ``sweep`` as a ``wandb.Table``."""
+        """Makes one more W&B run, of job type ``summary``, whose ``sweep`` is a ``wandb.Table``."""
         if self._mode == "disabled" or not rows:
             return
         import wandb
@@ -175,22 +176,22 @@ class WandbTracker:
             run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
         finally:
             run.finish()
-            _let_wandb_speak()
+            _restore_messages()
 
-    def _media(self, summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    def _media(self, record: Run) -> dict[str, Any]:
         import wandb
 
         media: dict[str, Any] = {}
-        overlay = _output(summary, folder, "overlay", "overlay.mp4")
-        if self._log_video and overlay.is_file() and overlay.suffix in VIDEO_SUFFIXES:
-            media["output/overlay"] = wandb.Video(str(overlay))  # a path: no decoding, no moviepy
-        if (sheet := folder / "contact_sheet.png").is_file():
+        overlay = record.output("overlay", "overlay.mp4")
+        if self._log_video and overlay is not None and overlay.suffix in VIDEO_SUFFIXES:
+            media["output/overlay"] = wandb.Video(str(overlay))  # given a path, W&B copies the file as it is
+        if (sheet := record.folder / "contact_sheet.png").is_file():
             media["output/contact_sheet"] = wandb.Image(str(sheet))
         return media
 
 
 def _cell(value: Any) -> Any:
-    """A value for a table; a picture at 640 pixels across, some 40 kB, because a sweep may have a thousand."""
+    """A value for a W&B table; a picture is made small, about 40 kB, because a sweep may have a thousand jobs."""
     if not isinstance(value, Path):
         return value
     import wandb
@@ -202,31 +203,25 @@ def _cell(value: Any) -> Any:
     return wandb.Image(small, file_type="jpg")
 
 
-def _log_masks(run: Any, summary: Mapping[str, Any], folder: Path) -> None:
+def _log_masks(run: Any, path: Path) -> None:
     import wandb
 
-    masks = _output(summary, folder, "rle", "masks.jsonl")
-    if masks.is_file():
-        artifact = wandb.Artifact(f"masks-{run.id}", type="masks")
-        # "immutable": referred to where it lies, not copied into the home folder first.
-        artifact.add_file(str(masks.resolve()), name="masks.jsonl", policy="immutable")
-        run.log_artifact(artifact)
-
-
-def _output(summary: Mapping[str, Any], folder: Path, name: str, default: str) -> Path:
-    return folder / ((summary.get("outputs") or {}).get(name) or default)
+    artifact = wandb.Artifact(f"masks-{run.id}", type="masks")
+    # "immutable": W&B refers to the file where it is; by default it copies it into the home folder first.
+    artifact.add_file(str(path.resolve()), name="masks.jsonl", policy="immutable")
+    run.log_artifact(artifact)
 
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """summary.json as W&B has it: scalars by name, ``seconds/…`` and ``metric/…``; what is null is left out."""
+    """The values of summary.json for W&B's summary, without nulls: by their names, ``seconds/…`` and ``metric/…``."""
     flat = {key: value for key, value in summary.items() if isinstance(value, (str, int, float))}
     flat |= {f"seconds/{stage}": value for stage, value in (summary.get("seconds") or {}).items()}
     flat |= {f"metric/{name}": value for name, value in (summary.get("metrics") or {}).items()}
     return flat
 
 
-def _let_wandb_speak() -> None:
-    """Gives wandb's messages back to the rest of the process (a notebook, say) as its own settings have them."""
+def _restore_messages() -> None:
+    """Turns wandb's messages on again for the rest of the process, such as a notebook, as its own settings say."""
     import wandb
 
     wandb.termsetup(wandb.setup().settings, None)
