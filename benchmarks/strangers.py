@@ -1,11 +1,12 @@
-"""J on videos that nano was never shown a mask of, from a first mask, a box and a click, as vidseg runs it.
+"""J of nano on videos whose masks it was not trained on, from a first mask, from a box and from one click.
 
-python -m training.strangers --data FOLDER [--out OUT] [KEY=VALUE ...]   (of python -m vidseg: model.prompted_weight=1)
-python -m training.strangers --data FOLDER --davis breakdance,parkour model.checkpoint=WEIGHTS
+python -m benchmarks.strangers --data FOLDER [--out OUT] [KEY=VALUE ...]      keys of python -m vidseg
+python -m benchmarks.strangers --data FOLDER --davis breakdance,parkour
 
-strangers.json holds what somebody drew by hand: seven objects of the five videos, four or five frames each beside the
-first, as COCO RLE. Parts that nobody could tell apart (spokes, shoelaces) are within what they belong to. Sequences of
-DAVIS take their place for weights that were trained without them; the click is then deepest inside the first mask.
+strangers.json holds seven objects in five videos of FOLDER/videos. Their masks were drawn by hand on the first frame and
+on four or five later frames, as COCO RLE; spokes and shoelaces belong to what they are part of. --davis scores sequences
+of FOLDER/davis instead (JPEGImages/480p and Annotations/480p, every frame annotated). Their click is the point of the
+first mask that is furthest from its edge.
 """
 
 import argparse
@@ -17,20 +18,18 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
-from training.data import DAVIS, davis, holding
+import vidseg
 from vidseg.measure import iou
-from vidseg.api import run
-from vidseg.types import Prompt
+from vidseg.record.masks import decode, read_mask_lines
 
 DRAWN = Path(__file__).with_suffix(".json")
 KINDS = ("mask", "box", "click")
 
 
-@dataclass
-class Drawn:
-    """An object of ``video`` whose masks (H, W) are known in some frames, the first among them."""
+@dataclass(frozen=True)
+class Stranger:
+    """An object of ``video``: its true masks (h, w) by frame number, with the first frame's, and a click [x, y]."""
 
     video: Path
     truth: dict[int, NDArray[np.bool_]]
@@ -38,61 +37,69 @@ class Drawn:
 
 
 def main() -> None:
-    """Prints each object's and each kind's mean J over the frames after the first."""
+    """Prints the mean J of every kind of prompt and of every object, over the annotated frames after the first."""
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    cli.add_argument("--data", type=holding(*DAVIS, "videos"), required=True, help="holds davis/ and videos/")
-    cli.add_argument("--davis", metavar="SEQUENCE,...", help="of these sequences instead")
-    cli.add_argument("--out", type=Path, default=Path("runs/strangers"), help="for the runs' folders")
+    cli.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="holds videos/, and davis/ for --davis")
+    cli.add_argument("--davis", metavar="SEQUENCE,...", help="score sequences of DAVIS instead")
+    cli.add_argument("--out", type=Path, default=Path("runs/strangers"), help="where the runs' folders go")
     args = cli.parse_args()
-    if args.davis:
-        names = args.davis.split(",")
-        if unknown := [name for name in names if not (args.data / DAVIS[0] / name).is_dir()]:
-            cli.error(f"--davis {unknown[0]}: {args.data / DAVIS[0]} has no such folder")
-        objects = {name: _of_davis(args.data / "davis", name) for name in names}
-    else:
-        drawn = json.loads(DRAWN.read_text(encoding="utf-8"))
-        objects = {name: _by_hand(args.data / "videos", each) for name, each in drawn.items()}
+    objects = of_davis(args.data / "davis", args.davis.split(",")) if args.davis else drawn(args.data / "videos")
+    if missing := [str(each.video) for each in objects.values() if not each.video.exists()]:
+        cli.error(f"--data: {missing[0]} is missing")
     for kind in KINDS:
-        scores = {name: _score(each, kind, args.out / kind / name, args.overrides) for name, each in objects.items()}
-        each = "  ".join(f"{name} {j:.2f}" for name, j in scores.items())
-        print(f"{kind:6s}{np.mean(list(scores.values())):.3f}   {each}")  # noqa: T201
+        scores = {name: score(each, kind, args.out / kind / name, args.overrides) for name, each in objects.items()}
+        each_object = "  ".join(f"{name} {j:.2f}" for name, j in scores.items())
+        print(f"{kind:6s}{np.mean(list(scores.values())):.3f}   {each_object}", flush=True)
 
 
-def _by_hand(videos: Path, drawn: dict[str, Any]) -> Drawn:
-    truth = {int(frame): coco.decode(rle).astype(bool) for frame, rle in drawn["frames"].items()}
-    return Drawn(videos / drawn["video"], truth, drawn["click"])
+def drawn(videos: Path) -> dict[str, Stranger]:
+    """The objects of strangers.json, by name."""
+    content: dict[str, Any] = json.loads(DRAWN.read_text(encoding="utf-8"))
+    return {
+        name: Stranger(
+            videos / each["video"], {int(frame): decode(rle) for frame, rle in each["frames"].items()}, each["click"]
+        )
+        for name, each in content.items()
+    }
 
 
-def _of_davis(root: Path, name: str) -> Drawn:
-    masks = davis(root, name, 480).masks
-    deepest = cv2.minMaxLoc(cv2.distanceTransform(np.pad(masks[0], 1), cv2.DIST_L2, 5)[1:-1, 1:-1])[3]
-    return Drawn(root / "JPEGImages/480p" / name, {t: mask > 0 for t, mask in enumerate(masks)}, list(deepest))
+def of_davis(root: Path, names: list[str]) -> dict[str, Stranger]:
+    """Sequences of DAVIS-2016 by name; one without annotations has no truth and no click."""
+    found = {}
+    for name in names:
+        annotations = sorted((root / "Annotations/480p" / name).glob("*.png"))
+        truth = {t: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127 for t, path in enumerate(annotations)}
+        found[name] = Stranger(root / "JPEGImages/480p" / name, truth, innermost(truth[0]) if truth else [])
+    return found
 
 
-def _score(drawn: Drawn, kind: str, folder: Path, overrides: list[str]) -> float:
+def innermost(mask_hw: NDArray[np.bool_]) -> list[int]:
+    """The pixel [x, y] of a mask that is furthest from its edge."""
+    padded = np.pad(mask_hw, 1).astype(np.uint8)
+    return list(cv2.minMaxLoc(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1])[3])
+
+
+def score(stranger: Stranger, kind: str, folder: Path, overrides: list[str]) -> float:
+    """Runs vidseg from one prompt; the mean J over the annotated frames after the first."""
     settings = [
-        f"video={drawn.video}", f"extract.stop={max(drawn.truth) + 1}", f"hydra.run.dir={folder}",
+        f"video={stranger.video}", f"extract.stop={max(stranger.truth) + 1}", f"hydra.run.dir={folder}",
         "model=nano", "output=[rle]", "metric=[]", "tracker=none",
     ]  # fmt: skip
-    run([*settings, *overrides], [_prompt(kind, drawn.truth[0], drawn.click)])
-    with (folder / "masks.jsonl").open(encoding="utf-8") as lines:
-        found = {line["frame"]: line["objects"] for line in map(json.loads, lines) if line["frame"] in drawn.truth}
-    later = [iou(_mask(found[frame], mask), mask) for frame, mask in drawn.truth.items() if frame]
-    return float(np.mean(later))
+    vidseg.run([*settings, *overrides], [prompt(kind, stranger.truth[0], stranger.click)])
+    lines = {line["frame"]: line["objects"][0]["rle"] for line in read_mask_lines(folder / "masks.jsonl")}
+    return float(np.mean([iou(decode(lines[frame]), truth_hw) for frame, truth_hw in stranger.truth.items() if frame]))
 
 
-def _prompt(kind: str, mask_hw: NDArray[np.bool_], click: list[int]) -> Prompt:
+def prompt(kind: str, mask_hw: NDArray[np.bool_], click: list[int]) -> vidseg.Prompt:
+    """The mask itself, its bounding box, or the click."""
     if kind == "mask":
-        return Prompt(0, 1, mask_hw=mask_hw)
+        return vidseg.Prompt(0, 1, mask_hw=mask_hw)
     if kind == "click":
-        return Prompt(0, 1, points_xy=np.array([click], np.float32), labels=np.array([1], np.int32))
+        return vidseg.Prompt(0, 1, points_xy=np.array([click], np.float32), labels=np.array([1], np.int32))
     rows, columns = (np.flatnonzero(mask_hw.any(axis)) for axis in (1, 0))
-    return Prompt(0, 1, box_xyxy=np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32))
-
-
-def _mask(objects: list[dict[str, Any]], like: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return coco.decode(objects[0]["rle"]).astype(bool) if objects else np.zeros_like(like)
+    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    return vidseg.Prompt(0, 1, box_xyxy=np.array(box, np.float32))
 
 
 if __name__ == "__main__":

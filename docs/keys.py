@@ -17,7 +17,7 @@ GROUPS = {
     "model": "The model: `model=NAME`, by default `nano`.",
     "precision": "The model's number format: `precision=NAME`, by default `auto`.",
     "prompt": "Where the objects are: `prompt=NAME`, by default `sample`. [prompts.md](prompts.md) has examples.",
-    "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. Every video output has "
+    "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. All video outputs have "
     "the keys of `output.cutout` but for `background`. [outputs.md](outputs.md) says more.",
     "metric": "What is scored: `metric=[NAME,NAME]`, any set, by default `[davis_jf,mask_stats]`. "
     "[scores.md](scores.md) says more.",
@@ -92,7 +92,8 @@ def _group(group: str) -> Iterator[str]:
 def _table(keys: Sequence[Key]) -> Iterator[str]:
     yield "| key | default | meaning |\n|---|---|---|"
     for key in keys:
-        comment = key.comment.replace("|", "\\|")
+        same_as = re.fullmatch(r"\$\{(\w+)\}", key.value)
+        comment = key.comment.replace("|", "\\|") or (f"as the key `{same_as[1]}`" if same_as else "")
         yield f"| `{key.name}` | `{key.value}` | {comment} |"
 
 
