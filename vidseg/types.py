@@ -107,10 +107,6 @@ class FrameMasks:
             raise ContractError(f"FrameMasks: {len(self.scores)} scores for {count} object ids; each needs one")
         object.__setattr__(self, "masks_nhw", logits > 0)
 
-    def drawn(self, frame: Frame, picture: str, *options: Any) -> NDArray[np.uint8] | None:
-        """A new picture of vidseg.composite's, where a device has drawn it; None on the host, which draws its own."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:

@@ -98,8 +98,6 @@ def cutout(frame: Frame, masks: FrameMasks, *, background: object = "black") -> 
     ``[r, g, b]``; anything else raises InputError.
     """
     fill = parse_colour("background", background)
-    if (drawn := masks.drawn(frame, "cutout", fill)) is not None:
-        return drawn
     out: RGB = np.empty(frame.rgb_hw3.shape, np.uint8)
     cv2.rectangle(out, (0, 0), (out.shape[1], out.shape[0]), fill, cv2.FILLED)  # 50 times faster than out[:] = fill
     cv2.copyTo(frame.rgb_hw3, _union(frame, masks), out)
@@ -119,8 +117,7 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
         raise InputError(f"ids: {ids!r} is neither true nor false")
     _check_sizes(frame, masks)
     windows = [_window(mask_hw) for mask_hw in masks.masks_nhw]
-    drawn = masks.drawn(frame, "tint", strength)
-    out = _tinted(frame, masks, windows, strength) if drawn is None else drawn
+    out = _tinted(frame, masks, windows, strength)
     for object_id, mask_hw, window in zip(masks.object_ids, masks.masks_nhw, windows, strict=True):
         if window and width:
             thickness = max(1, round(width * marks.scale_of(out)))
@@ -136,8 +133,6 @@ def transparent(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
     The colours of the source are kept inside and ``EDGE_BAND`` pixels around, so that chroma subsampling and scaling
     don't bleed black into the edge; beyond is black, so that the background doesn't travel in the file.
     """
-    if (drawn := masks.drawn(frame, "transparent")) is not None:
-        return drawn
     union_hw = _union(frame, masks)
     out = np.zeros((*union_hw.shape, 4), np.uint8)
     if window := _window(union_hw, margin=EDGE_BAND):
