@@ -36,13 +36,13 @@ from benchmarks.segmentation import Passes, Setting, decoded, ours, set_threads,
 _POINTERS = 16
 # rows, inner, columns of products: square ones; queries by keys and scores by values of the memory attention at 1024
 _SHAPES = [(2048,) * 3, (4096,) * 3, (4096, 256, 28736), (4096, 28736, 256), (65536, 96, 384), (4096, 1024, 4096)]
-_PARTS = {  # of a frame: where the time is taken. What another thread does meanwhile is marked.
+PARTS = {  # of a frame: where the time is taken. What another thread does meanwhile is marked.
     "image encoder": "sam2.modeling.backbones.image_encoder:ImageEncoder.forward",
     "memory attention": "sam2.modeling.memory_attention:MemoryAttention.forward",
     "mask decoder": "sam2.modeling.sam.mask_decoder:MaskDecoder.forward",
     "memory encoder": "sam2.modeling.memory_encoder:MemoryEncoder.forward",
     "upsampling": "sam2.sam2_video_predictor:SAM2VideoPredictor._get_orig_video_res_output",
-    "resize (ahead, in a thread)": "vidseg.model.sam2:SAM2._input",
+    "resize (ahead, in a thread)": "vidseg.model.sam2.stages:Stages.resize",
 }
 
 
@@ -110,7 +110,7 @@ def show_profile(setting: Setting) -> dict[str, float]:
     run, steady = ours(setting, decoded(setting)), setting.long - setting.short
     with _timed_parts(setting.device) as seconds:
         frame_s = _steady(run, setting, seconds.clear) / steady
-    parts = {name: 1e3 * seconds[name] / steady for name in _PARTS if name in seconds}
+    parts = {name: 1e3 * seconds[name] / steady for name in PARTS if name in seconds}
     parts["everything else"] = 1e3 * frame_s - sum(ms for name, ms in parts.items() if "thread" not in name)
     print(f"\n{'part':28} {'ms a frame':>10} {'share':>6}")
     for name, ms in [*parts.items(), ("frame", 1e3 * frame_s)]:
@@ -139,7 +139,7 @@ def _steady(run: Passes, setting: Setting, begin: Callable[[], object]) -> float
 
 @contextmanager
 def _timed_parts(device: str) -> Iterator[dict[str, float]]:
-    """While it lasts, seconds spent in each of _PARTS add up; one that is no longer there is told."""
+    """While it lasts, the seconds spent in every one of PARTS add up."""
     seconds: dict[str, float] = defaultdict(float)
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,14 +155,9 @@ def _timed_parts(device: str) -> Iterator[dict[str, float]]:
         return wrapper
 
     with ExitStack() as stack:
-        for name, target in _PARTS.items():
+        for name, target in PARTS.items():
             owner, _, attribute = target.rpartition(".")
-            try:
-                function = resolve_name(target)
-            except (ImportError, AttributeError):
-                print(f"{name}: there is no {target}")
-                continue
-            stack.enter_context(patch.object(resolve_name(owner), attribute, timed(name, function)))
+            stack.enter_context(patch.object(resolve_name(owner), attribute, timed(name, resolve_name(target))))
         yield seconds
 
 

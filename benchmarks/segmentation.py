@@ -111,10 +111,10 @@ def load(source: Indexed, size: int) -> Tensor:
 
 
 def ours(setting: Setting, source: Indexed, **options: Any) -> Passes:
-    """SAM2.track."""
-    from vidseg.model.sam2 import SAM2
+    """``track`` of vidseg's segmenter."""
+    from vidseg.model.build import sam2
 
-    segmenter = SAM2(
+    segmenter = sam2(
         CONFIGS[setting.model],
         setting.checkpoint or "random",
         setting.device,
