@@ -1,4 +1,4 @@
-"""What a run costs: seconds of each stage, host and GPU memory. Knows nothing about what is being timed."""
+"""What a run costs: seconds of each stage, host and GPU memory. Knows nothing about what the stages do."""
 
 import ctypes
 import gc
@@ -14,11 +14,21 @@ STAGES = ("build", "extract", "segment", "composite", "log")
 
 
 class Meter:
-    """Frames done, wall-clock seconds of the run's loop by stage, and peak memory since it was made.
+    """Counts frames, wall-clock seconds by stage, and peak memory, all since it was made.
 
-    Stages nest, and time counts for the innermost alone, so that the stages add up to the loop's time: waiting for
-    frames inside the segmenter is extraction. What other threads do meanwhile (decoding ahead, encoding behind)
-    counts only where the loop waits for it.
+    The loop is the thread that made the meter. Each of its seconds counts for one stage, so the stages never add up to
+    more than the time that passed:
+
+    - ``build``: everything before the first frame, most of it the model.
+    - ``extract``: the segmenter waited for frames (to be decoded, or drawn) and could not go on.
+    - ``segment``: the loop waited for masks, less ``extract``.
+    - ``composite``: the loop drew outputs, or waited for the threads that encode them.
+    - ``log``: metrics, samples, frames.jsonl and the tracker.
+
+    Stages nest, and time counts for the innermost. A segmenter may read its frames in a thread of its own, which waits
+    for them while the loop waits for masks, or composites the frame before. What it waited for a frame is moved from
+    ``segment`` to ``extract``, up to the time that the loop waited for that frame's masks. So 20 ms of extract are
+    20 ms of the frame that faster decoding could save; waits that the loop didn't notice count nowhere.
     """
 
     def __init__(self) -> None:
@@ -26,47 +36,67 @@ class Meter:
         self.frames = 0
         self._began = time.perf_counter()
         self._thread = threading.get_ident()
+        self._lock = threading.Lock()
         self._stack: list[str] = []
-        self._since = self._began
-        self._marked = dict(self.seconds)
+        self._since = self._began  # when _count was last called
+        self._marked = dict(self.seconds)  # at the last lap
+        self._readers = 0  # other threads that wait for a frame now
+        self._waited = 0.0  # how long any of them has waited since the loop last got masks
         reset_peaks()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Counts the time of a block for ``name``, one of STAGES, in the thread that made the meter."""
-        if threading.get_ident() != self._thread:  # a segmenter may take its frames in another
-            yield
-            return
-        self._count()
-        self._stack.append(name)
+        """Counts the time of a block for ``name``, one of STAGES; in another thread than the loop's only "extract"."""
+        in_loop = threading.get_ident() == self._thread
+        with self._lock:
+            self._count()
+            if in_loop:
+                self._stack.append(name)
+            else:
+                self._readers += 1
+            began_s = self.seconds["segment"]
         try:
             yield
         finally:
-            self._count()
-            self._stack.pop()
-
-    def _count(self) -> None:
-        now = time.perf_counter()
-        if self._stack:
-            self.seconds[self._stack[-1]] += now - self._since
-        self._since = now
+            with self._lock:
+                self._count()
+                if not in_loop:
+                    self._readers -= 1
+                elif self._stack.pop() == "segment":
+                    self._move_waits(self.seconds["segment"] - began_s)
 
     def lap_ms(self) -> dict[str, float]:
-        """Milliseconds of each stage since the last call, up to now: one frame's share."""
-        self._count()
-        lap = {name: 1e3 * (self.seconds[name] - self._marked[name]) for name in STAGES}
-        self._marked = dict(self.seconds)
-        return lap
+        """Milliseconds of each stage since the last call, up to now: the share of one frame."""
+        with self._lock:
+            self._count()
+            lap = {name: 1e3 * (self.seconds[name] - self._marked[name]) for name in STAGES}
+            self._marked = dict(self.seconds)
+            return lap
 
     def total(self) -> float:
         """Seconds since the meter was made."""
         return time.perf_counter() - self._began
 
+    def _count(self) -> None:
+        now = time.perf_counter()
+        if self._stack:
+            self.seconds[self._stack[-1]] += now - self._since
+        if self._readers:
+            self._waited += now - self._since
+        self._since = now
+
+    def _move_waits(self, segment_s: float) -> None:
+        """Moves what a reading thread waited to ``extract``, out of the ``segment_s`` of the masks that just came."""
+        moved = min(self._waited, segment_s)
+        self.seconds["segment"] -= moved
+        self.seconds["extract"] += moved
+        self._waited = 0.0
+
 
 def reset_peaks() -> None:
-    """Starts new high-water marks, so that jobs of one process don't inherit each other's (ru_maxrss never falls).
+    """Resets the peaks of host and GPU memory, which otherwise only rise: every job of a process has its own.
 
-    What earlier jobs left goes back to the system first: objects in cycles, and what malloc keeps for later.
+    Memory that earlier jobs left is freed first: objects in reference cycles, and what malloc keeps for later.
     """
     gc.collect()
     with suppress(OSError, AttributeError):  # not glibc
@@ -104,7 +134,7 @@ def peak_rss_mib() -> float:
 
 
 def peak_cuda_mib() -> float | None:
-    """Peak memory that torch allocated on the busiest GPU in MiB since the last reset; None without CUDA."""
+    """Peak memory in MiB that torch allocated on any one GPU since the last reset; None without CUDA."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return None

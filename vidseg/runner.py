@@ -1,4 +1,5 @@
-"""The run itself: extract, segment, composite, log, one frame at a time. Knows the seams of vidseg.types only."""
+"""The loop of a run: extract, segment, composite and log one frame after the other. Knows the protocols of vidseg.types,
+and no class that implements one."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -7,14 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vidseg.console.interrupt import interruptible
-from vidseg.record.jsonl import JsonLines
-from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.console.progress import progress
+from vidseg.contract import TrackChecker, check_scores
+from vidseg.meter import Meter, peak_cuda_mib, rss_mib
+from vidseg.record.jsonl import JsonLines
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
 
 class SampleWriter(Protocol):
-    """Where every stride-th frame goes as a picture."""
+    """Draws every stride-th frame, and every prompted one, into a file."""
 
     def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
 
@@ -25,7 +27,7 @@ class SampleWriter(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a run is made of but its model."""
+    """What a run is made of, without the segmenter."""
 
     source: Source
     prompts: tuple[Prompt, ...]
@@ -36,9 +38,10 @@ class Parts:
 
 
 def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
-    """Runs to the end of the source, or until the user interrupts; True if it came to the end.
+    """Takes every frame of the source through all stages. Returns False if the user interrupted.
 
-    Whatever ends the run, every output is finished with the frames it got; one that can't be is removed.
+    However the run ends, every output is finished with the frames that it got, or removed if it can't be finished.
+    Raises ContractError if a segmenter or a metric breaks a rule of vidseg.types.
     """
     with ExitStack() as stack:
         interruption = stack.enter_context(interruptible())
@@ -54,7 +57,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
                 for output in parts.outputs.values():
                     output.write(frame, masks)
             with meter.stage("log"):
-                scores = [metric.update(frame, masks) for metric in parts.metrics]
+                scores = [check_scores(metric, "update", metric.update(frame, masks)) for metric in parts.metrics]
                 if parts.samples.wants(position, frame.index):
                     parts.samples.write(frame, masks)
                     parts.tracker.log_sample(frame, masks, parts.prompts)
@@ -69,8 +72,9 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
 
 
 def _segmented(parts: Parts, segmenter: Segmenter, meter: Meter) -> Generator[tuple[Frame, FrameMasks]]:
-    """The segmenter's pairs, its time counted as ``segment`` and what it waits for frames as ``extract``."""
-    with closing(segmenter.track(_TimedSource(parts.source, meter), parts.prompts)) as pairs:
+    """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest."""
+    checker = TrackChecker(segmenter, parts.source, parts.prompts)
+    with closing(checker.pairs(_WatchedSource(parts.source, meter, checker))) as pairs:
         while True:
             with meter.stage("segment"):
                 pair = next(pairs, None)
@@ -79,17 +83,21 @@ def _segmented(parts: Parts, segmenter: Segmenter, meter: Meter) -> Generator[tu
             yield pair
 
 
-class _TimedSource:
-    """A source whose reads count as ``extract``; everything else is the source's own."""
+class _WatchedSource:
+    """A source whose reads count as ``extract`` and are told to the checker; all else is the source's own."""
 
-    def __init__(self, source: Source, meter: Meter) -> None:
-        self._source, self._meter = source, meter
+    def __init__(self, source: Source, meter: Meter, checker: TrackChecker) -> None:
+        self._source, self._meter, self._checker = source, meter, checker
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
     def __iter__(self) -> Generator[Frame]:
-        return self._timed(self._source.__iter__())
+        with closing(self._timed(self._source.__iter__())) as frames:
+            for position, frame in enumerate(frames):
+                self._checker.saw(position, frame)
+                yield frame
+        self._checker.saw_all()
 
     def backwards(self, position: int) -> Generator[Frame]:
         return self._timed(self._source.backwards(position))
@@ -109,7 +117,7 @@ class _TimedSource:
 
 
 def _values(frame: Frame, masks: FrameMasks, scores: Sequence[Mapping[str, float]], meter: Meter) -> dict[str, float]:
-    """What is logged of every frame, by its W&B key; six decimals say all of it."""
+    """The numbers of one frame by their W&B keys, rounded to six decimals."""
     lap = meter.lap_ms()
     values = {f"time/{name}_ms": lap[name] for name in ("extract", "segment", "composite", "log")}
     values["memory/rss_mib"] = rss_mib()
@@ -130,7 +138,7 @@ def _close_samples(samples: SampleWriter, meter: Meter) -> None:
 
 
 def _finish(output: Output, meter: Meter) -> None:
-    """Gives an output its final name, or removes it: it failed, or there is nothing in it."""
+    """Gives an output's file its final name, or removes the file if it is empty or can't be finished."""
     with meter.stage("composite"):
         if not meter.frames:
             output.abort()

@@ -1,43 +1,60 @@
-"""A rendered video: one writer for cutout, overlay and transparency; they differ in render function and codec."""
+"""A rendered video. Cutout, overlay and transparency are this one output with another render function and codec."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import get_method
 from numpy.typing import NDArray
 
-from vidseg.errors import InputError
-from vidseg.types import Frame, FrameMasks, Source
+from vidseg.config.parts import locate
+from vidseg.errors import ContractError, InputError
+from vidseg.types import Frame, FrameMasks, Prompt, Source
 from vidseg.video.encoder import Encoder, check_codec
 
 Render = Callable[[Frame, FrameMasks], NDArray[np.uint8]]
 
 
 class VideoOutput:
-    """Encodes ``render(frame, masks, **options)`` for every frame.
+    """Encodes what ``render(frame, masks, **options)`` draws of every frame.
 
-    ``render`` is the dotted name of a function in vidseg.composite (or the user's own) that returns (h, w, 3) RGB, or
-    (h, w, 4) RGBA for a codec with alpha; the other keys are its options. Raises InputError for options, a codec or a
-    quality that can't be, before anything is written.
+    - ``path``: the file, relative to the run's folder; its suffix chooses the container.
+    - ``codec``: a row of vidseg.video.codec.
+    - ``quality``: the encoder's own number, smaller is better; None: the codec's default.
+    - ``render``: the dotted name of a function, one of vidseg.composite or your own. It returns uint8 (h, w, 3) RGB, or
+      (h, w, 4) RGBA for a codec with alpha.
+    - ``options``: the function's other parameters.
+
+    Raises InputError for a codec or quality that can't be used, and for a function that isn't there.
     """
 
     def __init__(self, path: str, codec: str, quality: float | None, render: str, **options: Any) -> None:
         self.path = path
-        self._codec, self._quality = codec, quality
-        self._render: Render = partial(get_method(render), **options)
-        row, _ = check_codec(codec, path, quality)
+        self._codec, self._quality, self._name = codec, quality, render
+        self._render: Render = partial(locate("render", render), **options)
+        self._alpha = check_codec(codec, path, quality)[0].alpha
+        self._encoder: Encoder | None = None
+
+    def check(self, source: Source, prompts: Sequence[Prompt]) -> None:
+        """Draws one grey frame of the video's size, on which every prompted object is the middle quarter.
+
+        Raises InputError for options that the function refuses and for a picture that can't be encoded.
+        """
+        height, width = source.info.height, source.info.width
+        ids = tuple(sorted({prompt.object_id for prompt in prompts})) or (1,)  # a replay's objects aren't known yet
+        logits_hw = np.full((height, width), -1, np.float32)
+        logits_hw[height // 4 : -(height // 4) or None, width // 4 : -(width // 4) or None] = 1
+        logits_nhw = np.broadcast_to(logits_hw, (len(ids), height, width))
+        frame = Frame(source.frames[0], 0.0, np.full((height, width, 3), 128, np.uint8))
         try:
-            trial = self._render(
-                Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8)), FrameMasks(0, (), np.zeros((0, 2, 2), np.float32))
-            )
+            self._picture(frame, FrameMasks(frame.index, ids, logits_nhw))
+        except InputError:
+            raise
         except TypeError as error:
             raise InputError(f"render: {error}") from error
-        if trial.shape[2] == 4 and not row.alpha:
-            raise InputError(f"codec: {codec} has no alpha, which {render} draws; prores4444 and vp9_alpha have")
-        self._encoder: Encoder | None = None
+        except Exception as error:
+            raise InputError(f"render: {self._name} fails: {type(error).__name__}: {error}") from error
 
     def open(self, folder: Path, source: Source) -> None:
         """Starts the encoder."""
@@ -51,9 +68,9 @@ class VideoOutput:
         )
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
-        """Renders and queues one frame."""
+        """Renders one frame and hands it to the encoder's thread."""
         assert self._encoder is not None
-        self._encoder.write(self._render(frame, masks), frame.time_s)
+        self._encoder.write(self._picture(frame, masks), frame.time_s)
 
     def close(self) -> None:
         """Finishes the file under its final name."""
@@ -64,3 +81,18 @@ class VideoOutput:
         """Removes the unfinished file."""
         if self._encoder is not None:
             self._encoder.abort()
+
+    def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
+        picture = self._render(frame, masks)
+        height, width = frame.rgb_hw3.shape[:2]
+        dtype, shape = getattr(picture, "dtype", type(picture).__name__), getattr(picture, "shape", ())
+        if dtype != np.uint8 or shape not in ((height, width, 3), (height, width, 4)):
+            raise ContractError(
+                f"render: {self._name} returned {dtype} {shape} for frame {frame.index}; "
+                f"it must be uint8 ({height}, {width}, 3), or 4 with alpha"
+            )
+        if shape[2] == 4 and not self._alpha:
+            raise InputError(
+                f"codec: {self._codec} has no alpha, which {self._name} draws; prores4444 and vp9_alpha have"
+            )
+        return picture

@@ -1,0 +1,76 @@
+"""The keys at the root of the configuration: their types, for Hydra, and the checks that types can't make."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from omegaconf import DictConfig
+
+from vidseg.errors import InputError
+
+PROPAGATE = ("forward", "both")
+
+
+@dataclass
+class Sample:
+    """The built-in clip. ``seed``: it is drawn by code, and every seed draws another one."""
+
+    seed: int = 0
+
+
+@dataclass
+class Extract:
+    """Which frames of the video are taken.
+
+    - ``start``, ``stop`` (exclusive): a frame number of the source, or seconds as "2.5s"; None: from the first, to the
+      end. OmegaConf has no type for this choice: vidseg.video checks them.
+    - ``step``: every n-th frame.
+    - ``fps``: frames a second of a folder of images; None: 30.
+    """
+
+    start: Any = None
+    stop: Any = None
+    step: int = 1
+    fps: float | None = None
+
+
+@dataclass
+class Config:
+    """All keys; conf/config.yaml says what each means. A group's keys are the parameters of its ``_target_``."""
+
+    video: str = "sample"
+    sample: Sample = field(default_factory=Sample)
+    extract: Extract = field(default_factory=Extract)
+    propagate: str = "forward"
+    stride: int = 15
+    preview: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    optimize: str | None = None
+    resume: bool = False
+    model: dict[str, Any] = field(default_factory=dict)
+    precision: dict[str, Any] = field(default_factory=dict)
+    prompt: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
+
+
+def check(config: DictConfig) -> None:
+    """Raises InputError for a key that nothing reads, and for a value that no other part checks."""
+    for node, schema, prefix in (
+        (config, Config, ""),
+        (config.sample, Sample, "sample."),
+        (config.extract, Extract, "extract."),
+    ):
+        names = [entry.name for entry in fields(schema)]
+        if unknown := [str(key) for key in node if key not in names]:  # added with +, which Hydra allows
+            raise InputError(f"{prefix}{unknown[0]}: unknown key; there are {', '.join(names)}")
+    if config.propagate not in PROPAGATE:
+        raise InputError(f"propagate: {config.propagate} is not one of {', '.join(PROPAGATE)}")
+    if config.stride < 1:
+        raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
+    if config.threads is not None and config.threads < 1:
+        raise InputError(f"threads: {config.threads}; 1 or more, or null for all cores")
+    if config.seed < 0:
+        raise InputError(f"seed: {config.seed}; 0 or more")

@@ -1,0 +1,147 @@
+"""The rules of vidseg.types, checked on what custom classes do: a mistake is one line with the class and the rule.
+
+A part is checked once, when it is built, and every frame again. Checking a frame takes 3 µs, so that a run which ends
+as "finished" has the masks that it claims. Knows nothing about what the parts are.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from vidseg.errors import ContractError
+from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source
+
+_MEMBERS = {  # of the protocols in vidseg.types, by group of the configuration
+    "model": ("device", "precision", "provenance", "track"),
+    "output": ("path", "open", "write", "close", "abort"),
+    "metric": ("open", "update", "compute"),
+    "tracker": ("start", "log", "log_sample", "finish", "log_sweep"),
+}
+
+
+def check_members(group: str, key: str, part: object) -> None:
+    """Raises ContractError if a part of ``group`` lacks an attribute; the message begins with ``key``."""
+    members = _MEMBERS.get(group, ())
+    if missing := [name for name in members if not hasattr(part, name)]:
+        raise ContractError(f"{key}: {class_of(part)} has no {missing[0]}; it must have {', '.join(members)}")
+    if group == "output" and not isinstance(part.path, str):  # type: ignore[attr-defined]
+        raise ContractError(f"{key}: the path of {class_of(part)} is {part.path!r}; it must be text")  # type: ignore[attr-defined]
+
+
+def check_prompts(given: object) -> tuple[Prompt, ...]:
+    """The prompts as a tuple. Raises ContractError for anything but an iterable of Prompt."""
+    prompts = tuple(given) if hasattr(given, "__iter__") else (given,)
+    for prompt in prompts:
+        if not isinstance(prompt, Prompt):
+            raise ContractError(f"prompts: {_short(prompt)} is not a vidseg.Prompt (Prompt.from_bboxes takes boxes)")
+    return prompts
+
+
+def check_scores(metric: object, method: str, scores: object) -> dict[str, float]:
+    """What a metric's method returned. Raises ContractError unless it is a mapping of names to numbers."""
+    rule = f"{class_of(metric)}.{method}: it must return a dict of numbers by name"
+    if not isinstance(scores, Mapping):
+        raise ContractError(f"{rule}, not {_short(scores)}")
+    for name, value in scores.items():
+        if not isinstance(name, str) or not isinstance(value, Real):
+            raise ContractError(f"{rule}; {name!r} is {_short(value)}")
+    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in scores.items()}
+
+
+_PAIRS = "it must yield pairs (Frame, FrameMasks)"
+_ORDER = "it must yield every frame of the source once, in order"
+
+
+class TrackChecker:
+    """Compares what a segmenter's ``track`` yields with the frames that its source gave it.
+
+    The source counts, not ``source.frames``: damaged frames are left out. The runner tells what was read by ``saw`` and
+    ``saw_all``, from any thread.
+    """
+
+    def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]) -> None:
+        self._segmenter, self._prompts, self._frames = segmenter, prompts, source.frames
+        self._size = (source.info.height, source.info.width)
+        self._ids = tuple(sorted({prompt.object_id for prompt in prompts}))
+        self._own_ids = not prompts or bool(getattr(segmenter, "own_objects", False))
+        self._read = 0  # frames that the source has given, however often it was iterated
+        self._read_all = False
+        self._due: deque[int] = deque()  # the numbers of those whose masks have yet to come
+        self._done = 0
+
+    def saw(self, position: int, frame: Frame) -> None:
+        """Takes note of a frame that the source is about to yield, its ``position``-th of this iteration."""
+        if position == self._read:
+            self._due.append(frame.index)
+            self._read += 1
+
+    def saw_all(self) -> None:
+        """Takes note that the source came to its end."""
+        self._read_all = True
+
+    def pairs(self, source: Source) -> Generator[tuple[Frame, FrameMasks]]:
+        """What ``track`` yields, every pair checked. Raises ContractError for the first that breaks a rule."""
+        pairs: Iterator[Any] = iter(())
+        try:
+            tracked = self._segmenter.track(source, self._prompts)
+            if not hasattr(tracked, "__iter__"):
+                raise ContractError(f"it returned {_short(tracked)}; {_PAIRS}")
+            pairs = iter(tracked)
+            for pair in pairs:
+                yield self._checked(pair)
+            self._check_end()
+        except ContractError as error:
+            raise ContractError(f"{class_of(self._segmenter)}.track: {error}") from error
+        finally:
+            if hasattr(pairs, "close"):  # a generator; a list has nothing to close
+                pairs.close()
+
+    def _checked(self, pair: Any) -> tuple[Frame, FrameMasks]:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Frame)):
+            raise ContractError(f"it yielded {_short(pair)}; {_PAIRS}")
+        frame, masks = pair
+        if not isinstance(masks, FrameMasks):
+            raise ContractError(f"with frame {frame.index} it yielded {_short(masks)}; {_PAIRS}")
+        self._check_order(frame.index)
+        if masks.frame_index != frame.index:
+            raise ContractError(f"with frame {frame.index} it yielded the masks of frame {masks.frame_index}")
+        for name, size in (("pixels", frame.rgb_hw3.shape[:2]), ("masks", masks.masks_nhw.shape[1:])):
+            if size != self._size:
+                raise ContractError(f"the {name} of frame {frame.index} are (h, w) = {size}, the video is {self._size}")
+        ids = tuple(masks.object_ids)
+        if self._own_ids:
+            if list(ids) != sorted(set(ids)):
+                raise ContractError(f"frame {frame.index} has masks of objects {ids}; ids must ascend")
+        elif ids != self._ids:
+            raise ContractError(f"frame {frame.index} has masks of objects {ids}; prompted, in order, are {self._ids}")
+        return frame, masks
+
+    def _check_order(self, index: int) -> None:
+        due: int | None = None
+        if self._due:
+            due = self._due.popleft()
+        elif not self._read_all and self._done < len(self._frames):  # it doesn't iterate: it reads source[index]
+            due = self._frames[self._done]
+        if due is None:
+            raise ContractError(f"it yielded frame {index} after the last of {self._done} frames; {_ORDER}")
+        if index != due:
+            raise ContractError(f"it yielded frame {index} where frame {due} was due; {_ORDER}")
+        self._done += 1
+
+    def _check_end(self) -> None:
+        total = self._read if self._read_all else len(self._frames)
+        if self._done < total:
+            raise ContractError(f"it ended after {self._done} of {total} frames; {_ORDER}")
+
+
+def class_of(part: object) -> str:
+    """The dotted name of a part's class, or of a function."""
+    named = part if hasattr(part, "__qualname__") else type(part)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _short(value: object) -> str:
+    """A value in a message of one line, or its type if it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"an object of {class_of(value)}"
