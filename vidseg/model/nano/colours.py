@@ -13,7 +13,6 @@ them. Of a prompted frame: [moments (n, d, d + 1)]. Of a tracked one: [moments o
 
 import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
@@ -53,32 +52,31 @@ class Colours:
 
         An object is learned from the mask with the highest IoU (n, m), where its score is above 0.
         """
-        with in_float32(self._image_13hw.device.type):
-            best_n1hw = best(masks_nmhw, ious_nm)
+        # Sums over thousands of cells would be of no use in bfloat16
+        with torch.autocast(self._image_13hw.device.type, enabled=False):
+            best_n1hw = torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
             features_pd = features(self._image_13hw, best_n1hw)[0]
             prompted_ndd = _mean(self._prompted)
             tracked_ndd, weights_nd1 = self._latest or (prompted_ndd, _solve(prompted_ndd, prompted_ndd))
             said_np = torch.stack([(features_pd @ weights_d1)[..., 0] for weights_d1 in weights_nd1])
             if self._learn:
-                rows = zip(tracked_ndd, shrink(best_n1hw), scores_n1[:, 0] > 0, strict=True)
+                rows = zip(tracked_ndd, _shrink(best_n1hw), scores_n1[:, 0] > 0, strict=True)
                 newer_ndd = torch.stack([_learn(moments, features_pd, *found) for moments, *found in rows])
                 self.learned = [newer_ndd, _solve(prompted_ndd, newer_ndd)]
-            return (masks_nmhw + weight * near(said_np, best_n1hw)).to(masks_nmhw.dtype)
+            return (masks_nmhw + weight * _near(said_np, best_n1hw)).to(masks_nmhw.dtype)
 
 
 def of_prompted(image_13hw: Tensor, logits_n1hw: Tensor) -> list[Tensor]:
     """What is learned from a prompted frame's masks, at a quarter of the image's size: logits above 0 are inside."""
-    with in_float32(image_13hw.device.type):
-        labels_np = 2 * shrink((logits_n1hw > 0).float()) - 1
+    with torch.autocast(image_13hw.device.type, enabled=False):
+        labels_np = 2 * _shrink((logits_n1hw > 0).float()) - 1
         features_pd = features(image_13hw, logits_n1hw)[0]
-        moments = [_moments(features_pd, labels_p, torch.ones_like(labels_p))[0] for labels_p in labels_np]
-        return [torch.stack(moments)]
+        return [torch.stack([_moments(features_pd, labels_p, torch.ones_like(labels_p))[0] for labels_p in labels_np])]
 
 
 def _learn(moments_dd: Tensor, features_pd: Tensor, logits_p: Tensor, there: Tensor) -> Tensor:
     """Moments with those of a tracked frame, where its logits are sure and the object is in the picture."""
-    sure_p = (logits_p.abs() > _SURE).float()
-    newest_dd, cells = _moments(features_pd, logits_p.sign(), sure_p)
+    newest_dd, cells = _moments(features_pd, logits_p.sign(), (logits_p.abs() > _SURE).float())
     rate = _RATE * (there & (cells >= _FEWEST))[..., None, None]
     return moments_dd + rate * (newest_dd - moments_dd)
 
@@ -91,18 +89,17 @@ def _mean(moments: list[Tensor]) -> Tensor:
 
 
 def _solve(prompted_ndd: Tensor, tracked_ndd: Tensor) -> Tensor:
-    """The regressions' weights (n, d, 1): prompted frames count as much as all tracked ones."""
-    return torch.stack([_solve_one(*moments) for moments in zip(prompted_ndd, tracked_ndd, strict=True)])
+    """The regressions' weights (n, d, 1): prompted frames count as much as all tracked ones.
 
-
-def _solve_one(prompted_dd: Tensor, tracked_dd: Tensor) -> Tensor:
-    moments = (prompted_dd + tracked_dd) / 2
-    device = moments.device
-    if device.type == "mps":  # torch had no Cholesky there before 2.7, and no cholesky_solve for a year more
-        moments = moments.cpu()
-    ridge = _RIDGE * torch.eye(moments.shape[-2], device=moments.device)
-    root, _ = torch.linalg.cholesky_ex(moments[..., :-1] + ridge)
-    return torch.cholesky_solve(moments[..., -1:], root).to(device)
+    On the CPU for MPS: torch had no Cholesky there before 2.7, and no cholesky_solve for a year more.
+    """
+    device, weights = prompted_ndd.device, []
+    for moments_dd in (prompted_ndd + tracked_ndd) / 2:
+        moments = moments_dd.cpu() if device.type == "mps" else moments_dd
+        ridge = _RIDGE * torch.eye(len(moments), device=moments.device)
+        root, _ = torch.linalg.cholesky_ex(moments[:, :-1] + ridge)
+        weights.append(torch.cholesky_solve(moments[:, -1:], root).to(device))
+    return torch.stack(weights)
 
 
 def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +115,7 @@ def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Ten
 
 
 def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
-    """Random Fourier features, and a constant, of pictures' colours (n, p, d), for cells of 2 by 2 of a mask's pixels."""
+    """Random Fourier features of pictures' colours, and a constant: (n, p, d) for cells of 2 by 2 of a mask's pixels."""
     image_n3hw, side = image_n3hw.float(), 2 * image_n3hw.shape[-1] // like_nmhw.shape[-1]
     mean_n3hw = F.avg_pool2d(image_n3hw, side)
     deviation_n3hw = (F.avg_pool2d(image_n3hw * image_n3hw, side) - mean_n3hw * mean_n3hw).clamp(min=0).sqrt()
@@ -126,11 +123,6 @@ def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
     colours_np9 = torch.cat([mean_n3hw, deviation_n3hw, around_n3hw], 1).flatten(2).mT
     projections_9d, phases_d = _projections(image_n3hw.device)
     return F.pad(math.sqrt(2) * (colours_np9 @ projections_9d + phases_d).cos(), (0, 1), value=1.0)
-
-
-def in_float32(device: str) -> AbstractContextManager[object]:
-    """Without autocast: sums over thousands of cells would be of no use in bfloat16."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 @cache
@@ -143,17 +135,12 @@ def _projections(device: torch.device) -> tuple[Tensor, Tensor]:
     return projections_9d.to(device), phases_d.to(device)
 
 
-def best(masks_nmhw: Tensor, ious_nm: Tensor) -> Tensor:
-    """Of every object's masks the one with the highest IoU: (n, 1, h, w)."""
-    return torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
-
-
-def shrink(logits_n1hw: Tensor) -> Tensor:
+def _shrink(logits_n1hw: Tensor) -> Tensor:
     """Means of two by two logits: (n, p)."""
     return F.avg_pool2d(logits_n1hw.float(), 2).flatten(1)
 
 
-def near(said_np: Tensor, best_n1hw: Tensor) -> Tensor:
+def _near(said_np: Tensor, best_n1hw: Tensor) -> Tensor:
     """What regressions say, at the masks' size. For the object it counts near the object's mask only: farther off the
     same colours are another's."""
     h, w = best_n1hw.shape[-2:]

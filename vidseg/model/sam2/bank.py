@@ -13,7 +13,7 @@ from vidseg.model.sam2.predictor import FrameOutput, Predictor
 
 
 class Window:
-    """How far back (in reverse: ahead) a frame attends: to object pointers of ``pointers`` frames, masks of ``masks``."""
+    """How many frames back (in reverse: ahead) a frame attends to object pointers, and to masks."""
 
     def __init__(self, predictor: Predictor) -> None:
         # A frame attends to the masks of the num_maskmem - 2 frames that are a stride apart, and of the one before it …

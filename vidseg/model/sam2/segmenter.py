@@ -20,6 +20,7 @@ from vidseg.model.sam2.stages import Tracking
 from vidseg.model.sam2.upstream import build
 from vidseg.model.sam2.view import NewViews, Views
 from vidseg.types import Frame, FrameMasks, Prompt, Source
+from vidseg.weights import locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class SAM2:
         precision = precision.resolve(on)
         self.device, self.precision = str(on), speed.bind(on, precision)
         if weights.checkpoint != checkpoints.RANDOM:
-            checkpoints.locate(weights.checkpoint)  # fails, or downloads, before seconds go into the model
+            locate(weights.checkpoint, checkpoints.KEY)  # fails, or downloads, before seconds go into the model
         keys = {"non_overlap_masks": options.non_overlap_masks, **weights.keys}
         predictor = build(weights.predictor, weights.config, weights.image_size, weights.seed, keys)
         loaded = checkpoints.load(predictor, weights.checkpoint)

@@ -39,25 +39,16 @@ def _hydra_untouched() -> Iterator[None]:
 
 
 with _hydra_untouched():
-    from sam2.modeling.backbones.hieradet import Hiera, MultiScaleBlock, do_pool
-    from sam2.modeling.backbones.utils import PatchEmbed
-    from sam2.modeling.memory_attention import MemoryAttentionLayer
-    from sam2.modeling.position_encoding import PositionEmbeddingSine
-    from sam2.modeling.sam.transformer import RoPEAttention
-    from sam2.modeling.sam2_base import NO_OBJ_SCORE
-    from sam2.modeling.sam2_utils import MLP
-    from sam2.sam2_video_predictor import SAM2VideoPredictor
-
-__all__ = [
-    "MLP",
-    "NO_OBJ_SCORE",
-    "Hiera",
-    "MemoryAttentionLayer",
-    "MultiScaleBlock",
-    "PatchEmbed",
-    "PositionEmbeddingSine",
-]
-__all__ += ["RoPEAttention", "SAM2VideoPredictor", "build", "do_pool"]
+    from sam2.modeling.backbones.hieradet import Hiera as Hiera
+    from sam2.modeling.backbones.hieradet import MultiScaleBlock as MultiScaleBlock
+    from sam2.modeling.backbones.hieradet import do_pool as do_pool
+    from sam2.modeling.backbones.utils import PatchEmbed as PatchEmbed
+    from sam2.modeling.memory_attention import MemoryAttentionLayer as MemoryAttentionLayer
+    from sam2.modeling.position_encoding import PositionEmbeddingSine as PositionEmbeddingSine
+    from sam2.modeling.sam.transformer import RoPEAttention as RoPEAttention
+    from sam2.modeling.sam2_base import NO_OBJ_SCORE as NO_OBJ_SCORE
+    from sam2.modeling.sam2_utils import MLP as MLP
+    from sam2.sam2_video_predictor import SAM2VideoPredictor as SAM2VideoPredictor
 
 # sam2/build_sam.py sets these on every video predictor. Without them 1 to 4% of the pixels change from frame 1 on.
 # Filling holes is the caller's: sam2's own needs a compiled extension that its wheels lack. Corrected frames are

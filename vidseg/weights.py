@@ -1,0 +1,81 @@
+"""Files of weights: a path, a file in the package, or one on the Hugging Face hub, which is fetched to its cache.
+
+Messages name the ``key`` that the user gave the file as. Knows nothing about models.
+"""
+
+import errno
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from vidseg.errors import InputError
+
+_PACKAGE = "pkg://"
+_HASH = "@sha256:"
+_TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
+_HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
+
+
+def locate(name: str, key: str) -> Path:
+    """The file that ``name`` means: ``hf://OWNER/REPOSITORY/FILE``, ``pkg://FILE`` (in the package vidseg), or a path.
+
+    Any of them may end in ``@sha256:`` and the file's hash. Raises InputError if there is no such file, or none can be
+    fetched.
+    """
+    name = name.partition(_HASH)[0]
+    if match := _HUB.fullmatch(name):
+        return _from_hub(match["repository"], match["file"], key)
+    in_package = name.startswith(_PACKAGE)
+    path = Path(str(files("vidseg") / name.removeprefix(_PACKAGE))) if in_package else Path(name).expanduser()
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{key}: {name} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random")
+    return path
+
+
+def digest(path: Path, name: str, key: str) -> str:
+    """The SHA-256 of the file that ``name`` means. Raises InputError if ``name`` ends in another."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = name.partition(_HASH)[2]
+    if wanted and found != wanted.lower():
+        raise InputError(f"{key}: {path} has the SHA-256 {found[:12]}…, not {wanted[:12]}…: damaged, or another file")
+    return found
+
+
+def _from_hub(repository: str, file: str, key: str) -> Path:
+    from huggingface_hub import constants, get_session, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    name = f"{key}: hf://{repository}/{file}"
+    try:
+        return Path(hf_hub_download(repository, file, local_files_only=True))  # weights don't change: no network
+    except LocalEntryNotFoundError:
+        pass
+    except ValueError as error:
+        raise InputError(f"{name}: {_first_line(error)}") from error
+    try:
+        get_session().head(hf_hub_url(repository, file), timeout=_TIMEOUT_S)
+    except Exception as error:  # whichever HTTP client the hub's package uses, any failure means that it isn't reached
+        cache = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} can't be reached"
+        raise InputError(
+            f"{name} is not in the cache ({cache}) and {why}. With a network, run\n"
+            f"`hf download {repository} {file}`; or give the file itself: {key}=/path/to/{Path(file).name}"
+        ) from error
+    try:
+        return Path(hf_hub_download(repository, file))
+    except RepositoryNotFoundError as error:
+        raise InputError(f"{name}: there is no public repository {repository} on the hub") from error
+    except EntryNotFoundError as error:
+        raise InputError(f"{name}: the repository {repository} has no file {file}") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            where = f"no space left in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
+            raise InputError(f"{name}: {where}") from error
+        raise InputError(f"{name}: the download failed: {_first_line(error)}\nRun again: it resumes") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
