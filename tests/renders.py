@@ -1,4 +1,4 @@
-"""Every picture that can be drawn on a device, and masks to draw."""
+"""Every render of vidseg.composite, and what to draw: masks from any device must give the same pictures."""
 
 from collections.abc import Callable
 

@@ -6,10 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from vidseg.composite import (
-    EDGE_BAND,
-    NEGATIVE,
     PALETTE,
-    POSITIVE,
     annotate,
     colour,
     cutout,
@@ -19,8 +16,10 @@ from vidseg.composite import (
     show,
     transparent,
 )
-from vidseg.errors import InputError
+from vidseg.composite.colours import NEGATIVE, POSITIVE
 from vidseg.composite.marks import WHITE
+from vidseg.composite.pictures import EDGE_BAND
+from vidseg.errors import InputError
 from vidseg.types import Frame, FrameMasks, Prompt
 
 HEIGHT, WIDTH = 180, 320

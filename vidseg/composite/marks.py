@@ -1,7 +1,7 @@
-"""What is drawn on top of a picture: stars, boxes, dashed lines and labels, anti-aliased.
+"""Stars, boxes, dashed lines and labels, drawn anti-aliased into an RGB uint8 (h, w, 3) picture.
 
-Each function paints into the RGB uint8 (h, w, 3) picture it is given. Sizes are meant for 1280x720 and scale with the
-square root of the picture's area, down to what can still be read. Knows nothing about frames, masks or prompts.
+Sizes are those at 1280x720. They scale with the square root of the picture's area, down to what can still be read.
+Knows nothing about frames, masks or prompts.
 """
 
 import math
@@ -11,24 +11,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.composite.colours import Colour
 from vidseg.types import RGB
-
-Colour = tuple[int, int, int]
 
 WHITE: Colour = (255, 255, 255)
 DARK: Colour = (20, 20, 20)
-# Places between pixels are given to OpenCV as integers with this many bits of fraction.
-_SHIFT = 4
+_SHIFT = 4  # OpenCV takes positions between pixels as integers with so many fractional bits
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
 def scale_of(picture: RGB) -> float:
-    """How large marks are on this picture: 1 at 1280x720."""
+    """The scale of marks on this picture: 1 at 1280x720."""
     return math.sqrt(picture.shape[0] * picture.shape[1] / (1280 * 720))
 
 
 def draw_star(picture: RGB, point_xy: NDArray[np.float32], fill: Colour) -> None:
-    """matplotlib's ``*``: five points, the inner radius 0.381966 of the outer; with a white and a thin dark edge."""
+    """matplotlib's ``*`` (five points, inner radius 0.381966 of the outer), with a white and then a thin dark edge."""
     radius = max(6.0, 17 * scale_of(picture))
     angles = np.arange(10) * np.pi / 5 - np.pi / 2
     unit = np.stack([np.cos(angles), np.sin(angles)], 1) * np.where(np.arange(10) % 2, 0.381966, 1)[:, None]
@@ -38,15 +36,15 @@ def draw_star(picture: RGB, point_xy: NDArray[np.float32], fill: Colour) -> None
 
 
 def draw_box(picture: RGB, box_xyxy: NDArray[np.float32], line: Colour) -> None:
-    """A rectangle's outline with dark edges."""
+    """The outline of a box, with dark edges."""
     x0, y0, x1, y1 = (round(float(edge)) for edge in box_xyxy)
-    thickness = max(2, round(3 * scale_of(picture)))  # a single pixel would drown in its dark edges
+    thickness = max(2, round(3 * scale_of(picture)))  # a line of one pixel is lost between its dark edges
     for width, shade in ((thickness + 2, DARK), (thickness, line)):
         cv2.rectangle(picture, (x0, y0), (x1, y1), shade, width, cv2.LINE_AA)
 
 
 def draw_dashes(picture: RGB, corners_xy: NDArray[np.int32], line: Colour) -> None:
-    """The closed polygon (n, 2) as a dashed line, dashes and gaps of one length."""
+    """The closed polygon ``corners_xy`` (n, 2) as a dashed line; dashes and gaps have one length."""
     closed_xy = np.concatenate([corners_xy, corners_xy[:1]]).astype(np.float64)
     along = np.concatenate([[0.0], np.hypot(*np.diff(closed_xy, axis=0).T).cumsum()])
     count = max(1, round(along[-1] / (2 * max(4.0, 9 * scale_of(picture)))))
@@ -58,7 +56,10 @@ def draw_dashes(picture: RGB, corners_xy: NDArray[np.int32], line: Colour) -> No
 
 
 def draw_labels(picture: RGB, labels: Iterable[tuple[str, Colour, tuple[int, int]]]) -> None:
-    """Each (text, colour, (x, y)) as a pill that stands on its point: inside the picture and off those before it."""
+    """Writes each (text, colour, (x, y)) in a pill that stands on its point.
+
+    A pill is moved where it would leave the picture or cover an earlier one.
+    """
     height, width = picture.shape[:2]
     scale = max(0.35, 0.6 * scale_of(picture))  # smaller digits can't be read
     taken: list[tuple[int, int, int]] = []
@@ -66,7 +67,7 @@ def draw_labels(picture: RGB, labels: Iterable[tuple[str, Colour, tuple[int, int
         (text_w, text_h), _ = cv2.getTextSize(text, _FONT, scale, 1)
         radius = text_h
         half = max(radius, text_w // 2 + radius // 2)  # half the pill's width
-        margin = 4  # its white edge, and the smoothing of that
+        margin = 4  # its white edge, anti-aliased
         x = min(max(x, half + margin), width - half - margin - 1)
         y = max(y - radius - text_h // 2, radius + margin)
         while y < height and any(abs(x - a) < half + c and abs(y - b) < 2 * radius + 2 for a, b, c in taken):

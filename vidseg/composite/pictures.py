@@ -1,0 +1,170 @@
+"""What the video outputs show of a frame: cutout, overlay, transparent; and the label map."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.composite import marks
+from vidseg.composite.colours import Colour, colour, parse_colour
+from vidseg.errors import InputError
+from vidseg.measure import bounding_box
+from vidseg.types import RGB, Frame, FrameMasks, Mask
+
+EDGE_BAND = 8
+"""Around an object, so many pixels keep the frame's colours under alpha 0. What mixes neighbours most is a scaler's
+kernel: Lanczos over 4:2:0 chroma at half size reaches 6 to 8 pixels."""
+
+Box = tuple[slice, slice]  # rows, columns
+Present = Sequence[tuple[int, int, Box]]
+"""Row in masks_nhw, id, and bounding box of each object whose mask is not empty."""
+
+
+def label_map(masks: FrameMasks) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The object id of each pixel, (h, w); 0 is background.
+
+    Where masks overlap, the object with the largest logit has the pixel, and the first of equals. The dtype is uint8 if
+    all ids fit a DAVIS PNG (1 to 254; 255 is void there), else uint16. Raises InputError for an id outside 1..65535.
+    """
+    return _label_map(masks, _present(masks))
+
+
+def cutout(frame: Frame, masks: FrameMasks, *, background: object = "black") -> RGB:
+    """All objects on a plain ``background``, (h, w, 3).
+
+    ``background`` is black, white, grey, green or blue (green and blue are chroma-key paints), ``"#rrggbb"`` or
+    ``[r, g, b]``. Raises InputError for anything else.
+    """
+    out = _plain(frame.rgb_hw3.shape, parse_colour("background", background))
+    cv2.copyTo(frame.rgb_hw3, _union(frame, masks), out)
+    return out
+
+
+def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: object = 2, ids: object = False) -> RGB:
+    """The frame with each object tinted and outlined in its colour, (h, w, 3).
+
+    - ``opacity``: of the tint, 0 to 1. Where masks overlap, a pixel has the colour of its object in ``label_map``.
+    - ``contour``: width of the outline in pixels at 1280x720, 0 to 100; 0 for none. Outlines show whole masks.
+    - ``ids``: whether to write each object's id above it.
+
+    Raises InputError for an option out of range.
+    """
+    strength = _number("opacity", opacity, 1)
+    width = _number("contour", contour, 100)
+    if not isinstance(ids, bool):
+        raise InputError(f"ids: {ids!r} is neither true nor false")
+    _check_sizes(frame, masks)
+    present = _present(masks)
+    out = _tinted(frame, masks, present, strength)
+    thickness = max(1, round(width * marks.scale_of(out)))
+    for n, object_id, box in present if width else ():
+        cv2.drawContours(out, contours(masks.masks_nhw[n], box), -1, colour(object_id), thickness, cv2.LINE_AA)
+    if ids:
+        _write_ids(out, masks, present)
+    return out
+
+
+def transparent(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
+    """The objects with straight (unassociated) alpha, RGBA (h, w, 4): alpha is 255 inside any mask, 0 outside.
+
+    Inside, and ``EDGE_BAND`` pixels around, the colours are the frame's: chroma subsampling and scaling would bleed
+    black into the edge. Beyond they are black, so that the background isn't in the file.
+    """
+    union_hw = _union(frame, masks)
+    out = np.zeros((*union_hw.shape, 4), np.uint8)
+    if box := bounding_box(union_hw, margin=EDGE_BAND):
+        # A square kernel is separable: 0.2 ms at 720p; a disc takes 1.4 ms.
+        band_hw = cv2.dilate(union_hw[box], np.ones((2 * EDGE_BAND + 1, 2 * EDGE_BAND + 1), np.uint8))
+        rgba = cv2.cvtColor(frame.rgb_hw3[box], cv2.COLOR_RGB2RGBA)
+        cv2.insertChannel(cv2.multiply(union_hw[box], 255), rgba, 3)
+        cv2.copyTo(rgba, band_hw, out[box])
+    return out
+
+
+def contours(mask_hw: Mask, box: Box) -> list[NDArray[np.int32]]:
+    """Outer and inner contours of a mask with bounding ``box``, each (n, 1, 2) in pixels of the picture.
+
+    The stairs of slanted edges are straightened.
+    """
+    offset = (box[1].start, box[0].start)
+    found, _ = cv2.findContours(mask_hw[box].view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
+    return [cv2.approxPolyDP(points, 0.8, True) if len(points) > 8 else points for points in found]
+
+
+def _number(key: str, value: object, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= high:
+        raise InputError(f"{key}: {value!r} is not a number from 0 to {high}")
+    return float(value)
+
+
+def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
+    if masks.masks_nhw.shape[1:] != frame.rgb_hw3.shape[:2]:
+        raise ValueError(f"masks of {masks.masks_nhw.shape[1:]} don't fit a frame of {frame.rgb_hw3.shape[:2]}")
+
+
+def _present(masks: FrameMasks) -> Present:
+    boxes = [bounding_box(mask_hw) for mask_hw in masks.masks_nhw]
+    return [(n, masks.object_ids[n], box) for n, box in enumerate(boxes) if box]
+
+
+def _label_map(masks: FrameMasks, present: Present) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    for object_id in masks.object_ids:
+        if not 1 <= object_id <= 65535:
+            raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
+    small = max(masks.object_ids, default=0) < 255
+    labels_hw: NDArray[Any] = np.zeros(masks.masks_nhw.shape[1:], np.uint8 if small else np.uint16)
+    if masks.best_hw is not None:
+        np.copyto(labels_hw, np.array(masks.object_ids, labels_hw.dtype)[masks.best_hw], where=masks.masks_nhw.any(0))
+        return labels_hw
+    largest_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
+    for n, object_id, box in present:
+        logits_hw = masks.logits_nhw[n][box]
+        larger = logits_hw > largest_hw[box]
+        labels_hw[box][larger] = object_id
+        np.copyto(largest_hw[box], logits_hw, where=larger)
+    return labels_hw
+
+
+def _union(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
+    """1 inside any mask, uint8 (h, w). Not to be written to: with one object it is the mask itself."""
+    _check_sizes(frame, masks)
+    parts_nhw: NDArray[np.uint8] = masks.masks_nhw.view(np.uint8)
+    if len(parts_nhw) == 1:
+        only_hw: NDArray[np.uint8] = parts_nhw[0]
+        return only_hw
+    union_hw = np.zeros(parts_nhw.shape[1:], np.uint8)
+    for part_hw in parts_nhw:
+        cv2.bitwise_or(union_hw, part_hw, union_hw)
+    return union_hw
+
+
+def _plain(shape: tuple[int, ...], fill: Colour) -> RGB:
+    """A picture of one colour. OpenCV fills it 50 times faster than ``out[:] = fill``."""
+    out: RGB = np.empty(shape, np.uint8)
+    cv2.rectangle(out, (0, 0), (out.shape[1], out.shape[0]), fill, cv2.FILLED)
+    return out
+
+
+def _tinted(frame: Frame, masks: FrameMasks, present: Present, strength: float) -> RGB:
+    out: RGB = frame.rgb_hw3.copy()
+    labels_hw = _label_map(masks, present) if len(present) > 1 else None
+    for n, object_id, box in present:
+        inside_hw = masks.masks_nhw[n][box] if labels_hw is None else labels_hw[box] == object_id
+        tint = _plain(out[box].shape, colour(object_id))
+        mixed = cv2.addWeighted(out[box], 1 - strength, tint, strength, 0)
+        cv2.copyTo(mixed, inside_hw.view(np.uint8), out[box])
+    return out
+
+
+def _write_ids(out: RGB, masks: FrameMasks, present: Present) -> None:
+    """Writes each object's id on top of its largest part."""
+    labels = []
+    for n, object_id, box in present:
+        corners_xy = max(contours(masks.masks_nhw[n], box), key=cv2.contourArea)[:, 0]
+        top = int(corners_xy[:, 1].min())
+        across = corners_xy[corners_xy[:, 1] <= top + 16 * marks.scale_of(out), 0]
+        labels.append((str(object_id), colour(object_id), (int(across.min() + across.max()) // 2, top)))
+    marks.draw_labels(out, labels)
