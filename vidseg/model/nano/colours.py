@@ -115,7 +115,7 @@ def _moments(features_pd: Tensor, labels_p: Tensor, sure_p: Tensor) -> tuple[Ten
 
 
 def features(image_n3hw: Tensor, like_nmhw: Tensor) -> Tensor:
-    """Random Fourier features of pictures' colours, and a constant: (n, p, d) for cells of 2 by 2 of a mask's pixels."""
+    """Random Fourier features of pictures' colours, and a constant: (n, p, d), for cells of 2 by 2 pixels of a mask."""
     image_n3hw, side = image_n3hw.float(), 2 * image_n3hw.shape[-1] // like_nmhw.shape[-1]
     mean_n3hw = F.avg_pool2d(image_n3hw, side)
     deviation_n3hw = (F.avg_pool2d(image_n3hw * image_n3hw, side) - mean_n3hw * mean_n3hw).clamp(min=0).sqrt()

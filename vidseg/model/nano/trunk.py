@@ -30,9 +30,8 @@ class Trunk(nn.Module):
     """Features at strides 4, 8 and 16 (16, 32 and 128 channels) of images (N, 3, H, W) in ImageNet's scale.
 
     H and W are multiples of 64. The result is a list from the finest to the coarsest, as sam2's ``FpnNeck`` takes it.
-    EfficientNet sees the picture at half its size, where its features are twice as coarse; on the way back up they are
-    merged with finer ones, and the picture itself is looked at in full. So memories have 28 by 28 places at the price
-    of an input of 224 pixels: the same price bought 22 by 22 before, where a head was one place, and lost.
+    EfficientNet runs on the picture at half its size; its features are merged with finer ones on the way back up, and
+    the finest also see the picture in full. So memories have 28 by 28 cells for the time of an input of 224 pixels.
     """
 
     def __init__(self) -> None:
@@ -50,38 +49,29 @@ class Trunk(nn.Module):
         self.up16 = _Merge(40 + 24, 128, 128, hidden=64, mixes=2)
         self.up8 = _Merge(24, 128, 32, hidden=32, mixes=1)
         self.up4 = _Merge(16 + 16, 32, 16, hidden=16, mixes=1)
-        # Without it the features grew forty times as loud in training: matches of memories became all or nothing, from
-        # which nothing more is learned, and drowned what says when a memory was and where a click is
-        self.norm = nn.LayerNorm(128)
+        self.norm = nn.LayerNorm(128)  # without it the features grew forty times as large in training
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """The features of ``x``."""
         # In this layout the depthwise convolutions are 1.3 (256 pixels) to 2.3 times (320) as fast on a CPU
         x = x.contiguous(memory_format=torch.channels_last)
-        taps, edges = self.taps(x), F.relu6(self.edges(x), inplace=True)
-        coarse = self.up16(colourful(taps), self.up32(taps[3], taps[4]))
-        middle = self.up8(taps[1], coarse)
-        normed = self.norm(coarse.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return [self.up4(torch.cat([taps[0], edges], 1), middle), middle, normed]
-
-    def taps(self, x: Tensor) -> list[Tensor]:
-        """EfficientNet's features of ``x`` (N, 3, H, W) at strides 4 to 64: 16, 24, 40, 112 and 320 channels."""
-        x, taps = F.relu6(self.stem(F.avg_pool2d(x, 2)), inplace=True), []
+        edges, taps = F.relu6(self.edges(x), inplace=True), []
+        x = F.relu6(self.stem(F.avg_pool2d(x, 2)), inplace=True)
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in _TAPS:
                 taps.append(x)
-        return taps
-
-
-def colourful(taps: list[Tensor]) -> Tensor:
-    """What joins the deep features at stride 16: of colour (red against green, blue against green) ImageNet's 112
-    channels explain 0.3 of the variance, these 0.8, and a memory without colour takes one skater for another."""
-    return torch.cat([taps[2], F.avg_pool2d(taps[1], 2)], 1)
+        # Channels 40 + 24 explain 0.8 of the variance of colour (red or blue against green), ImageNet's 112 deep ones
+        # 0.3; and a memory without colour takes one skater for another
+        colourful = torch.cat([taps[2], F.avg_pool2d(taps[1], 2)], 1)
+        coarse = self.up16(colourful, self.up32(taps[3], taps[4]))
+        middle = self.up8(taps[1], coarse)
+        normed = self.norm(coarse.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return [self.up4(torch.cat([taps[0], edges], 1), middle), middle, normed]
 
 
 class _Merge(nn.Module):
-    """Adds features of twice the stride to finer ones; then ``mixes`` times a bottleneck that looks around."""
+    """Adds features of twice the stride to finer ones; then ``mixes`` bottlenecks of 3 by 3."""
 
     def __init__(self, own: int, above: int, out: int, hidden: int = 0, mixes: int = 0) -> None:
         super().__init__()
@@ -110,9 +100,11 @@ class _Mix(nn.Module):
 
 
 class Details:
-    """What sam2's mask decoder takes for its activation, which it asks for twice: after either upscaling, GELU and then
-    two convolutions that look around. In sam2 no place at strides 8 and 4 sees its neighbours once the prompt is known;
-    its encoder is large enough to have told them already."""
+    """The activation of sam2's mask decoder, which makes two, one after either upscaling: GELU, and two convolutions.
+
+    In sam2 the decoder's pixels at strides 8 and 4 don't see their neighbours; its encoder is large enough to have put
+    what they need into the features.
+    """
 
     def __init__(self, channels: Sequence[int]) -> None:
         self._channels = iter(list(channels))
