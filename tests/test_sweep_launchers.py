@@ -36,7 +36,7 @@ def test_masks_are_those_of_the_basic_launcher(vidseg, tmp_path, clip, expected,
     assert first.returncode == 1
     assert statuses(tmp_path / "sweep") == ["finished", "failed"], first.stderr
     assert "masks.jsonl" in jobs(tmp_path / "sweep")[1]["error"]
-    assert "job 1 failed: " in first.stdout
+    assert "\n1 failed: " in first.stdout
     obstacle.rmdir()
     obstacle.parent.rmdir()
     second = vidseg(*sweep, "resume=true", timeout=200)

@@ -49,7 +49,7 @@ def test_it_fits_and_says_what_it_left_out(table, width):
     assert {"run", "status", "fps", "j"} <= set(shown)
     left_out = [name for name in ("model", "frames", "peak_rss_mib", "f", "area") if name not in shown]
     if left_out:
-        assert f"too wide for {width} characters, in comparison.csv: {', '.join(left_out)}" in text
+        assert f"too wide for {width} characters: {', '.join(left_out)}" in text
 
 
 def test_what_says_least_goes_first(table):

@@ -14,7 +14,7 @@ def render_table(table: Table, width: int, colour: bool) -> str:
     columns = [_text_column(table, column, colour) for column in table.columns if not column.extra]
     lines, left_out = render(columns, width)
     if left_out:
-        lines += ["", f"too wide for {width} characters, in comparison.csv: {', '.join(left_out)}"]
+        lines += ["", f"too wide for {width} characters: {', '.join(left_out)}"]
     if errors := _errors(table):
         lines += ["", *errors]
     return "\n".join(lines)
