@@ -161,10 +161,9 @@ def test_checkpoints_that_can_not_be(failure, tmp_path):
 def test_the_command_says_it_once_and_fails(vidseg, tmp_path, clip):
     done = vidseg(f"video={clip}", "model=square", "prompt=click", "prompt.points=[[999,3]]", "tracker=none")
     assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) <= 2
-    assert sum("prompt.points: [999, 3] lies outside the frame of 160x120" in line for line in lines) == 1
-    assert "Traceback" not in done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: prompt.points: [999, 3] lies outside the frame of 160x120")
+    assert done.stdout == ""
     (summary,) = tmp_path.glob("runs/*/*/summary.json")
     assert json.loads(summary.read_text())["status"] == "failed"
 
@@ -210,12 +209,25 @@ def test_a_run_folder_that_can_not_be_made(vidseg, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_one_bad_job_of_a_sweep_does_not_take_the_others_along(vidseg, tmp_path, clip):
+def test_hydra_s_variable_shows_the_traceback(vidseg, clip):
+    arguments = ("model=square", "prompt=click", "prompt.points=[[999,3]]", "tracker=none")
+    done = vidseg(f"video={clip}", *arguments, env={"HYDRA_FULL_ERROR": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "vidseg.job.JobFailed: prompt.points: [999, 3]" in done.stderr
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_one_bad_job_of_a_sweep_does_not_take_the_others_along(vidseg, tmp_path, clip, launcher):
+    if launcher == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     done = vidseg(
         "-m", f"video={clip}", "model=square", "prompt=click", "prompt.points=[[20,30]],[[999,3]],[[30,40]]",
-        "tracker=none", "hydra.sweep.dir=sweep", "output=[rle]",
+        "tracker=none", "hydra.sweep.dir=sweep", "output=[rle]", f"hydra/launcher={launcher}",
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr + done.stdout
+    assert "Error executing job" not in done.stderr + done.stdout
+    assert done.stderr.count("prompt.points: [999, 3] lies outside") == 1
     states = [json.loads(path.read_text())["status"] for path in sorted(tmp_path.glob("sweep/*/summary.json"))]
     assert states == ["finished", "failed", "finished"]

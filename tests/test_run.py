@@ -10,13 +10,21 @@ import time
 from pathlib import Path
 
 import av
+import cv2
+import fakes
 import numpy as np
 import pytest
 from conftest import ROOT, picture
 from PIL import Image
 from pycocotools import mask as coco
+from sources import ArraySource, click, moving_squares
 
 import vidseg as package
+from vidseg.meter import Meter
+from vidseg.output.samples import Samples
+from vidseg.runner import Parts
+from vidseg.runner import run as run_parts
+from vidseg.tracker.none import NoTracker
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -256,6 +264,43 @@ def test_no_space_left(tmp_path, clip, name):
         for count in (len(decoded(folder / "overlay.mp4")), len(lines(folder / "masks.jsonl"))):
             assert count - summary["frames"] in (0, 1)
     assert not (folder / "cutout.mp4").exists()
+
+
+class Slow(ArraySource):
+    """Takes 20 ms to read a frame."""
+
+    def __iter__(self):
+        for frame in super().__iter__():
+            time.sleep(0.02)
+            yield frame
+
+
+@pytest.mark.parametrize("segmenter", [fakes.Square(), fakes.Ahead()], ids=["in the loop", "in a thread"])
+def test_reading_is_extraction_wherever_the_segmenter_reads(tmp_path, segmenter):
+    source, prompts = Slow(moving_squares(10)), (click(0, 1, (20, 30, 1)),)
+    parts = Parts(source, prompts, {}, [], Samples(tmp_path, 100, prompts, 10), NoTracker())
+    meter = Meter()
+    assert run_parts(parts, segmenter, tmp_path, meter)
+    extract_ms = [record["time/extract_ms"] for record in lines(tmp_path / "frames.jsonl")]
+    assert np.median(extract_ms) >= 15
+    assert sum(extract_ms) <= 1e3 * meter.seconds["extract"] + 1
+    assert sum(meter.seconds.values()) <= meter.total()
+
+
+def test_threads_are_those_of_one_job(tmp_path, clip, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(fakes.BringsTorch, "torch", torch)
+    threads, opencv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    own = 1 + (threads == 1)
+    monkeypatch.delitem(sys.modules, "torch")  # as in a process in which nobody has imported it
+    run(tmp_path, clip, f"threads={own}", "output=[]")
+    found = []
+    for wanted in (own, "null"):
+        monkeypatch.delitem(sys.modules, "torch", raising=False)
+        run(tmp_path, clip, f"threads={wanted}", "output=[]", "model._target_=fakes.BringsTorch")
+        found.append(fakes.BringsTorch.threads)
+    assert found == [own, threads]
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, opencv_threads)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])

@@ -1,19 +1,21 @@
-"""The command: Hydra composes the configuration, run_job() runs it. Light: `--help` loads neither torch nor wandb."""
+"""The command: Hydra composes the configuration, run_job() runs it. ``--help`` loads neither torch nor wandb."""
 
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from vidseg import config as configuration
-from vidseg.errors import InputError
 from vidseg.config.overrides import explain
+from vidseg.errors import InputError
 from vidseg.sweep.videos import spread
 
 configuration.register()
@@ -21,7 +23,7 @@ configuration.register()
 
 @hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")
 def job(config: DictConfig) -> float | None:
-    """One job of a run or a sweep; returns the score that ``optimize`` names."""
+    """Runs one job, alone or in a sweep. Returns the score that ``optimize`` names."""
     settings = HydraConfig.get()
     if config.resume and settings.mode == RunMode.RUN:
         raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
@@ -36,35 +38,51 @@ def job(config: DictConfig) -> float | None:
     except KeyboardInterrupt:
         if settings.runtime.choices["hydra/launcher"] == "basic":
             raise
-        raise JobFailed("interrupted") from None  # in a process of its own it ends this job, not its neighbours
+        raise JobFailed("interrupted") from None  # in a process of its own: the other jobs go on
     return score(asdict(summary), config.optimize)
 
 
-def _relative(folder: str) -> Path:
-    """The path as a person would write it from here."""
-    path = Path(folder)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def main() -> None:
-    """Runs the command. Exit status 0, 1 after an error, 130 after Ctrl-C."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    # Hydra prints a traceback of its own for what happens outside the job (a run folder that can't be made, say)
-    # unless it is told to hand exceptions through.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    """Runs the command. Exit status: 0, 1 after an error, 130 after Ctrl-C.
+
+    HYDRA_FULL_ERROR=1 in the environment shows the traceback of an error.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        run()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors outside a job, too, instead of printing a traceback
+    JobReturn.return_value = property(_value, JobReturn.return_value.fset)  # type: ignore[assignment, attr-defined]
+    try:
+        run()
+    except Exception as error:
+        sys.exit(1 if type(error).__name__ == "JobFailed" else _message(error))
+
+
+def run() -> None:
+    """Hands the command's arguments to Hydra. Ctrl-C ends the process with status 130."""
     try:
         sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
-        if wants_traceback:
-            raise
-        sys.exit(1 if type(error).__name__ == "JobFailed" else _message(error))
+
+
+def _value(done: JobReturn) -> Any:
+    """Hydra's JobReturn.return_value, without printing the job's overrides: the error is on the console already."""
+    if done.status == JobStatus.FAILED:
+        raise done._return_value
+    assert done.status == JobStatus.COMPLETED
+    return done._return_value
+
+
+def _relative(folder: str) -> Path:
+    """The path, relative to the current folder if it lies in it."""
+    path = Path(folder)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _message(error: Exception) -> str:
-    """One line, or two of Hydra's own."""
+    """The error in one line, or in two if they are Hydra's."""
     if isinstance(error, CompactHydraException):
         return explain(error)
     if isinstance(error, InputError):
