@@ -1,7 +1,7 @@
-"""sam2's modules through torch.compile, each one graph for any number of clicks, objects and memories.
+"""sam2's modules through torch.compile: one graph of each for any number of clicks, objects and memories.
 
-Rotary codes are complex in sam2 (sam2/modeling/position_encoding.py), which the compiler can't generate code for; here
-they are the same rotation in real numbers.
+sam2's rotary encoding (sam2/modeling/position_encoding.py) is a product of complex numbers, for which the compiler
+can't generate code. Here it is the same rotation in real numbers.
 """
 
 import logging
@@ -28,24 +28,24 @@ def compile_modules(predictor: Any) -> None:
     side = predictor.sam_image_embedding_size
     for layer in predictor.memory_attention.layers:
         for attention in (layer.self_attn, layer.cross_attn_image):
-            in_reals(attention, side)
+            make_rotation_real(attention, side)
     for name, dynamic in _DYNAMIC.items():
         module = getattr(predictor, name)
         module.forward = torch.compile(module.forward, dynamic=dynamic, fullgraph=True)
 
 
-def in_reals(attention: Any, side: int) -> None:
-    """Has a ``RoPEAttention`` of sam2 turn features of ``side`` by ``side`` places in real numbers, in place."""
+def make_rotation_real(attention: Any, side: int) -> None:
+    """Makes a ``RoPEAttention`` of sam2 for ``side`` by ``side`` features compute in real numbers, in place."""
     device = attention.q_proj.weight.device
     attention.__class__ = _RealRoPEAttention
     attention.freqs_cis = attention.compute_cis(end_x=side, end_y=side).to(device)
 
 
 def warm_up(track: Callable[[Source, Sequence[Prompt]], Iterable[object]]) -> None:
-    """Has everything compiled that a run can meet, by tracking through the built-in clip; says how long that took.
+    """Compiles every graph that a run may need, by tracking through the built-in clip, and logs how long that took.
 
-    To the compiler one object, one memory and no pointer are special cases, and two of each stand for all others; the
-    mask decoder is another one for a single click, for several points, and for a mask.
+    The compiler makes a graph of its own for one object, for one memory and for no object pointer; a second graph
+    serves all other numbers. The mask decoder has three: for one click, for several points, and for a mask.
     """
     began = time.perf_counter()
     clip = SampleSource(0, frames=range(4))
@@ -55,7 +55,7 @@ def warm_up(track: Callable[[Source, Sequence[Prompt]], Iterable[object]]) -> No
         [_click(0, 1, 1)],
         [_click(0, 1, 2)],
         [Prompt(0, number, mask_hw=mask_hw) for number in (1, 2)],
-        [_click(0, 1, 1), _click(2, 2, 2), _click(2, 2, 1)],  # one that comes later, and one that corrects it
+        [_click(0, 1, 1), _click(2, 2, 2), _click(2, 2, 1)],  # an object that is prompted later, and its correction
     ):
         for _ in track(clip, prompts):
             pass
@@ -68,26 +68,26 @@ def _click(frame_index: int, object_id: int, points: int) -> Prompt:
 
 
 class _RealRoPEAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no types
-    """sam2's ``RoPEAttention`` in real numbers; its codes are tables of cosines and sines (N, C / 2)."""
+    """sam2's ``RoPEAttention`` (sam2/modeling/sam/transformer.py) in real numbers."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
-        """q (B, N, C), k and v (B, M, D) to (B, N, C); the last ``num_k_exclude_rope`` keys have no place."""
+        """q (B, N, C), k and v (B, M, D) to (B, N, C); the last ``num_k_exclude_rope`` keys have no position."""
         q, k, v = (
             self._separate_heads(project(x), self.num_heads)
             for project, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
         )
-        codes = torch.view_as_real(self.freqs_cis)
-        placed = k.shape[2] - num_k_exclude_rope
-        k = torch.cat([_turn(k[:, :, :placed], codes), k[:, :, placed:]], 2)
-        seen = F.scaled_dot_product_attention(_turn(q, codes), k, v)
-        result: Tensor = self.out_proj(self._recombine_heads(seen))
+        cos_sin = torch.view_as_real(self.freqs_cis)
+        rotated = k.shape[2] - num_k_exclude_rope
+        k = torch.cat([_rotate(k[:, :, :rotated], cos_sin), k[:, :, rotated:]], 2)
+        attended = F.scaled_dot_product_attention(_rotate(q, cos_sin), k, v)
+        result: Tensor = self.out_proj(self._recombine_heads(attended))
         return result
 
 
-def _turn(x: Tensor, codes: Tensor) -> Tensor:
-    """Rotary codes (N, C / 2, 2) on x (B, heads, r N, C)."""
-    b, heads, places, channels = x.shape
-    pairs = x.float().reshape(b, heads, places // len(codes), len(codes), channels // 2, 2)
-    even, odd, cos, sin = pairs[..., 0], pairs[..., 1], codes[..., 0], codes[..., 1]
-    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1)
-    return turned.reshape(x.shape).type_as(x)
+def _rotate(x: Tensor, cos_sin: Tensor) -> Tensor:
+    """Applies the rotary encoding (N, C / 2, 2) to x (B, heads, r N, C)."""
+    b, heads, tokens, channels = x.shape
+    pairs = x.float().reshape(b, heads, tokens // len(cos_sin), len(cos_sin), channels // 2, 2)
+    even, odd, cos, sin = pairs[..., 0], pairs[..., 1], cos_sin[..., 0], cos_sin[..., 1]
+    rotated = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1)
+    return rotated.reshape(x.shape).type_as(x)

@@ -1,68 +1,78 @@
-"""sam2's modules on a CPU, near the machine's matrix rate. Knows nothing about frames.
+"""sam2's modules in float32 on a CPU, near the machine's rate of matrix products. Knows nothing about frames.
 
 Attention to memories: sam2's values are a linear map of the memories, v = W m + b, and unlike the keys they carry no
-rotary code. The rows of a softmax add up to one, so that softmax(q k) (W m + b) = W (softmax(q k) m) + b: 64 channels
+rotary encoding. The rows of a softmax add up to one, so softmax(q k) (W m + b) = W (softmax(q k) m) + b: 64 channels
 are added up instead of 256. With seven memories at 1024 pixels this is 300 instead of 480 GFLOP a frame.
 
-Linear layers: oneDNN's product is 1.1 to 1.6 times as fast as MKL's on an AMD EPYC (Zen 4), and applies the GELU of
-Hiera's MLPs while a block is in the cache. Hiera's blocks have a module of their own.
+Linear layers are oneDNN's (``vidseg.model.fast.operators``), and Hiera's blocks are ``vidseg.model.fast.hiera``'s.
 
-Sums come in another order than upstream's: logits differ by some 1e-6 of their deviation.
+Sums are added in another order than upstream's: logits differ by some 1e-6 of their deviation.
 """
 
+import logging
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseg.model.fast.hiera import hasten_hiera, some_at_a_time
+from vidseg.model.fast.hiera import accelerate_hiera, split_for_cache
+from vidseg.model.fast.operators import linear, linear_works, pack
 from vidseg.model.sam2.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
 
-# Scores held at a time: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times slower)
+logger = logging.getLogger(__name__)
+
+# Attention scores in memory at once: 16 MiB stay in the cache from product to softmax to product (64 MiB: 1.3 times
+# slower)
 _SCORES = 4 << 20
-_ROWS = 64  # of queries at least: below, the products get slow
+_QUERIES = 64  # at least: products of fewer rows get slow
 
 
 def accelerate_cpu(predictor: Any) -> None:
-    """Makes the modules of a sam2 model work like that, in place, once its weights are loaded: as their classes'
-    subclasses (sam2 asks for the class)."""
+    """Makes the modules of a sam2 predictor faster, in place, once its weights are loaded.
+
+    A module gets a subclass of its class, since sam2 asks for the class. Warns if oneDNN's operators don't work here.
+    """
+    if not linear_works():
+        logger.warning("oneDNN's linear operators are missing or wrong in torch %s; plain ones run", torch.__version__)
     for layer in predictor.memory_attention.layers:
-        layer.__class__ = _Layer
+        layer.__class__ = _MemoryLayer
         cross = layer.cross_attn_image
         if cross.num_heads == 1 and cross.kv_in_dim < cross.internal_dim and cross.rope_k_repeat:
-            cross.__class__ = _NarrowAttention
-    hasten_hiera(predictor.image_encoder.trunk)
-    _compose(predictor)
+            cross.__class__ = _MemoryAttention
+    accelerate_hiera(predictor.image_encoder.trunk)
+    _merge_convolutions(predictor)
     for module in predictor.modules():
         if type(module) is PositionEmbeddingSine:
-            module.__class__ = _Places
-        elif _ONEDNN and type(module) is MLP and module.num_layers == 2 and type(module.act) is nn.GELU:
+            module.__class__ = _CachedPositions
+        elif type(module) is MLP and module.num_layers == 2 and type(module.act) is nn.GELU:
             module.__class__ = _FusedMLP
-        elif _ONEDNN and type(module) is nn.Linear:
-            module.__class__ = _Linear
-        elif _ONEDNN and type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1):
+        elif type(module) is nn.Linear:
+            module.__class__ = _PackedLinear
+        elif type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1):
             module.__class__ = _PointwiseConv
 
 
-def _compose(predictor: Any) -> None:
-    """The finest features go through two convolutions of 1 by 1, the neck's and the mask decoder's ``conv_s0`` or
-    ``conv_s1``, and nothing else reads what is between: one does, of 96 by 32 instead of 96 by 256 by 32."""
+def _merge_convolutions(predictor: Any) -> None:
+    """Makes one 1x1 convolution (96 to 32 channels) of two (96 to 256 to 32) at each of the two finest levels.
+
+    The first is the neck's, the second the mask decoder's ``conv_s0`` or ``conv_s1``. Levels whose 256 channels are
+    also added to another level keep both.
+    """
     neck, decoder = predictor.image_encoder.neck, predictor.sam_mask_decoder
     for level, name in enumerate(("conv_s0", "conv_s1") if predictor.use_high_res_features_in_sam else ()):
-        lateral, after = neck.convs[-1 - level].conv, getattr(decoder, name)
-        if lateral.kernel_size == after.kernel_size == (1, 1) and not {level - 1, level} & {*neck.fpn_top_down_levels}:
-            both = nn.Conv2d(lateral.in_channels, after.out_channels, 1)
-            first, second = lateral.weight.flatten(1).double(), after.weight.flatten(1).double()
+        first, second = neck.convs[-1 - level].conv, getattr(decoder, name)
+        if first.kernel_size == second.kernel_size == (1, 1) and not {level - 1, level} & {*neck.fpn_top_down_levels}:
+            merged = nn.Conv2d(first.in_channels, second.out_channels, 1)
+            first_dc, second_dc = first.weight.flatten(1).double(), second.weight.flatten(1).double()
             with torch.no_grad():
-                both.weight.copy_((second @ first)[:, :, None, None])
-                both.bias.copy_(second @ lateral.bias.double() + after.bias)  # type: ignore[union-attr]
-            neck.convs[-1 - level].conv = both
+                merged.weight.copy_((second_dc @ first_dc)[:, :, None, None])
+                merged.bias.copy_(second_dc @ first.bias.double() + second.bias)  # type: ignore[union-attr]
+            neck.convs[-1 - level].conv = merged
             setattr(decoder, name, nn.Identity())
 
 
-class _Layer(MemoryAttentionLayer):  # type: ignore[misc]  # sam2 has no types
-    """sam2's ``MemoryAttentionLayer`` (sam2/modeling/memory_attention.py), its MLP on some places at a time."""
+class _MemoryLayer(MemoryAttentionLayer):  # type: ignore[misc]  # sam2 has no types
+    """sam2's ``MemoryAttentionLayer`` (sam2/modeling/memory_attention.py), its MLP a cacheful of tokens at a time."""
 
     def forward(
         self, tgt: Tensor, memory: Tensor, pos: Tensor, query_pos: Tensor, num_k_exclude_rope: int = 0
@@ -70,107 +80,88 @@ class _Layer(MemoryAttentionLayer):  # type: ignore[misc]  # sam2 has no types
         """tgt (B, N, C) and memory (B, M, D) to (B, N, C)."""
         tgt = self._forward_sa(tgt, query_pos)
         tgt = self._forward_ca(tgt, memory, query_pos, pos, num_k_exclude_rope).contiguous()
-        for places in some_at_a_time(tgt, self.dim_feedforward):
-            places += self.linear2(self.activation(self.linear1(self.norm3(places))))
+        for tokens in split_for_cache(tgt, self.dim_feedforward):
+            tokens += self.linear2(self.activation(self.linear1(self.norm3(tokens))))
         return tgt
 
 
-class _NarrowAttention(RoPEAttention):  # type: ignore[misc]
-    """sam2's ``RoPEAttention`` (sam2/modeling/sam/transformer.py) with one head."""
+class _MemoryAttention(RoPEAttention):  # type: ignore[misc]
+    """sam2's ``RoPEAttention`` (sam2/modeling/sam/transformer.py) with one head, its values mapped after the sum."""
 
     freqs_cis: Tensor
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
-        """q (B, N, C), k and v (B, M, D) to (B, N, C); the last ``num_k_exclude_rope`` keys have no place."""
+        """q (B, N, C), k and v (B, M, D) to (B, N, C); the last ``num_k_exclude_rope`` keys have no position."""
         queries, keys = self.q_proj(q), self.k_proj(k)
         if len(self.freqs_cis) != queries.shape[1]:
             side = int(queries.shape[1] ** 0.5)
             self.freqs_cis = self.compute_cis(end_x=side, end_y=side)
-        _turn(queries, self.freqs_cis)
-        _turn(keys[:, : keys.shape[1] - num_k_exclude_rope], self.freqs_cis)
+        _rotate(queries, self.freqs_cis)
+        _rotate(keys[:, : keys.shape[1] - num_k_exclude_rope], self.freqs_cis)
         queries *= queries.shape[-1] ** -0.5
-        seen = torch.stack([_attend(*each) for each in zip(queries, keys, v, strict=True)])
-        result: Tensor = self.out_proj(self.v_proj(seen))
+        attended = torch.stack([_attention(*qkv) for qkv in zip(queries, keys, v, strict=True)])
+        result: Tensor = self.out_proj(self.v_proj(attended))
         return result
 
 
-class _Linear(nn.Linear):
-    """Its weights are brought into oneDNN's blocks at the first call, for as many rows as come then."""
+class _PackedLinear(nn.Linear):
+    """A linear layer whose weights are packed at the first call, for as many rows as that has."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _product(input, self.packed(input), self.bias)
+        return linear(input, self.packed(input), self.bias)
 
     def packed(self, input: Tensor) -> Tensor:
-        """Instead of the plain weights, which nobody reads any more."""
+        """The packed weights; the plain ones are freed."""
         if "weight" in self._parameters:
             plain = self.weight.detach()
             del self.weight
-            self.weight = _packed(plain, input.numel() // self.in_features)
+            self.weight = pack(plain, input.numel() // self.in_features)
         return self.weight
 
 
 class _PointwiseConv(nn.Conv2d):
-    """1 by 1: a linear layer where the channels of a place lie together, as they come from Hiera."""
+    """A 1x1 convolution: a linear layer where channels are last in memory, as Hiera's are."""
 
     def forward(self, input: Tensor) -> Tensor:
-        places = input.permute(0, 2, 3, 1)
-        if not places.is_contiguous():
+        x_nhwc = input.permute(0, 2, 3, 1)
+        if not x_nhwc.is_contiguous():
             return super().forward(input)
-        return _product(places, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return linear(x_nhwc, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
-class _Places(PositionEmbeddingSine):  # type: ignore[misc]
-    """sam2's ``PositionEmbeddingSine`` (sam2/modeling/position_encoding.py), which copies its codes for each frame."""
+class _CachedPositions(PositionEmbeddingSine):  # type: ignore[misc]
+    """sam2's ``PositionEmbeddingSine`` (sam2/modeling/position_encoding.py), which copies its result for each frame."""
 
     def _pe(self, B: int, device: Any, *cache_key: int) -> Tensor:  # noqa: N803
         if cache_key not in self.cache:
             super()._pe(1, device, *cache_key)
-        codes: Tensor = self.cache[cache_key].to(device)
-        return codes.expand(B, -1, -1, -1)
+        positions: Tensor = self.cache[cache_key].to(device)
+        return positions.expand(B, -1, -1, -1)
 
 
 class _FusedMLP(MLP):  # type: ignore[misc]
-    """sam2's ``MLP`` (sam2/modeling/sam2_utils.py) of two layers with a GELU between them."""
+    """sam2's ``MLP`` (sam2/modeling/sam2_utils.py) of two layers, the GELU between them applied in the first."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) to (..., D)."""
         first, last = self.layers
-        hidden = torch.ops.mkldnn._linear_pointwise(x, first.packed(x), first.bias, "gelu", [], "none")
-        return last(hidden)  # type: ignore[no-any-return]
+        return last(linear(x, first.packed(x), first.bias, "gelu"))  # type: ignore[no-any-return]
 
 
-def _turn(x: Tensor, codes: Tensor) -> None:
-    """Rotary codes (N, C / 2), complex, on x (B, r N, C), in place; sam2 makes four copies."""
-    places = torch.view_as_complex(x.view(len(x), -1, len(codes), codes.shape[1], 2))
-    places *= codes
+def _rotate(x: Tensor, freqs_cis: Tensor) -> None:
+    """Applies the rotary encoding (N, C / 2), complex, to x (B, r N, C) in place; sam2 makes four copies."""
+    tokens = torch.view_as_complex(x.view(len(x), -1, len(freqs_cis), freqs_cis.shape[1], 2))
+    tokens *= freqs_cis
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q kᵀ) v for q (N, C), k (M, C), v (M, D), some rows at a time."""
-    step = max(_ROWS, _SCORES // len(k) // _ROWS * _ROWS)
+def _attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q kᵀ) v (N, D) for q (N, C), k (M, C) and v (M, D), a cacheful of scores at a time."""
+    step = max(_QUERIES, _SCORES // len(k) // _QUERIES * _QUERIES)
     keys, values = k, v.T.contiguous()
     if step < len(q):
-        keys, values = _packed(keys, step), _packed(values, step)
+        keys, values = pack(keys, step), pack(values, step)
     rows = []
     for part in torch.split(q, step):
-        scores = _product(part, keys)
-        rows.append(_product(torch.softmax(scores, -1, out=scores), values))
+        scores = linear(part, keys)
+        rows.append(linear(torch.softmax(scores, -1, out=scores), values))
     return torch.cat(rows)
-
-
-# oneDNN's product x wᵀ: 1.2 times as fast as torch.mm (MKL) on the shapes here, on an AMD EPYC (Zen 4)
-_ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def _packed(weight: Tensor, rows: int) -> Tensor:
-    if not _ONEDNN:
-        return weight
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-    return packed
-
-
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if not _ONEDNN:
-        return F.linear(x, weight, bias)
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return product

@@ -1,34 +1,39 @@
-"""int8 on a CPU: weights rounded once, inputs as they come (dynamic quantisation), an opt-in.
+"""int8 on a CPU, an opt-in: weights are rounded once, inputs at every call (dynamic quantisation).
 
 The linear layers of Hiera and of the memory attention are 60% of a frame's time at 256 pixels. Their weights become
-int8 with a scale for each output channel, their inputs uint8 with a scale and a zero for each call, sums are int32; the
-rest stays float32. oneDNN does the products (the operators that torch's compiler uses for quantised models). Masks
-change a little: how much is measured, not promised.
+int8 with a scale for each output channel, their inputs uint8 with a scale and a zero for each call; sums are int32, all
+else stays float32. oneDNN computes the products, as in models that torch's compiler quantises.
 """
 
+import logging
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vidseg.errors import InputError
+from vidseg.model.fast.operators import int8_limit, int8_linear, int8_pack
 from vidseg.model.sam2.upstream import MLP
 
-_AVAILABLE = hasattr(torch.ops.onednn, "qlinear_prepack") and torch._C._has_mkldnn
+logger = logging.getLogger(__name__)
 
 
 def quantize(predictor: Any) -> None:
-    """Makes the linear layers of the image encoder and the memory attention work like that, in place.
+    """Quantises the linear layers of the image encoder and the memory attention, in place.
 
-    Raises InputError where torch comes without oneDNN.
+    A CPU whose sums of products saturate gets weights of 7 instead of 8 bits, and a warning. Raises InputError where
+    oneDNN's operators are missing or wrong.
     """
-    if not _AVAILABLE:
-        raise InputError("model.quantize: int8 needs a torch with oneDNN, which this one is not; say null")
+    limit = int8_limit()
+    if limit is None:
+        raise InputError("model.quantize: int8 needs a torch with oneDNN that multiplies int8 here; say null")
+    if limit < 127:
+        logger.warning("model.quantize=int8: this CPU lacks VNNI, weights get 7 bits instead of 8; masks change more")
     for part in (predictor.image_encoder, predictor.memory_attention):
         for module in part.modules():
             if isinstance(module, nn.Linear):
                 module.__class__ = _Int8Linear
-                _pack(module)
+                _quantize_weight(module, limit)
             elif isinstance(module, MLP) and module.num_layers == 2 and type(module.act) is nn.GELU:
                 module.__class__ = _Int8MLP
 
@@ -36,10 +41,9 @@ def quantize(predictor: Any) -> None:
 class _Int8Linear(nn.Linear):
     packed: Tensor
     scales: Tensor
-    zeros: Tensor
 
     def forward(self, input: Tensor) -> Tensor:
-        return _product(input, self, "none")
+        return _linear(input, self)
 
 
 class _Int8MLP(MLP):  # type: ignore[misc]  # sam2 has no types
@@ -48,22 +52,18 @@ class _Int8MLP(MLP):  # type: ignore[misc]  # sam2 has no types
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) to (..., D)."""
         first, last = self.layers
-        return _product(_product(x, first, "gelu"), last, "none")
+        return _linear(_linear(x, first, "gelu"), last)
 
 
-def _pack(linear: Any) -> None:
-    weight = linear.weight.detach()
-    linear.scales = (weight.abs().amax(1) / 127).clamp_min(1e-12)
-    linear.zeros = torch.zeros(len(weight), dtype=torch.long)
-    linear.packed = torch.ops.onednn.qlinear_prepack((weight / linear.scales[:, None]).round().to(torch.int8), None)
+def _quantize_weight(layer: Any, limit: int) -> None:
+    weight = layer.weight.detach()
+    layer.scales = (weight.abs().amax(1) / limit).clamp_min(1e-12)
+    layer.packed = int8_pack((weight / layer.scales[:, None]).round().to(torch.int8))
 
 
-def _product(x: Tensor, linear: Any, then: str) -> Tensor:
+def _linear(x: Tensor, layer: Any, activation: str = "none") -> Tensor:
     low, high = (float(end) for end in torch.aminmax(x))
     scale = max((max(high, 0.0) - min(low, 0.0)) / 255, 1e-12)
     zero = round(-min(low, 0.0) / scale)
     rounded = torch.add(x.new_full((), zero + 0.5), x, alpha=1 / scale).clamp_(0, 255).to(torch.uint8)
-    product: Tensor = torch.ops.onednn.qlinear_pointwise(
-        rounded, scale, zero, linear.packed, linear.scales, linear.zeros, linear.bias, 1.0, 0, x.dtype, then, [], "none"
-    )
-    return product
+    return int8_linear(rounded, scale, zero, layer.packed, layer.scales, layer.bias, activation)
