@@ -40,17 +40,18 @@ def test_click_defaults_to_positive_labels():
     ("call", "message"),
     [
         (lambda: prompt.click(SOURCE, None, None, 0, 1), "prompt.points: missing"),
-        (lambda: prompt.click(SOURCE, [], None, 0, 1), "prompt.points: [] is not a list"),
+        (lambda: prompt.click(SOURCE, [], None, 0, 1), "prompt.points: [] is not [[x, y], ...]"),
         (lambda: prompt.click(SOURCE, [[64, 4]], None, 0, 1), "prompt.points: [64, 4] lies outside the frame of 64x48"),
         (lambda: prompt.click(SOURCE, [[-1, 4]], None, 0, 1), "prompt.points: [-1, 4] lies outside"),
-        (lambda: prompt.click(SOURCE, [[math.nan, 4]], None, 0, 1), "prompt.points: [nan, 4] is not [x, y]"),
-        (lambda: prompt.click(SOURCE, [["a", 4]], None, 0, 1), "prompt.points: [a, 4] is not [x, y]"),
-        (lambda: prompt.click(SOURCE, [3, 4], None, 0, 1), "prompt.points: 3 is not [x, y]"),
+        (lambda: prompt.click(SOURCE, [[math.nan, 4]], None, 0, 1), "prompt.points: [[nan, 4]] is not [[x, y], ...]"),
+        (lambda: prompt.click(SOURCE, [["a", 4]], None, 0, 1), "prompt.points: [['a', 4]] is not [[x, y], ...]"),
+        (lambda: prompt.click(SOURCE, [3, 4], None, 0, 1), "prompt.points: [3, 4] is not [[x, y], ...]"),
         (lambda: prompt.click(SOURCE, [[3, 4]], [1, 0], 0, 1), "prompt.labels: 2 labels for 1 points"),
         (lambda: prompt.click(SOURCE, [[3, 4]], [2], 0, 1), "prompt.labels: [2]; a label is 1"),
         (lambda: prompt.click(SOURCE, [[3, 4]], None, 10, 1), "prompt.frame: 10 is beyond the last frame of clip.mp4"),
-        (lambda: prompt.click(SOURCE, [[3, 4]], None, -1, 1), "prompt.frame: -1 is not a frame number"),
-        (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 0), "prompt.object: 0 is not an object id"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, -1, 1), "prompt.frame: -1 is not an integer from 0 on"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 0), "prompt.object: 0 is not an integer from 1 on"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 255), "prompt.object: 255 is not an object id; ids go from 1"),
         (lambda: prompt.box(SOURCE, None, 0, 1), "prompt.box: missing"),
         (lambda: prompt.box(SOURCE, [1, 2, 3], 0, 1), "prompt.box: [1, 2, 3] is not [x0, y0, x1, y1]"),
         (lambda: prompt.box(SOURCE, [30, 2, 3, 20], 0, 1), "prompt.box: [30, 2, 3, 20] is inside out"),
@@ -193,7 +194,28 @@ def test_bboxes_of_the_notebook_widget():
         Prompt.from_bboxes([])
 
 
-def test_prompts_made_in_python_are_checked_too():
-    outside = Prompt(0, 1, points_xy=np.array([[99, 1]], np.float32), labels=np.array([1], np.int32))
-    with pytest.raises(InputError, match=r"points: \[99.0, 1.0\] lies outside"):
-        prompt.check(SOURCE, [outside])
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            {"points_xy": [[5, 5], [99, 1]]},
+            "points: [99, 1] lies outside the frame of 64x48; x goes from 0 to 63, y from",
+        ),
+        ({"points_xy": [[3.5, -0.25]]}, "points: [3.5, -0.25] lies outside"),
+        ({"box_xyxy": [1, 2, 30, 49]}, "box: [1, 2, 30, 49] lies outside the frame of 64x48"),
+        ({"mask_hw": np.ones((20, 30), bool)}, "mask is 30x20, the video is 64x48; a mask has the video's size"),
+        ({"mask_hw": np.zeros((48, 64), bool)}, "mask is empty; it marks no pixel"),
+        ({"points_xy": [[5, 5]], "frame_index": 10}, "frame: 10 is beyond the last frame of clip.mp4, which is 9"),
+        ({"points_xy": [[5, 5]], "frame_index": 3}, "frame: 3 is not among the extracted frames (0 to 8, 5 of them;"),
+        ({"points_xy": [[5, 5]], "object_id": 255}, "object: 255 is not an object id; ids go from 1 to 254"),
+    ],
+)
+def test_prompts_made_in_python_are_checked_too(made, message):
+    fits = Prompt(0, 1, points_xy=[[63, 47]], box_xyxy=[0, 0, 64, 48])
+    wrong = Prompt(**{"frame_index": 0, "object_id": 2, **made})
+    source: Any = Clip(frames=range(0, 10, 2))
+    prompt.check(source, [fits])
+    with pytest.raises(InputError) as raised:
+        prompt.check(source, [fits, wrong])
+    assert str(raised.value).startswith(f"prompt of object {wrong.object_id}: {message}")
+    assert len(str(raised.value).splitlines()) == 1
