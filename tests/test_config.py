@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_class, get_method
 from omegaconf import OmegaConf
 
 from vidseg import config as configuration
 from vidseg.config import resolvers
+from vidseg.config.parts import locate
 
 pytestmark = pytest.mark.usefixtures("own_hydra")
 
@@ -32,14 +32,14 @@ def test_every_choice_composes_and_names_something_real(choice):
     listed = group in ("output", "metric")
     config = composed(f"{group}=[{name}]" if listed else f"{group}={name}")
     node = config[group][name] if listed else config[group]
-    target = node.get("_target_")
     if group == "precision":
         assert node.name == name
-    else:
-        found = get_method(target) if group == "prompt" else get_class(target)
-        assert found.__module__.startswith("vidseg.")
+        return
+    found = locate(f"{group}._target_", node._target_)
+    assert callable(found)
+    assert found.__module__.startswith("vidseg.")
     if "render" in node:
-        assert callable(get_method(node.render))
+        assert callable(locate("render", node.render))
 
 
 def test_every_choice_says_what_it_is():

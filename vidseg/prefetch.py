@@ -1,6 +1,8 @@
-"""The only threads: an iterator run ahead of its consumer, and a consumer run behind its producer.
+"""The only threads of vidseg: ``prefetch`` and ``ahead`` compute items before they are needed, Background uses them up
+after they are handed over.
 
-Both hold a bounded number of items, hand exceptions across, and end their thread before they return control.
+All of them hold a bounded number of items, raise a thread's exception in the caller, and have ended their thread when
+they are closed.
 """
 
 import queue
@@ -15,17 +17,17 @@ R = TypeVar("R")
 
 
 class _End:
-    """What the thread sends last: nothing more comes, because of ``error`` if there is one."""
+    """The last thing in a queue: no more items come, because of ``error`` if there is one."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
-    """Yields what ``items`` yields, computed up to ``depth`` items ahead in a thread.
+    """Yields what ``items`` yields; a thread computes up to ``depth`` items ahead.
 
-    An exception in ``items`` is raised here after the items before it. Closing the generator stops the thread (at
-    the next item) and closes ``items`` in it.
+    An exception of ``items`` is raised after the items before it. Closing the generator ends the thread after the item
+    that it computes, and closes ``items`` in the thread.
     """
     ready: queue.Queue[T | _End] = queue.Queue(depth)
     stopped = threading.Event()
@@ -66,9 +68,10 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
 
 
 def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Generator[tuple[T, R]]:
-    """Yields (item, function(item)); those of the next ``depth`` items run in as many threads meanwhile.
+    """Yields pairs (item, function(item)), in order; ``depth`` threads call ``function`` for the next ``depth`` items.
 
-    ``items`` are taken here. What they or ``function`` raise is raised after the pairs before it.
+    ``items`` is iterated in the caller's thread. An exception of ``items`` or ``function`` is raised after the pairs
+    before it.
     """
     iterator = iter(items)
     waiting: deque[tuple[T, Future[R]]] = deque()
@@ -91,11 +94,45 @@ def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Gen
         raise error
 
 
-class Background(Generic[T]):
-    """Calls ``consume(item)`` for every item put, in order, in a thread; at most ``depth`` items wait.
+def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
+    """Yields ``size`` items at a time, at the end what is left; what ``items`` raises is raised after those before."""
+    chunk: list[T] = []
+    try:
+        for item in items:
+            chunk.append(item)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except Exception:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
-    The first exception of ``consume`` ends its work: it is raised by the next ``put`` or by ``close``, and later items
-    are dropped, so that a producer never waits for a consumer that is gone.
+
+def one_behind(items: Iterable[T]) -> Generator[T]:
+    """Yields every item after the next has been taken; what ``items`` raises is raised after the items before it.
+
+    A frame is queued on a GPU when it is taken, and waited for when its masks are read: so the GPU has the next one to
+    do while the consumer waits for this one and works on it.
+    """
+    former: list[T] = []
+    try:
+        for item in items:
+            yield from former
+            former = [item]
+    except Exception:
+        yield from former
+        raise
+    yield from former
+
+
+class Background(Generic[T]):
+    """Calls ``consume(item)`` in a thread for every item that is put, in order; at most ``depth`` items wait.
+
+    After the first exception of ``consume`` items are dropped, so that ``put`` doesn't wait for ever. The next ``put``
+    and ``close`` raise the exception.
     """
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4) -> None:
@@ -114,13 +151,13 @@ class Background(Generic[T]):
                     self._error = error
 
     def put(self, item: T) -> None:
-        """Queues an item, waiting while ``depth`` others are queued. Raises what ``consume`` raised before."""
+        """Queues an item; waits while ``depth`` others are queued. Raises what ``consume`` has raised."""
         if self._error is not None:
             raise self._error
         self._waiting.put(item)
 
     def close(self) -> None:
-        """Waits until everything put has been consumed, then ends the thread. Raises what ``consume`` raised."""
+        """Waits for all queued items, then ends the thread. Raises what ``consume`` has raised."""
         if self._thread.is_alive():
             self._waiting.put(_End())
             self._thread.join()

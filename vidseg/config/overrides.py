@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf object to in a command's KEY=VALUE, in one line: the value, what is allowed, what to do."""
+"""Errors of Hydra and OmegaConf about a KEY=VALUE, in one line: the value, what is allowed, what to do."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +9,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from vidseg import config as configuration
 
-# What a choice that Hydra doesn't know asks for: the extra of pyproject.toml that brings it.
+# Choices that are there only after an extra of pyproject.toml is installed.
 EXTRAS = {
     "hydra/launcher/joblib": "parallel",
     "hydra/launcher/submitit_local": "slurm",
@@ -20,7 +20,7 @@ EXTRAS = {
 
 
 def explain(error: CompactHydraException) -> str:
-    """The message for a person; Hydra's own where it is about something else than a key, a choice or a value."""
+    """The error in one line if it is about a key, a choice or a value; else Hydra's own message."""
     cause = error.__cause__
     if isinstance(error, MissingConfigException):
         return _choice(error)
@@ -36,15 +36,15 @@ def _choice(error: MissingConfigException) -> str:
     if missing in EXTRAS:
         return f"{missing}: not installed; pip install 'vidseg[{EXTRAS[missing]}]' brings it"
     group, _, choice = missing.rpartition("/")
-    # Of a list (output=[cutout,gif]) Hydra says that it can't load one, not which there are
+    # For a list (output=[cutout,gif]) Hydra gives no options
     names = error.options or [path.stem for path in _files(group)]
     return f"{group}: there is no {choice!r}; choose from {', '.join(names)}" if group and names else str(error)
 
 
 def _key(key: str, node: DictConfig) -> str:
-    """Of a key that ``node`` hasn't."""
+    """The message for a key that ``node`` doesn't have: the choice it belongs to, a similar key, or all keys."""
     group, _, name = key.rpartition(".")
-    known = [str(each) for each in node if each != "hydra" and not str(each).startswith("_")]
+    known = [str(name) for name in node if name != "hydra" and not str(name).startswith("_")]
     if others := [path.stem for path in _files(group) if name in OmegaConf.load(path)]:
         return f"{key}: unknown key; it belongs to {group}={', '.join(others)}"
     if near := get_close_matches(name, known, 1):
@@ -53,5 +53,5 @@ def _key(key: str, node: DictConfig) -> str:
 
 
 def _files(group: str) -> list[Path]:
-    """The choices of a group; what lies beside the groups is none."""
+    """The YAML files of a group's choices."""
     return sorted(Path(configuration.folder(), group).glob("*.yaml")) if group else []

@@ -1,6 +1,6 @@
-"""Values that the configuration computes: `${slug:…}`, `${sweep_group:}`, … Knows nothing about what they are for.
+"""Functions that YAML files can call: `${slug:…}`, `${stem:…}`, `${sweep_group:}`, …
 
-Those that speak of a sweep look at Hydra's own settings, which exist while a job runs, and are empty anywhere else.
+Those about a sweep read Hydra's settings, which exist only while Hydra runs a job.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ TAG_LENGTH = 64  # W&B refuses longer ones
 
 
 def slug(overrides: str) -> str:
-    """A folder name for a sweep's job: its overrides without what file systems mind, at most 100 characters."""
+    """The folder name of a sweep's job: its overrides with safe characters only, at most 100 of them."""
     name = re.sub(r"[^\w.=,+-]+", "_", overrides)
     if len(name) > 100:
         name = f"{name[:91]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
@@ -25,13 +25,13 @@ def slug(overrides: str) -> str:
 
 
 def stem(video: str) -> str:
-    """A video's name: that of its folder of frames, or its file's without the suffix."""
+    """The name of a video: of its folder of frames, or of its file without the suffix."""
     path = Path(video).expanduser()
     return path.resolve().name if path.is_dir() else path.stem
 
 
 def sweep_group(folder: str | None = None) -> str | None:
-    """The W&B group of a sweep: its folder as date/time, or its name if the user chose one; None for a single run."""
+    """The W&B group of a sweep: "date/time", or the name of a folder that the user chose; None for a single run."""
     if folder is None:
         if (job := _sweep_job()) is None:
             return None
@@ -42,12 +42,12 @@ def sweep_group(folder: str | None = None) -> str | None:
 
 
 def sweep_job_type() -> str | None:
-    """``sweep`` in a sweep, else None."""
+    """The W&B job type: "sweep" in a sweep, else None."""
     return None if _sweep_job() is None else "sweep"
 
 
 def sweep_tags(video: str) -> list[str]:
-    """What a sweep's job is made of, for W&B's list of runs; [] for a single run, and where WANDB_TAGS has some."""
+    """The W&B tags of a sweep's job: model, precision, prompt, video. Empty in a single run and with WANDB_TAGS."""
     if (job := _sweep_job()) is None or os.environ.get("WANDB_TAGS"):
         return []
     made_of = {name: job.runtime.choices[name] for name in ("model", "precision", "prompt")} | {"video": stem(video)}
@@ -55,7 +55,7 @@ def sweep_tags(video: str) -> list[str]:
 
 
 def gpu(count: int) -> int:
-    """The GPU, 0 to ``count`` - 1, of a sweep's job by its number; 0 for a single run."""
+    """A GPU number from 0 to ``count`` - 1: that of a sweep's job modulo ``count``; 0 for a single run."""
     if count < 1:
         raise InputError(f"gpu: {count} is not a number of GPUs; device='cuda:${{gpu:2}}' spreads jobs over two")
     job = _sweep_job()
@@ -63,7 +63,7 @@ def gpu(count: int) -> int:
 
 
 def _sweep_job() -> DictConfig | None:
-    """Hydra's settings of the job of a sweep that this process runs now, if it does."""
+    """Hydra's settings, if this process runs a job of a sweep now; else None."""
     if not HydraConfig.initialized():
         return None
     settings = HydraConfig.get()
@@ -72,6 +72,6 @@ def _sweep_job() -> DictConfig | None:
 
 
 def register() -> None:
-    """Makes them known to OmegaConf; harmless when repeated."""
+    """Tells OmegaConf all functions of this module. May be called again."""
     for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, gpu):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)

@@ -1,1 +1,1 @@
-"""What a person at a terminal sees: the log, progress bars, Ctrl-C."""
+"""What a user at a terminal sees and does: the log, progress bars, Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request, so that a run ends between two frames and finishes its files."""
+"""Ctrl-C and SIGTERM become a request, so that a run ends between two frames and finishes its files."""
 
 import logging
 import signal
@@ -11,14 +11,14 @@ log = logging.getLogger(__name__)
 
 
 class Interruption:
-    """Whether the user asked for the end; ``consequence`` is what they are told, ``action`` what is done at once."""
+    """``requested`` is true after a signal. Then ``consequence`` is logged and ``action`` is called, once."""
 
     def __init__(self, consequence: str, action: Callable[[], object]) -> None:
         self.requested = False
         self._consequence, self._action = consequence, action
 
     def request(self, number: int, stack: FrameType | None) -> None:
-        """Signal handler: the first signal asks, the second one insists."""
+        """The signal handler: the first signal is a request, the second one raises KeyboardInterrupt."""
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
@@ -30,7 +30,7 @@ class Interruption:
 def interruptible(
     consequence: str = "finishing the files", action: Callable[[], object] = lambda: None
 ) -> Iterator[Interruption]:
-    """Within the block SIGINT and SIGTERM set ``requested`` instead of raising; off the main thread they raise."""
+    """Within the block SIGINT and SIGTERM set ``requested``; but only in the main thread, others can't set handlers."""
     interruption = Interruption(consequence, action)
     if threading.current_thread() is not threading.main_thread():
         yield interruption

@@ -1,6 +1,6 @@
-"""The console's side of logging: plain lines that don't break a progress bar, and errors without tracebacks.
+"""Log records on the console: plain lines above the progress bar, errors without tracebacks.
 
-A run's log file (vidseg.log) keeps times, names and tracebacks; people at a terminal get the one line that helps.
+The log file of a run (vidseg.log) has times, names and tracebacks.
 """
 
 import logging
@@ -8,7 +8,7 @@ import sys
 
 
 class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes a record's message, with its level from warnings on; above a progress bar if there is one."""
+    """Writes a record's message, above a progress bar if there is one. Warnings and errors begin with their level."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
