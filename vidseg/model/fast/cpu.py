@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vidseg.model.fast import operators
 from vidseg.model.fast.hiera import accelerate_hiera, split_for_cache
-from vidseg.model.fast.operators import linear, linear_works, pack
 from vidseg.model.sam2.upstream import MLP, MemoryAttentionLayer, PositionEmbeddingSine, RoPEAttention
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def accelerate_cpu(predictor: Any) -> None:
 
     A module gets a subclass of its class, since sam2 asks for the class. Warns if oneDNN's operators don't work here.
     """
-    if not linear_works():
+    if not operators.linear_works():
         logger.warning("oneDNN's linear operators are missing or wrong in torch %s; plain ones run", torch.__version__)
     for layer in predictor.memory_attention.layers:
         layer.__class__ = _MemoryLayer
@@ -108,14 +108,14 @@ class _PackedLinear(nn.Linear):
     """A linear layer whose weights are packed at the first call, for as many rows as that has."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return linear(input, self.packed(input), self.bias)
+        return operators.linear(input, self.packed(input), self.bias)
 
     def packed(self, input: Tensor) -> Tensor:
         """The packed weights; the plain ones are freed."""
         if "weight" in self._parameters:
             plain = self.weight.detach()
             del self.weight
-            self.weight = pack(plain, input.numel() // self.in_features)
+            self.weight = operators.pack(plain, input.numel() // self.in_features)
         return self.weight
 
 
@@ -126,7 +126,7 @@ class _PointwiseConv(nn.Conv2d):
         x_nhwc = input.permute(0, 2, 3, 1)
         if not x_nhwc.is_contiguous():
             return super().forward(input)
-        return linear(x_nhwc, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        return operators.linear(x_nhwc, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
 class _CachedPositions(PositionEmbeddingSine):  # type: ignore[misc]
@@ -145,7 +145,7 @@ class _FusedMLP(MLP):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C) to (..., D)."""
         first, last = self.layers
-        return last(linear(x, first.packed(x), first.bias, "gelu"))  # type: ignore[no-any-return]
+        return last(operators.linear(x, first.packed(x), first.bias, "gelu"))  # type: ignore[no-any-return]
 
 
 def _rotate(x: Tensor, freqs_cis: Tensor) -> None:
@@ -159,9 +159,9 @@ def _attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     step = max(_QUERIES, _SCORES // len(k) // _QUERIES * _QUERIES)
     keys, values = k, v.T.contiguous()
     if step < len(q):
-        keys, values = pack(keys, step), pack(values, step)
+        keys, values = operators.pack(keys, step), operators.pack(values, step)
     rows = []
     for part in torch.split(q, step):
-        scores = linear(part, keys)
-        rows.append(linear(torch.softmax(scores, -1, out=scores), values))
+        scores = operators.linear(part, keys)
+        rows.append(operators.linear(torch.softmax(scores, -1, out=scores), values))
     return torch.cat(rows)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseg.errors import InputError
-from vidseg.model.fast.operators import int8_limit, int8_linear, int8_pack
+from vidseg.model.fast import operators
 from vidseg.model.sam2.upstream import MLP
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def quantize(predictor: Any) -> None:
     A CPU whose sums of products saturate gets weights of 7 instead of 8 bits, and a warning. Raises InputError where
     oneDNN's operators are missing or wrong.
     """
-    limit = int8_limit()
+    limit = operators.int8_limit()
     if limit is None:
         raise InputError("model.quantize: int8 needs a torch with oneDNN that multiplies int8 here; say null")
     if limit < 127:
@@ -58,7 +58,7 @@ class _Int8MLP(MLP):  # type: ignore[misc]  # sam2 has no types
 def _quantize_weight(layer: Any, limit: int) -> None:
     weight = layer.weight.detach()
     layer.scales = (weight.abs().amax(1) / limit).clamp_min(1e-12)
-    layer.packed = int8_pack((weight / layer.scales[:, None]).round().to(torch.int8))
+    layer.packed = operators.int8_pack((weight / layer.scales[:, None]).round().to(torch.int8))
 
 
 def _linear(x: Tensor, layer: Any, activation: str = "none") -> Tensor:
@@ -66,4 +66,4 @@ def _linear(x: Tensor, layer: Any, activation: str = "none") -> Tensor:
     scale = max((max(high, 0.0) - min(low, 0.0)) / 255, 1e-12)
     zero = round(-min(low, 0.0) / scale)
     rounded = torch.add(x.new_full((), zero + 0.5), x, alpha=1 / scale).clamp_(0, 255).to(torch.uint8)
-    return int8_linear(rounded, scale, zero, layer.packed, layer.scales, layer.bias, activation)
+    return operators.int8_linear(rounded, scale, zero, layer.packed, layer.scales, layer.bias, activation)
