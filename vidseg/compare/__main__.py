@@ -41,14 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--sort", metavar="COLUMN", help="any column of comparison.csv; --sort=-COLUMN for the worst first")
     add("--out", type=Path, metavar="FOLDER", help="where to write; default: the sweep, if one is given, else here")
     add("--no-html", action="store_true", help="the table and comparison.csv only")
-    add("--pictures", type=_count, default=12, metavar="N", help="how many runs the page shows in pictures (12)")
+    add("--pictures", type=int, default=12, metavar="N", help="how many runs the page shows in pictures (12)")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs")
-    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -51,41 +51,34 @@ def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quali
     return figure
 
 
-def draw_stages(table: Table, labels: Sequence[str]) -> go.Figure:
+def draw_stages(runs: Sequence[Run], labels: Mapping[Run, str]) -> go.Figure:
     """A bar for each run: milliseconds a frame in each stage of the main loop, stacked."""
-    rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames") and run.summary.get("seconds")]
-    figure = _figure("milliseconds a frame", None, height=_height(len(rows)))
+    runs = [run for run in runs if run.summary.get("frames") and run.summary.get("seconds")]
+    figure = _figure("milliseconds a frame", None, height=_height(len(runs)))
     for stage, colour in STAGES.items():
-        milliseconds = [
-            1e3 * table.runs[row].summary["seconds"].get(stage, 0.0) / table.runs[row].summary["frames"] for row in rows
-        ]
         figure.add_bar(
-            y=[labels[row] for row in rows], x=milliseconds, orientation="h", name=stage, marker_color=colour,
-            hovertemplate="%{x:.1f} ms",
+            y=[labels[run] for run in runs],
+            x=[1e3 * run.summary["seconds"].get(stage, 0.0) / run.summary["frames"] for run in runs],
+            orientation="h", name=stage, marker_color=colour, hovertemplate="%{x:.1f} ms",
         )  # fmt: skip
     legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
     return figure.update_layout(barmode="stack", showlegend=True, legend=legend, hovermode="y unified")
 
 
-def draw_memory(table: Table, labels: Sequence[str], series: Sequence[int]) -> go.Figure:
+def draw_memory(runs: Sequence[Run], labels: Mapping[Run, str], series: Mapping[Run, int]) -> go.Figure:
     """Bars of each run's peak memory: of the process, and of the GPU if a run used one."""
-    rows = [row for row, run in enumerate(table.runs) if run.summary.get("frames")]
-    kinds = {"host": "peak_rss_mib"}
-    if any(run.summary.get("peak_cuda_mib") for run in table.runs):
-        kinds["GPU"] = "peak_cuda_mib"
-    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(rows) * len(kinds))))
-    for kind, name in kinds.items():
-        for row in rows:
-            if (mib := table.runs[row].summary.get(name)) is None:
-                continue
-            figure.add_bar(
-                y=[labels[row]], x=[mib], orientation="h", name=labels[row], meta=series[row], offsetgroup=kind,
-                marker={"color": colour_of(series[row]), "opacity": 0.45 if kind == "host" and len(kinds) > 1 else 1},
-                text=f"{kind} {mib:,.0f}" if len(kinds) > 1 else f"{mib:,.0f}", textposition="outside",
-                cliponaxis=False, hoverinfo="skip",
-            )  # fmt: skip
-    most = max((run.summary.get(name) or 0 for run in table.runs for name in kinds.values()), default=0)
-    figure.update_xaxes(range=[0, 1.2 * most])  # space for the numbers
+    runs = [run for run in runs if run.summary.get("frames")]
+    gpu = any(run.summary.get("peak_cuda_mib") for run in runs)
+    kinds = {"host ": "peak_rss_mib", "GPU ": "peak_cuda_mib"} if gpu else {"": "peak_rss_mib"}
+    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(runs) * len(kinds))))
+    bars = [(run, kind, mib) for kind, name in kinds.items() for run in runs if (mib := run.summary.get(name))]
+    for run, kind, mib in bars:
+        figure.add_bar(
+            y=[labels[run]], x=[mib], orientation="h", name=labels[run], meta=series[run], offsetgroup=kind,
+            marker={"color": colour_of(series[run]), "opacity": 0.45 if kind == "host " else 1},
+            text=f"{kind}{mib:,.0f}", textposition="outside", cliponaxis=False, hoverinfo="skip",
+        )  # fmt: skip
+    figure.update_xaxes(range=[0, 1.2 * max((mib for _, _, mib in bars), default=0)])  # space for the numbers
     return figure.update_layout(barmode="group")
 
 

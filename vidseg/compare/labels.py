@@ -3,12 +3,20 @@
 from vidseg.compare.table import Column, Table
 
 PER_VIDEO = ("video", "sample.seed")  # the keys that say what was segmented, not how
+LONGEST = 28  # characters of a cell
 TITLES = {"j_and_f": "J&F", "j": "J", "f": "F", "iou": "IoU with the reference"}
 
 
 def title(name: str) -> str:
     """A column's name for people."""
     return TITLES.get(name, name)
+
+
+def shorten(text: str) -> str:
+    """At most LONGEST characters; of a path the end is kept, which tells more."""
+    if len(text) <= LONGEST:
+        return text
+    return f"…{text[1 - LONGEST :]}" if "/" in text else f"{text[: LONGEST - 1]}…"
 
 
 def label_runs(table: Table, video: bool = True) -> list[str]:

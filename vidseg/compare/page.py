@@ -17,10 +17,9 @@ from tqdm import tqdm
 from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_speed, draw_stages
 from vidseg.compare.clips import shrink_video
 from vidseg.compare.gallery import Gallery, make_gallery
-from vidseg.compare.labels import label_runs
+from vidseg.compare.labels import label_runs, shorten
 from vidseg.compare.table import Table
 from vidseg.compare.verdict import average, summarise
-from vidseg.console.table import shorten
 from vidseg.record.run import Run
 from vidseg.record.whole import whole
 
@@ -91,7 +90,7 @@ def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[G
     for run in table.runs:
         if run.summary.get("frames"):
             groups.setdefault(run.video, []).append(run)
-    drawn = [run for runs in groups.values() for run in runs][:pictures]
+    drawn = [run for runs in groups.values() for run in runs][: max(0, pictures)]
     clips = _shrink_overlays(drawn)
     for runs in tqdm(groups.values(), "pictures", disable=None, leave=False, unit="video"):
         yield make_gallery(runs, [run for run in drawn if run in runs], reference, clips)
@@ -111,14 +110,13 @@ def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
 def _charts(
     table: Table, means: Table | None, galleries: Sequence[Gallery], names: _Names
 ) -> Iterator[tuple[str, go.Figure]]:
-    labels = [names.labels[run] for run in table.runs]
     dots = means or table  # over several videos a dot is a configuration
     if dots.quality is not None and len(dots.numbers(dots.quality)) > 1:
         series = [names.series.get(run, 0) for run in dots.runs]
         yield "speed", draw_speed(dots, [names.legend[n] for n in series], series, dots.quality)
     if galleries:
-        yield "stages", draw_stages(table, labels)
-        yield "memory", draw_memory(table, labels, [names.series.get(run, 0) for run in table.runs])
+        yield "stages", draw_stages(table.runs, names.labels)
+        yield "memory", draw_memory(table.runs, names.labels, names.series)
     for n, gallery in enumerate(galleries):
         if gallery.j:
             yield f"j-{n}", draw_frames(gallery.j, names.short, names.series, "J")

@@ -2,12 +2,11 @@
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -85,23 +84,20 @@ def _choose_worst(agreements: Mapping[Run, Agreement]) -> dict[int, tuple[float,
 
 def _draw(reference: Run, chosen: Mapping[int, tuple[float, Run]]) -> list[Disagreement]:
     masks = {run: _union_masks(run, chosen) for run in {reference, *(run for _, run in chosen.values())}}
-    pictures = _read_frames(reference, {frame: place for frame, (place, _) in masks[reference].items()})
+    frames = _read_frames(reference, chosen)
     drawn = []
     for frame, (iou, run) in chosen.items():
-        (_, reference_hw), (_, run_hw) = masks[reference][frame], masks[run][frame]
-        picture = draw_difference(_fit(pictures.get(frame), reference_hw.shape), reference_hw, run_hw)
+        reference_hw, run_hw = masks[reference][frame], masks[run][frame]
+        picture = draw_difference(_fit(frames.get(frame), reference_hw.shape), reference_hw, run_hw)
         drawn.append(Disagreement(run, frame, iou, as_data_uri(picture, CARD)))
     return drawn
 
 
-def _union_masks(run: Run, frames: Mapping[int, Any]) -> dict[int, tuple[int, Mask]]:
-    """Of ``frames`` by number: the place among the run's frames, and the pixels (h, w) of any object."""
+def _union_masks(run: Run, frames: Container[int]) -> dict[int, Mask]:
+    """The pixels (h, w) of any object on each of ``frames``, by number."""
     assert run.masks is not None
-    return {
-        line["frame"]: (place, decode(*(thing["rle"] for thing in line["objects"])))
-        for place, line in enumerate(read_mask_lines(run.masks))
-        if line["frame"] in frames
-    }
+    lines = (line for line in read_mask_lines(run.masks) if line["frame"] in frames)
+    return {line["frame"]: decode(*(thing["rle"] for thing in line["objects"])) for line in lines}
 
 
 def draw_difference(rgb_hw3: RGB, reference_hw: Mask, run_hw: Mask) -> RGB:
@@ -132,48 +128,24 @@ def _around(mask_hw: Mask) -> tuple[slice, ...]:
     return tuple(parts)
 
 
-def _read_frames(run: Run, places: Mapping[int, int]) -> dict[int, RGB]:
-    """Frames of the video by number: those that can't be read there from the run's overlay, else from its samples.
-
-    ``places`` says by frame number where each is in the overlay.
-    """
+def _read_frames(run: Run, numbers: Iterable[int]) -> dict[int, RGB]:
+    """Frames by number: from the video that the run segmented, else from the run's samples."""
     from vidseg.video import open_source
 
-    found: dict[int, RGB] = {}
+    samples = run.samples
+    found = {n: picture for n in numbers if n in samples and (picture := _read(samples[n])) is not None}
     fps, seed = run.config.get("extract.fps"), run.config.get("sample.seed", 0)
     try:
         source = open_source(str(run.config["video"]), fps=fps, seed=seed)  # type: ignore[arg-type]
-        for frame in places:
-            found[frame] = source[frame].rgb_hw3
-    except Exception as error:  # gone, moved, damaged or no video any more: there are other pictures
-        log.debug("%s can't be read (%s)", run.video, error)
-    samples = {frame: path for frame, path in run.samples.items() if frame in places}
-    pictures = {frame: picture for frame, path in samples.items() if (picture := _read(path)) is not None}
-    return pictures | _read_overlay(run, places) | found if len(found) < len(places) else found
-
-
-def _read_overlay(run: Run, places: Mapping[int, int]) -> dict[int, RGB]:
-    """Frames of the run's overlay by number; none if there is no overlay that can be read."""
-    path = run.output("overlay", "overlay.mp4")
-    wanted = {place: frame for frame, place in places.items()}
-    found: dict[int, RGB] = {}
-    if path is None or not wanted:
+        return found | {n: source[n].rgb_hw3 for n in numbers}
+    except Exception as error:  # gone, moved, damaged or no video any more
+        log.warning("%s can't be read (%s): differences are drawn on samples", run.video, error)
         return found
-    try:
-        with av.open(str(path)) as container:
-            for place, picture in zip(range(max(wanted) + 1), container.decode(video=0), strict=False):
-                if place in wanted:
-                    found[wanted[place]] = picture.to_ndarray(format="rgb24")
-    except av.error.FFmpegError as error:
-        log.warning("%s can't be read (%s)", path, error.strerror)
-    return found
 
 
 def _fit(rgb_hw3: RGB | None, shape: tuple[int, ...]) -> RGB:
-    """The picture without the row or column that an encoder adds to an odd side; grey if it has another size."""
-    if rgb_hw3 is None or not all(0 <= have - want <= 1 for have, want in zip(rgb_hw3.shape, shape, strict=False)):
-        return np.full((*shape, 3), 90, np.uint8)
-    return rgb_hw3[: shape[0], : shape[1]]
+    """The picture; a grey one if there is none of the masks' ``shape``, as where the video is another by now."""
+    return np.full((*shape, 3), 90, np.uint8) if rgb_hw3 is None or rgb_hw3.shape[:2] != shape else rgb_hw3
 
 
 def _read(path: Path) -> RGB | None:

@@ -1,12 +1,11 @@
 """The answer in words, and the means over several videos that it is about."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 
 from vidseg.compare.labels import PER_VIDEO, label_runs, title
-from vidseg.compare.table import COSTS, Column, Table, is_number
+from vidseg.compare.table import Column, Table, is_number
 from vidseg.record.run import Scalar
 
 
@@ -43,31 +42,16 @@ def _mean(table: Table, rows: list[int], column: Column) -> Scalar:
     return fmean(numbers) if numbers else None
 
 
-@dataclass(frozen=True)
-class _Contender:
-    """A run, or the runs of one configuration on several videos."""
-
-    label: str
-    figures: dict[str, float]
-
-
 def summarise(table: Table) -> list[str]:
     """Sentences that say what is fastest, what is best and what that costs, what needs least memory, what failed."""
     means = average(table)
     videos = len({run.video for run in table.runs})
-    contenders = _contenders(means or table) if means or videos < 2 else []
     sentences = []
-    quality = table.quality
-    ranked = [contender for contender in contenders if quality and quality.name in contender.figures]
-    fastest = max(contenders, key=lambda contender: contender.figures["fps"], default=None)
-    if fastest and len(contenders) > 1:
-        sentences.append(f"{fastest.label} is the fastest at {fastest.figures['fps']:.3g} fps.")
-    if fastest and quality and len(ranked) > 1:
-        sentences += _weigh(fastest, ranked, quality)
-    sentences += _compare_memory(contenders)
+    if means or videos < 2:
+        sentences += _compare_speed(means or table) + _compare_memory(means or table)
     if means and sentences:
         sentences.append(f"Figures are means over {videos} videos.")
-    if videos > 1 and not contenders:
+    if videos > 1 and not means:
         sentences.append(
             f"{len(table.runs)} runs of {videos} videos, and no configuration that finished on all of them."
         )
@@ -76,43 +60,39 @@ def summarise(table: Table) -> list[str]:
     return sentences
 
 
-def _weigh(fastest: _Contender, ranked: Sequence[_Contender], quality: Column) -> list[str]:
-    """Which contender is best (of equals the fastest), and how much slower it is than the fastest."""
-    name, top = title(quality.name), max(contender.figures[quality.name] for contender in ranked)
-    winners = [contender for contender in ranked if quality.show(contender.figures[quality.name]) == quality.show(top)]
-    if len(winners) == len(ranked):
-        return [f"All have the same {name}: {quality.show(top)}."]
+def _compare_speed(table: Table) -> list[str]:
+    """Which run is the fastest, which has the best quality (of equals the fastest), and how much slower that one is."""
+    labels, fps, quality = label_runs(table), table.numbers(table.column("fps")), table.quality
+    if len(fps) < 2:
+        return []
+    fastest = max(fps, key=fps.__getitem__)
+    first = f"{labels[fastest]} is the fastest at {fps[fastest]:.3g} fps."
+    scores = {row: score for row, score in table.numbers(quality).items() if row in fps} if quality else {}
+    if quality is None or len(scores) < 2:
+        return [first]
+    name, top = title(quality.name), max(scores.values())
+    winners = [row for row, score in scores.items() if quality.show(score) == quality.show(top)]
+    if len(winners) == len(scores):
+        return [first, f"All have the same {name}: {quality.show(top)}."]
     if fastest in winners:
         others = f", as {'have' if len(winners) > 2 else 'has'} {len(winners) - 1} more" if len(winners) > 1 else ""
-        return [f"It also has the best {name}, {quality.show(top)}{others}."]
-    best = max(winners, key=lambda contender: contender.figures["fps"])
-    said = f"{best.label} has the best {name}, {quality.show(top)}, at {best.figures['fps']:.3g} fps"
-    if quality.name not in fastest.figures:
-        return [f"{said}."]
-    lost, faster = top - fastest.figures[quality.name], fastest.figures["fps"] / max(best.figures["fps"], 1e-9)
-    return [f"{said}: {quality.show(lost)} more than the fastest, which is {faster:.2g} times as fast."]
+        return [first, f"It also has the best {name}, {quality.show(top)}{others}."]
+    best = max(winners, key=lambda row: fps[row])
+    said = f"{labels[best]} has the best {name}, {quality.show(top)}, at {fps[best]:.3g} fps"
+    if fastest not in scores:
+        return [first, f"{said}."]
+    lost, faster = quality.show(top - scores[fastest]), fps[fastest] / max(fps[best], 1e-9)
+    return [first, f"{said}: {lost} more than the fastest, which is {faster:.2g} times as fast."]
 
 
-def _compare_memory(contenders: Sequence[_Contender]) -> list[str]:
-    """Which needs the least and the most memory, of the GPU if there is one."""
-    gpu = any("peak_cuda_mib" in contender.figures for contender in contenders)
-    name, where = ("peak_cuda_mib", "GPU memory") if gpu else ("peak_rss_mib", "memory")
-    measured = [contender for contender in contenders if name in contender.figures]
-    measured.sort(key=lambda contender: contender.figures[name])
-    if len(measured) < 2:
+def _compare_memory(table: Table) -> list[str]:
+    """Which run needs the least and the most memory, of the GPU if one was used."""
+    peaks = {column.name: table.numbers(column) for column in table.columns if column.name.startswith("peak_")}
+    gpu = peaks.get("peak_cuda_mib")
+    mib, where = (gpu, "GPU memory") if gpu else (peaks.get("peak_rss_mib", {}), "memory")
+    if len(mib) < 2:
         return []
-    least, most = measured[0].figures[name], measured[-1].figures[name]
-    if most < 1.05 * least:
+    least, most = min(mib, key=mib.__getitem__), max(mib.values())
+    if most < 1.05 * mib[least]:
         return [f"All need about {most:,.0f} MiB of {where}."]
-    return [f"{measured[0].label} needs the least {where}: {least:,.0f} MiB; the most is {most:,.0f}."]
-
-
-def _contenders(table: Table) -> list[_Contender]:
-    """The runs that finished, with their figures."""
-    columns = [column for column in table.columns if column.name in COSTS or column == table.quality]
-    numbers = {column.name: table.numbers(column) for column in columns}
-    contenders = [
-        _Contender(label, {name: numbers[name][row] for name in numbers if row in numbers[name]})
-        for row, label in enumerate(label_runs(table))
-    ]
-    return [contender for contender in contenders if "fps" in contender.figures]
+    return [f"{label_runs(table)[least]} needs the least {where}: {mib[least]:,.0f} MiB; the most is {most:,.0f}."]
