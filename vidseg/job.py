@@ -77,7 +77,7 @@ class _Job:
             self._outputs = parts.outputs
             segmenter = self._build()
             self._start_tracker(parts.tracker)
-        with _limited(self._config.threads):
+        with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter)
         for metric in parts.metrics:
             self._summary.metrics |= check_scores(metric, "compute", metric.compute())
@@ -89,20 +89,14 @@ class _Job:
         """Builds and checks everything but the model, so that the user hears of a mistake at once."""
         from vidseg.output.samples import Samples
         from vidseg.tracker.guard import Guarded
-        from vidseg.video import open_source
-        from vidseg.video.selection import Selection
 
         config = self._config
         self._tracker = Guarded(build(config, "tracker"))  # first, so that a failure of the others is tracked
-        configuration.check(config)
-        extract = config.extract
-        source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
-        chosen = check_prompts(build(config, "prompt")(source) if prompts is None else prompts)
-        prompting.check(source, chosen)
+        source = open_video(config)
+        chosen = choose_prompts(config, source, prompts)
         self._provenance["video"] = dict(source.provenance())
         self._summary.objects = sorted({prompt.object_id for prompt in chosen})
-        if config.preview:
-            source = Selection(source, sorted({prompt.frame_index for prompt in chosen}))
+        source = taken(config, source, chosen)
         outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
         _check(outputs, source, chosen)
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
@@ -149,8 +143,31 @@ def _check(outputs: Mapping[str, Output], source: Source, prompts: Sequence[Prom
                 raise InputError(f"output.{name}.{error}") from error
 
 
+def open_video(config: DictConfig) -> Source:
+    """Checks the keys at the root of the configuration and opens the video that they name."""
+    from vidseg.video import open_source
+
+    configuration.check(config)
+    extract = config.extract
+    return open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+
+
+def choose_prompts(config: DictConfig, source: Source, prompts: Sequence[Prompt] | None) -> tuple[Prompt, ...]:
+    """``prompts``, or those of the configuration if that is None; checked against the source."""
+    chosen = check_prompts(build(config, "prompt")(source) if prompts is None else prompts)
+    prompting.check(source, chosen)
+    return chosen
+
+
+def taken(config: DictConfig, source: Source, prompts: Sequence[Prompt]) -> Source:
+    """The frames of the source that are segmented: with ``preview`` the prompted ones alone."""
+    from vidseg.video.selection import Selection
+
+    return Selection(source, sorted({prompt.frame_index for prompt in prompts})) if config.preview else source
+
+
 @contextmanager
-def _limited(threads: int | None) -> Iterator[None]:
+def limited(threads: int | None) -> Iterator[None]:
     """Sets the CPU threads of OpenCV and torch within the block; None leaves them as they are.
 
     Entered when the model is built: until then torch may not be imported. Afterwards both have what they had before, so

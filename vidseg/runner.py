@@ -50,7 +50,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
             output.open(folder, parts.source)
-        pairs = stack.enter_context(closing(_segmented(parts, segmenter, meter)))
+        pairs = stack.enter_context(closing(segmented(segmenter, parts.source, parts.prompts, meter)))
         bar = stack.enter_context(progress(len(parts.source.frames)))
         for position, (frame, masks) in enumerate(pairs):
             with meter.stage("composite"):
@@ -71,10 +71,12 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
     return True
 
 
-def _segmented(parts: Parts, segmenter: Segmenter, meter: Meter) -> Generator[tuple[Frame, FrameMasks]]:
+def segmented(
+    segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], meter: Meter
+) -> Generator[tuple[Frame, FrameMasks]]:
     """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest."""
-    checker = TrackChecker(segmenter, parts.source, parts.prompts)
-    with closing(checker.pairs(_WatchedSource(parts.source, meter, checker))) as pairs:
+    checker = TrackChecker(segmenter, source, prompts)
+    with closing(checker.pairs(_WatchedSource(source, meter, checker))) as pairs:
         while True:
             with meter.stage("segment"):
                 pair = next(pairs, None)
