@@ -5,8 +5,8 @@ python -m benchmarks.strangers --data FOLDER --davis breakdance,parkour
 
 strangers.json holds seven objects in five videos of FOLDER/videos. Their masks were drawn by hand on the first frame
 and on four or five later frames, as COCO RLE; spokes and shoelaces belong to what they are part of. --davis scores
-sequences of FOLDER/davis instead (JPEGImages/480p and Annotations/480p, every frame annotated). Their click is the point
-of the first mask that is furthest from its edge.
+sequences of FOLDER/davis instead (JPEGImages/480p and Annotations/480p, every frame annotated). Their click is the
+point of the first mask that is furthest from its edge.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """What the README and docs/ show: every command, snippet, link and path, and the table of keys.
 
 Every command is composed as it stands. It is also run in small where this machine can: videos and annotations are drawn
-here, `nano` at 128 pixels takes the place of `tiny`, and the fake (fakes.Square) that of the larger models. A command
-that the tests don't know fails.
+here, and the fake (fakes.Square) takes the place of SAM 2; for prompt files and in Python `nano` at 128 pixels. A
+command that the tests don't know fails.
 """
 
 import argparse
@@ -51,8 +51,7 @@ SMALL = {  # what takes the place of an argument, so that a run takes seconds
     "extract.stop=130s": "extract.stop=0.15s",
     "output.cutout.codec=hevc": "output.cutout.codec=ffv1",
 }
-SMALL_MODELS = {"tiny": "nano", "tiny,large": "square", "tiny,small,base_plus,large": "square"}
-SMALL_MODELS |= dict.fromkeys(("small", "base_plus", "large"), "square")
+SAM2 = ("tiny", "small", "base_plus", "large")
 RAN = []  # small commands that have run
 
 
@@ -149,6 +148,15 @@ def encode(path):
         container.mux(stream.encode())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_threads():
+    """One thread is enough for what is small; other tests have theirs again."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    yield
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
 @pytest.fixture(scope="module")
 def earlier(desk):
     """The runs that the pages look back at: a sweep of two jobs, and each of them as a run of its own."""
@@ -165,7 +173,7 @@ def earlier(desk):
     return desk
 
 
-ALWAYS = ["tracker=none", f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"]
+ALWAYS = ["tracker=none", "threads=1", f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"]
 
 
 def run(arguments, monkeypatch):
@@ -265,8 +273,9 @@ def last_value(argument):
 
 def in_small(arguments, monkeypatch):
     """Runs a command on what lies on the desk, and looks at what it leaves; the same small command once."""
-    trained = any(argument.startswith("model.checkpoint=") for argument in arguments)  # on the desk, and small
-    small = [SMALL.get(argument, argument if trained else small_model(argument)) for argument in arguments]
+    fine_tuned = any(argument.startswith("model.checkpoint=") for argument in arguments)  # the desk has these weights
+    model = "nano" if "prompt=file" in arguments and "-m" not in arguments else "square"
+    small = [SMALL.get(each, each if fine_tuned else with_model(each, model)) for each in arguments]
     if small in RAN:
         return
     RAN.append(list(small))
@@ -291,11 +300,12 @@ def in_small(arguments, monkeypatch):
     assert list((folder / "samples").glob("*.png"))
 
 
-def small_model(argument):
+def with_model(argument, model):
+    """Of model=A,B the same without SAM 2's large models, which ``model`` takes the place of."""
     key, _, value = argument.partition("=")
     if key != "model":
         return argument
-    return f"model={SMALL_MODELS.get(value, value)}"
+    return "model=" + ",".join(dict.fromkeys(model if each in SAM2 else each for each in value.split(",")))
 
 
 class Parsed(Exception):  # noqa: N818
@@ -346,7 +356,7 @@ def test_python(name, content, desk, monkeypatch, capsys):
     monkeypatch.chdir(desk)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.syspath_prepend(str(desk))
-    small = content.replace('"model=large"', '"model=nano", "model.image_size=128"')
+    small = content.replace('"model=large"', '"model=nano", "model.image_size=128", "threads=1"')
     small = small.replace('model="tiny"', 'model="nano", image_size=128')
     exec(compile(small, name, "exec"), {"__name__": "snippet"})
     assert ("print(" in content) == bool(capsys.readouterr().out)
