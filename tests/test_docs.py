@@ -213,14 +213,16 @@ def test_command(words, earlier, monkeypatch, capsys):
         install(rest)
     elif program == "git":
         assert rest[0] == "show"
-        shallow = subprocess.run(
-            ["git", "cat-file", "-e", rest[1]], cwd=ROOT, capture_output=True, check=False
-        ).returncode
-        if shallow:
+        if git("rev-parse", "--is-shallow-repository").stdout != "false\n":
             pytest.skip("this checkout has no history")
+        assert git("cat-file", "-e", rest[1]).returncode == 0
     else:
         assert words == (".venv/bin/pre-commit", "install")
         assert (ROOT / ".pre-commit-config.yaml").exists()
+
+
+def git(*arguments):
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def python(module, arguments, monkeypatch, capsys):
@@ -390,6 +392,15 @@ def test_keys():
 
 def test_the_readme_is_short():
     assert (ROOT / "README.md").stat().st_size <= 10_000
+
+
+@pytest.mark.parametrize("folder", ["vidseg", "vidseg/model"])
+def test_the_layout_names_every_module(folder):
+    layout = (ROOT / "CONTRIBUTING.md").read_text()
+    parts = [*(ROOT / folder).glob("*.py"), *(path.parent for path in (ROOT / folder).glob("*/__init__.py"))]
+    names = {path.relative_to(ROOT).as_posix() for path in parts if path.name != "__init__.py"}
+    assert len(names) > 3
+    assert {name for name in names if name not in layout} == set()
 
 
 def anchors(path):
