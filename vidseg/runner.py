@@ -1,5 +1,4 @@
-"""The loop of a run: extract, segment, composite and log one frame after the other. Knows the protocols of vidseg.types,
-and no class that implements one."""
+"""The loop of a run: extract, segment, composite and log, frame by frame. Knows the protocols of vidseg.types only."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing

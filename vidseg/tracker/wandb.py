@@ -68,7 +68,6 @@ class WandbTracker:
         self._log_video = log_video
         self._timeouts = {"init_timeout": init_timeout_s, "finish_timeout": finish_timeout_s}
         self._run: Any = None
-        self._logged: tuple[float, int] | None = None  # number and step of the last frame that was logged
         self._sample: dict[str, Any] = {}  # a picture that is logged with the values of its frame
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
@@ -116,13 +115,9 @@ class WandbTracker:
         if self._run is not None:
             self._run.log({**values, **self._sample}, step=step)
             self._sample = {}
-            self._logged = (values.get("frame", -1), step)
 
     def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
-        """Logs ``sample/frame``, a picture with one mask layer for each object, on the step of that frame's values.
-
-        It may be called before or after ``log`` of the same frame. The frame's prompts are drawn into the picture.
-        """
+        """Keeps ``sample/frame`` for the next ``log``: the frame with its prompts, and a mask layer for each object."""
         if self._run is None:
             return
         import wandb
@@ -138,10 +133,7 @@ class WandbTracker:
         caption = f"frame {frame.index}  {frame.time_s:.2f} s"
         # JPEG: a tenth of the bytes; the lossless picture is in samples/.
         image = wandb.Image(picture, caption=caption, masks=layers or None, file_type="jpg")
-        if self._logged is not None and self._logged[0] == frame.index:
-            self._run.log({"sample/frame": image}, step=self._logged[1])
-        else:
-            self._sample = {"sample/frame": image}
+        self._sample = {"sample/frame": image}
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Logs the summary, the overlay, the contact sheet and masks.jsonl, and ends the run as finished or failed.
