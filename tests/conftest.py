@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core a worker: two workers of two threads wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parent.parent
 SEARCH_PATH = f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"  # for runs in this process: model=square is found
 
