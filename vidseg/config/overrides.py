@@ -1,9 +1,15 @@
-"""Errors of Hydra and OmegaConf about a KEY=VALUE, in one line: the value, what is allowed, what to do."""
+"""KEY=VALUE: from values of Python, and the errors of Hydra and OmegaConf about it in one line.
 
+Such a line says the value, what is allowed and what to do.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -22,6 +28,11 @@ EXTRAS = {
 def explain(error: CompactHydraException) -> str:
     """The error in one line if it is about a key, a choice or a value; else Hydra's own message."""
     cause = error.__cause__
+    if isinstance(error, OverrideParseException):
+        quotes = "put a value with brackets, commas, = or spaces in quotes, in a shell 'KEY=\"VALUE\"'"
+        return f"{error.override}: can't be read as KEY=VALUE; {quotes}"
+    if found := re.search(r"'(.+)'\n1\. To use|^Sweep parameters '(.+)' requires", str(error)):
+        return f"{found[1] or found[2]}: several values are a sweep and need the command's -m; a list is KEY=[A,B]"
     if isinstance(error, MissingConfigException):
         return _choice(error)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
@@ -47,6 +58,8 @@ def _key(key: str, node: DictConfig) -> str:
     known = [str(name) for name in node if name != "hydra" and not str(name).startswith("_")]
     if others := [path.stem for path in _files(group) if name in OmegaConf.load(path)]:
         return f"{key}: unknown key; it belongs to {group}={', '.join(others)}"
+    if groups := [each for each in known if isinstance(node[each], DictConfig) and name in node[each]]:
+        return f"{key}: unknown key; did you mean {groups[0]}.{name}?"
     if near := get_close_matches(name, known, 1):
         return f"{key}: unknown key; did you mean {f'{group}.' if group else ''}{near[0]}?"
     return f"{key}: unknown key; there {'are ' + ', '.join(known) if known else f'is none in this {group}'}"
@@ -55,3 +68,29 @@ def _key(key: str, node: DictConfig) -> str:
 def _files(group: str) -> list[Path]:
     """The YAML files of a group's choices."""
     return sorted(Path(configuration.folder(), group).glob("*.yaml")) if group else []
+
+
+def overrides_of(keys: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """KEY=VALUE for each of ``keys``; of a mapping in a mapping the keys are dotted: ``extract.stop='2s'``."""
+    for key, value in keys.items():
+        if isinstance(value, Mapping):
+            yield from overrides_of(value, f"{within}{key}.")
+        else:
+            yield f"{within}{key}={_value(value)}"
+
+
+def _value(value: Any) -> str:
+    """A value of Python in Hydra's grammar; what is neither a number nor a sequence is text."""
+    if hasattr(value, "tolist"):  # numpy's
+        value = value.tolist()
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return f"[{','.join(map(_value, value))}]" if isinstance(value, list | tuple) else quoted(str(value))
+
+
+def quoted(text: str) -> str:
+    """Any text, quoted for Hydra's grammar, where ``${`` begins an interpolation."""
+    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # a backslash counts as one unless a quote follows
+    return "'" + escaped.replace("'", "\\'").replace("${", "\\${") + "'"

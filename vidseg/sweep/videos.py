@@ -3,7 +3,6 @@
 The command line is changed before Hydra reads it, because Hydra's grammar has neither.
 """
 
-import re
 from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -12,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 
+from vidseg.config.overrides import quoted
 from vidseg.errors import InputError
 
 KEY = "video="
@@ -36,7 +36,7 @@ def _spread(argument: str, sweeping: bool) -> str:
         kind = "a list" if word.startswith("@") else "a pattern"
         raise InputError(f"video: {word} is {kind} of videos; add -m to run a job for each")
     paths = [path for value in values for path in (_paths(value) if _is_many(value) else [value])]
-    return KEY + ",".join(map(_quoted, dict.fromkeys(paths)))
+    return KEY + ",".join(map(quoted, dict.fromkeys(paths)))
 
 
 def _values(argument: str) -> list[str]:
@@ -80,9 +80,3 @@ def _listed(file: Path) -> list[str]:
     if not paths:
         raise InputError(f"video: the list {file} is empty; it has one path a line, relative to its folder")
     return paths
-
-
-def _quoted(path: str) -> str:
-    """A path, whatever characters are in it, quoted for Hydra's grammar, where ``${`` begins an interpolation."""
-    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", path)  # a backslash counts as one unless a quote follows
-    return "'" + escaped.replace("'", "\\'").replace("${", "\\${") + "'"
