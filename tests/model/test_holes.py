@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from vidseg.model.holes import fill_holes, fill_holes_unwaited
+from vidseg.model.fast.gpu import fill_holes_unwaited
+from vidseg.model.sam2.pixels import fill_holes
 
 
 def check(logits_n1hw: torch.Tensor, area: int) -> torch.Tensor:

@@ -1,18 +1,22 @@
-"""Hiera on a CPU: upstream's blocks, on whole windows and on cut ones, some rows at a time."""
+"""Hiera on a CPU: upstream's blocks, on whole windows and on cut ones, a cacheful of rows at a time."""
 
 from typing import Any
 
 import pytest
 import torch
-from parity import build
+from parity import CONFIGS
 
-from vidseg.model import cpu_hiera
-from vidseg.model.upstream import MultiScaleBlock
+from vidseg.model.fast import hiera
+from vidseg.model.fast.cpu import accelerate_cpu
+from vidseg.model.sam2.predictor import Predictor
+from vidseg.model.sam2.upstream import MultiScaleBlock, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("in_cache", [1, 3 << 19])  # one row of windows and one place at a time; everything at once
+@pytest.mark.parametrize(
+    "cached_values", [1, 3 << 19]
+)  # one row of windows and one token at a time; everything at once
 @pytest.mark.parametrize(
     ("height", "width", "window", "pool"),
     [
@@ -27,9 +31,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
     ],
 )
 def test_blocks_are_upstreams(
-    height: int, width: int, window: int, pool: tuple[int, int] | None, in_cache: int, monkeypatch: pytest.MonkeyPatch
+    height: int,
+    width: int,
+    window: int,
+    pool: tuple[int, int] | None,
+    cached_values: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cpu_hiera, "_IN_CACHE", in_cache)
+    monkeypatch.setattr(hiera, "CACHED_VALUES", cached_values)
     torch.manual_seed(height)
     block = MultiScaleBlock(24, 48 if pool else 24, 2, q_stride=pool, window_size=window)
     torch.nn.init.normal_(block.attn.qkv.bias)  # what stands in the padding
@@ -37,35 +46,32 @@ def test_blocks_are_upstreams(
     kept = x_bhwc.clone()
     with torch.inference_mode():
         theirs = block(x_bhwc)
-        block.__class__ = cpu_hiera._Block
+        block.__class__ = hiera.CachedBlock
         assert torch.allclose(block(x_bhwc), theirs, atol=1e-5)
     assert torch.equal(x_bhwc, kept)
 
 
-def test_places_are_in_the_order_of_their_windows() -> None:
-    order, groups = cpu_hiera._by_window((3, 5), (2, 2))
+def test_tokens_are_in_the_order_of_their_windows() -> None:
+    order, groups = hiera.window_order((3, 5), (2, 2))
     assert order.tolist() == [0, 1, 5, 6, 2, 3, 7, 8, 4, 9, 10, 11, 12, 13, 14]
     assert groups == [(2, 2, 2), (1, 2, 1), (2, 1, 2), (1, 1, 1)]
-    assert order[cpu_hiera._places((3, 5), (2, 2))].tolist() == list(range(15))
+    assert order[hiera.image_order((3, 5), (2, 2))].tolist() == list(range(15))
 
 
 @pytest.mark.parametrize("top_down", [[2, 3], [1, 2, 3]])
 def test_two_convolutions_become_one_where_nothing_else_reads_between(top_down: list[int]) -> None:
     """An FPN that adds level 2 to level 1 has to have level 1 at full width."""
-    theirs, ours = (model(top_down, exact) for exact in (True, False))
+    theirs, ours = predictor(top_down), predictor(top_down)
+    accelerate_cpu(ours)
     assert isinstance(ours.sam_mask_decoder.conv_s0, torch.nn.Identity)
     assert isinstance(ours.sam_mask_decoder.conv_s1, torch.nn.Identity) == (top_down == [2, 3])
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        for mine, their in zip(*(each.forward_image(image)["backbone_fpn"] for each in (ours, theirs)), strict=True):
+        for mine, their in zip(*(model.forward_image(image)["backbone_fpn"] for model in (ours, theirs)), strict=True):
             assert torch.allclose(mine, their, atol=1e-4 * float(their.std()))
 
 
-def model(top_down: list[int], exact: bool) -> Any:
-    from vidseg.model.cpu import hasten
-
-    predictor = build(image_size=64, exact=True)._predictor
-    predictor.image_encoder.neck.fpn_top_down_levels = top_down
-    if not exact:
-        hasten(predictor)
-    return predictor
+def predictor(top_down: list[int]) -> Any:
+    model = build(Predictor, CONFIGS["2.1"], 64, 2, {})
+    model.image_encoder.neck.fpn_top_down_levels = top_down
+    return model
