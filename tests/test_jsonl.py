@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+from vidseg.record.frames import FrameLines, read_frames
 from vidseg.record.jsonl import JsonLines
 
 SCRIPT = """
@@ -44,3 +45,17 @@ def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path):
 def test_a_file_without_a_whole_line_is_removed(tmp_path):
     assert written(tmp_path / "a.jsonl", 9) == "27\n"
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_frames_are_read_as_they_were_written_up_to_an_incomplete_line(tmp_path, caplog):
+    assert list(read_frames(tmp_path)) == []
+    lines = FrameLines(tmp_path)
+    for index in range(3):
+        lines.add(index, index / 3, {"metric/j_1": 0.5})
+    lines.close()
+    written = [{"frame": index, "time_s": round(index / 3, 6), "metric/j_1": 0.5} for index in range(3)]
+    assert list(read_frames(tmp_path)) == written
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert list(read_frames(tmp_path)) == written[:2]
+    assert "frames.jsonl: line 3 is incomplete" in caplog.text

@@ -1,4 +1,4 @@
-"""Masks on disk: which label map means what."""
+"""Masks on disk: what is written is read, and which label map means what."""
 
 from fractions import Fraction
 
@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from vidseg.errors import InputError
+from vidseg.measure import bounding_box, iou
 from vidseg.record.label_maps import LabelMaps
-from vidseg.record.masks import open_masks
-from vidseg.types import VideoInfo
+from vidseg.record.masks import MaskLines, encode, open_masks, rle_iou
+from vidseg.types import Frame, FrameMasks, VideoInfo
 
 INFO = VideoInfo(6, 4, Fraction(24), 3, Fraction(1, 24))
 
@@ -44,3 +45,60 @@ def test_ids_are_those_of_all_maps(tmp_path):
     assert masks.read(2, INFO) == (None, {})
     with pytest.raises(InputError, match="key: frame 0 is 6x4, the video is 5x4"):
         masks.read(0, VideoInfo(5, 4, Fraction(24), 3, Fraction(1, 24)))
+
+
+def blobs(seed, count=3):
+    return np.random.default_rng(seed).random((count, 4, 6)) < 0.4
+
+
+def record(folder):
+    """The masks of two objects on three frames, as a run writes them."""
+    masks = [blobs(index, 2) for index in range(3)]
+    lines = MaskLines(folder / "masks.jsonl")
+    for index, masks_nhw in enumerate(masks):
+        logits = np.where(masks_nhw, 1, -1).astype(np.float32)
+        lines.add(Frame(index, 0.0, np.zeros((4, 6, 3), np.uint8)), FrameMasks(index, (1, 7), logits, (0.123456, None)))
+    lines.close()
+    return masks
+
+
+def test_a_run_s_masks_are_read_as_they_were_written(tmp_path):
+    written = record(tmp_path)
+    masks = open_masks(str(tmp_path), "key")
+    assert (masks.frames, masks.object_ids) == ((0, 1, 2), {1, 7})
+    for index in (2, 0):
+        found, scores = masks.read(index, INFO)
+        np.testing.assert_array_equal(np.stack([found[1], found[7]]), written[index])
+        assert scores == {1: 0.1235, 7: None}
+    assert masks.read(3, INFO) == (None, {})
+    with pytest.raises(InputError, match="key: frame 0 is 6x4, the video is 5x4"):
+        masks.read(0, VideoInfo(5, 4, Fraction(24), 3, Fraction(1, 24)))
+
+
+def test_the_masks_of_a_run_that_was_cut_off_end_at_its_last_complete_line(tmp_path, caplog):
+    record(tmp_path)
+    path = tmp_path / "masks.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert open_masks(str(path), "key").frames == (0, 1)
+    assert "masks.jsonl: line 3 is incomplete" in caplog.text
+    path.write_text("")
+    with pytest.raises(InputError, match=r"key: line 1 of .*masks\.jsonl holds no masks"):
+        open_masks(str(path), "key")
+
+
+def test_the_iou_of_run_length_codes_is_that_of_the_masks():
+    one, other = blobs(0, 1)[0], blobs(1, 1)[0]
+    empty = np.zeros_like(one)
+    for a, b in ((one, other), (one, one), (one, empty), (empty, empty)):
+        assert rle_iou(encode(a), encode(b)) == iou(a, b)
+    assert (iou(empty, empty), iou(one, empty), iou(one, one)) == (1, 0, 1)
+    assert iou(one, other) == pytest.approx((one & other).sum() / (one | other).sum())
+
+
+def test_a_bounding_box_stays_within_the_picture():
+    mask_hw = np.zeros((10, 20), bool)
+    assert bounding_box(mask_hw) is None
+    mask_hw[2:4, 5:19] = True
+    assert bounding_box(mask_hw) == np.s_[2:4, 5:19]
+    assert bounding_box(mask_hw, margin=3) == np.s_[0:7, 2:20]
+    assert bounding_box(mask_hw[:, ::2].astype(np.uint8)) == np.s_[2:4, 3:10]

@@ -104,17 +104,14 @@ class Table:
         """
         if by is None:
             ranks = [column for column in (self.quality, self.column("fps")) if column is not None]
-            keys = [
-                (not run.finished, [self._rank(row, column) for column in ranks]) for row, run in enumerate(self.runs)
-            ]
-            return self._picked(sorted(range(len(keys)), key=keys.__getitem__))
+            best = sorted(range(len(self.runs)), key=lambda row: [self._rank(row, column) for column in ranks])
+            return self._picked(sorted(best, key=lambda row: not self.runs[row].finished))
         column = self.column(by.removeprefix("-"))
         values = [cells[column.name] for cells in self.rows]
-        rows = [
-            row for row, value in enumerate(values) if is_number(value) or (value is not None and not column.better)
-        ]
-        order = sorted(rows, key=lambda row: self._rank(row, column), reverse=by.startswith("-"))
-        return self._picked([*order, *(row for row in range(len(values)) if row not in set(rows))])
+        without = {row for row, value in enumerate(values) if value is None or (column.better and not is_number(value))}
+        rows = [row for row in range(len(values)) if row not in without]
+        rows.sort(key=lambda row: self._rank(row, column), reverse=by.startswith("-"))
+        return self._picked([*rows, *sorted(without)])
 
     def _rank(self, row: int, column: Column) -> tuple[int, float, str]:
         value = self.rows[row][column.name]

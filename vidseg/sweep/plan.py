@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.config.overrides import quoted
 from vidseg.config.resolvers import sweep_group
 from vidseg.errors import InputError
 from vidseg.record.summary import read_summary, score
@@ -32,8 +33,7 @@ class Job:
 
     def arguments(self) -> list[str]:
         """The overrides for the launcher, with the folder: a resumed job keeps it, whatever its number is now."""
-        name = self.folder.replace("\\", "\\\\").replace("'", "\\'")
-        return [*self.overrides, f"hydra.sweep.subdir='{name}'"]
+        return [*self.overrides, f"hydra.sweep.subdir={quoted(self.folder)}"]
 
 
 def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
