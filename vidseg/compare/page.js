@@ -4,7 +4,7 @@ const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const players = [];
 
-// Plotly, gzipped in the page: 2 MB instead of 5.
+// Loads Plotly, which is gzipped in the page: 2 MB instead of 5.
 async function loadPlotly() {
   const packed = new Blob([bytes(document.getElementById("plotly").textContent)]);
   const stream = packed.stream().pipeThrough(new DecompressionStream("gzip"));
@@ -13,7 +13,7 @@ async function loadPlotly() {
   document.head.append(script);
 }
 
-// The colours of the page, light or dark, as a change to a chart.
+// The change to a chart that gives it the colours of the page, light or dark.
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const [ink, soft, card, grid] = ["--ink", "--soft", "--card", "--grid"].map((name) => style.getPropertyValue(name).trim());
@@ -40,7 +40,7 @@ async function drawCharts() {
   document.documentElement.dataset.ready = "true";
 }
 
-// One clock for all overlays of a video: the slider's, or the longest clip's while they play.
+// One time for all overlays of a video: that of the slider, or of the longest clip while they play.
 class Player {
   constructor(section, { frames, times_s, score, clips }) {
     Object.assign(this, { section, frames, times: times_s, score, clips, charts: [], now: 0 });
@@ -82,7 +82,7 @@ class Player {
   }
 
   put(video, time) {
-    // A millisecond into the frame: time stamps are rounded. Before and after its frames a clip waits.
+    // A millisecond after the start of the frame, because time stamps are rounded. A clip waits before and after its frames.
     video.currentTime = Math.max(0, Math.min(time + 0.001, (video.duration || Infinity) - 0.001));
   }
 
@@ -166,7 +166,7 @@ function sortTable(header) {
   const value = (row) => row.cells[column].dataset.value;
   const number = (row) => (value(row) === "" ? NaN : Number(value(row)));
   const rank = (a, b) => {
-    if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === ""); // nothing comes last
+    if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === ""); // cells without a value come last
     const difference = Number.isNaN(number(a) - number(b))
       ? Number.isNaN(number(a)) - Number.isNaN(number(b)) || value(a).localeCompare(value(b))
       : number(a) - number(b);
