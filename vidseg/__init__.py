@@ -1,25 +1,60 @@
 """A declarative, config-driven experiment runner for SAM-2 video segmentation.
 
-In a notebook: ``vidseg.run(["model=large", "prompt=skater"])``, ``vidseg.Prompt.from_bboxes(widget.bboxes)`` and
-``vidseg.show(frame, masks, prompts)``.
+The public API:
+
+- ``run(overrides, prompts=None, config_dir=None)``: what the command does, in this process; returns a ``Run``.
+- ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
+  no files.
+- ``show(frame, masks=None, prompts=())``: a picture of them for a notebook.
+- ``Prompt``: what you say about an object; ``Prompt.from_bboxes`` takes those of jupyter_bbox_widget.
+- ``Frame``, ``FrameMasks``: what the stages hand on. ``Source``, ``Segmenter``, ``Output``: what a video, a model and
+  an output of your own must have.
+- ``InputError``: a mistake that you can mend. ``JobFailed``: a run ended with an error.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidseg.composite import show
-    from vidseg.api import run
-    from vidseg.types import Prompt
+    from vidseg.api.result import Run
+    from vidseg.api.run import run
+    from vidseg.api.segment import segment
+    from vidseg.api.show import show
+    from vidseg.errors import InputError
+    from vidseg.job import JobFailed
+    from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
 
-__all__ = ["Prompt", "run", "show"]
+__all__ = [
+    "Frame",
+    "FrameMasks",
+    "InputError",
+    "JobFailed",
+    "Output",
+    "Prompt",
+    "Run",
+    "Segmenter",
+    "Source",
+    "run",
+    "segment",
+    "show",
+]
 
-_HOMES = {"Prompt": "vidseg.types", "run": "vidseg.api", "show": "vidseg.composite"}
+_MODULES = {
+    "InputError": "errors",
+    "JobFailed": "job",
+    "Run": "api.result",
+    "run": "api.run",
+    "segment": "api.segment",
+    "show": "api.show",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when first used, so that `python -m vidseg --help` stays quick.
-    if name not in _HOMES:
+    # A name's module is imported when the name is first used, so that `python -m vidseg --help` loads no torch.
+    if name not in __all__:
         raise AttributeError(f"module 'vidseg' has no attribute {name!r}")
-    from importlib import import_module
+    return getattr(import_module(f"vidseg.{_MODULES.get(name, 'types')}"), name)
 
-    return getattr(import_module(_HOMES[name]), name)
+
+def __dir__() -> list[str]:
+    return __all__

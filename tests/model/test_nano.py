@@ -20,7 +20,7 @@ from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
 from vidseg.model.upstream import build
-from vidseg.api import _compose
+from vidseg.api.compose import compose_config
 from vidseg.types import FrameMasks, Prompt
 from vidseg.sample import SampleSource
 
@@ -64,7 +64,7 @@ def test_a_hash_makes_sure_of_the_weights(tmp_path: Path) -> None:
 @functools.cache
 def nano() -> SAM2:
     """As ``python -m vidseg`` builds it."""
-    config = _compose(["model=nano", "device=cpu", "precision=fp32"])  # beside sam2's own Hydra, if it is there
+    config, _ = compose_config(["model=nano", "device=cpu", "precision=fp32"])  # beside sam2's own Hydra
     segmenter: SAM2 = instantiate(config.model)
     return segmenter
 
