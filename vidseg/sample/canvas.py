@@ -1,7 +1,7 @@
-"""Shaded shapes on a supersampled picture with coverage: what the built-in clip's figures are drawn with.
+"""Shaded shapes on a supersampled RGBA picture, in figure coordinates (x forward, y down, units of its height).
 
-Shapes come in figure coordinates (x forward, y down, units of the figure's height) and are nested from a dark rim to
-a lit ridge, which reads as round. This module knows nothing about skaters.
+A shape looks round because it is drawn several times, smaller and lighter each time, from a dark rim to a lit ridge.
+Knows nothing about skaters.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ RGBA = NDArray[np.uint8]  # (h, w, 4), premultiplied
 Colour = tuple[int, int, int]
 
 SUPERSAMPLING = 3  # nine samples a pixel: enough for edges and for the truth's majority
-TONES = 7  # nested outlines from the dark rim to the light; more can't be told apart under the film grain
-LIGHT = np.array([-0.55, -0.62])  # of a radius, in screen coordinates: the light comes from the upper left
+TONES = 7  # times that a shape is drawn; under the film grain more can't be told apart
+LIGHT = np.array([-0.55, -0.62])  # shift of the lightest tone, in radii, to the right and down
 
 _ALONG = np.linspace(0, 1, 9)[:, None]
 _SWELL = np.sin(np.pi * _ALONG**0.8)
@@ -29,7 +29,7 @@ _CAP = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
 
 @dataclass(frozen=True, slots=True)
 class Bone:
-    """A straight piece of a limb from ``a`` to ``b``, radii at both, and how far its front and back bulge."""
+    """A straight piece of a limb from ``a`` to ``b``: its radius at both, and how far its front and back bulge."""
 
     a: Points
     b: Points
@@ -54,7 +54,7 @@ class Bone:
 
 @lru_cache(256)
 def tones(colour: Colour, depth: float = 1.0) -> tuple[Colour, ...]:
-    """From the shaded rim (darker, cooler) to the lit ridge of a colour; ``depth`` below 1 sinks it into shade."""
+    """The TONES of a colour, from the rim (darker, bluer) to the lit ridge; ``depth`` below 1 darkens all of them."""
     base = np.array(colour, float) * depth
     rim, ridge = base * (0.50, 0.52, 0.60), base * 1.14 + 14 * depth
     ramp = np.linspace(0, 1, TONES)[:, None] ** 0.8
@@ -62,44 +62,43 @@ def tones(colour: Colour, depth: float = 1.0) -> tuple[Colour, ...]:
 
 
 class Canvas:
-    """A supersampled picture (premultiplied RGBA) that is drawn on in figure coordinates."""
+    """A supersampled picture, premultiplied RGBA. Its methods take figure coordinates."""
 
     def __init__(self, width: int, height: int, origin: Points, stature: float, facing: int) -> None:
-        """``origin`` (2,) is the figure's in pixels of the result, ``stature`` its height in pixels, ``facing`` ±1."""
+        """``origin`` (2,) is the figure's, in pixels of the result; ``stature`` its height in pixels; ``facing`` ±1."""
         self._rgba: RGBA = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING, 4), np.uint8)
         self._origin = origin * SUPERSAMPLING
         self.facing = np.array([facing, 1.0])
         self._scale = stature * SUPERSAMPLING * self.facing
 
     def _fixed(self, points: Points, offset: Points | float = 0.0) -> NDArray[np.int32]:
-        """Pixels of the canvas with four fractional bits, as OpenCV wants them; sample centres are at +0.5."""
+        """Pixels of the canvas with four fractional bits, as OpenCV takes them; the centre of a sample is at +0.5."""
         fixed: NDArray[np.int32] = np.rint((points * self._scale + self._origin + offset - 0.5) * 16).astype(np.int32)
         return fixed
 
     def fill(self, outline: Points, colour: Colour) -> None:
-        """A flat polygon."""
+        """Fills a polygon."""
         cv2.fillPoly(self._rgba, [self._fixed(outline)], (*colour, 255), cv2.LINE_8, 4)
 
     def stroke(self, line: Points, colour: Colour, width: float) -> None:
-        """An open line, ``width`` in figure units."""
+        """Draws an open line of ``width``."""
         thickness = max(round(width * self._scale[1]), 1)
         cv2.polylines(self._rgba, [self._fixed(line)], False, (*colour, 255), thickness, cv2.LINE_8, 4)
 
     def shade(self, outlines: Sequence[Sequence[Points]], colours: Sequence[Colour], radius: float) -> None:
-        """Nested shapes, each tone's smaller and nearer to the light: ``outlines[tone][part]``; they merge."""
+        """Fills ``outlines[tone][part]``, dark tones first; lighter ones are shifted to the light. Parts merge."""
         for k, (parts, colour) in enumerate(zip(outlines, colours, strict=True)):
             towards = LIGHT * radius * self._scale[1] * k / TONES
-            fixed = [self._fixed(part, towards) for part in parts]
-            for part in fixed:
-                cv2.fillPoly(self._rgba, [part], (*colour, 255), cv2.LINE_8, 4)
+            for part in parts:
+                cv2.fillPoly(self._rgba, [self._fixed(part, towards)], (*colour, 255), cv2.LINE_8, 4)
 
     def limb(self, bones: Sequence[Bone], colours: Sequence[Colour]) -> None:
-        """Bones shaded together, so that their joint does not show."""
+        """Draws bones, shaded as one, so that the joint between them isn't visible."""
         radius = 0.8 * min(min(b.radius_a, b.radius_b) for b in bones)
         self.shade([[b.outline(1 - k / TONES) for b in bones] for k in range(TONES)], colours, radius)
 
     def blob(self, outline: Points, colours: Sequence[Colour], radius: float) -> None:
-        """A closed outline shaded towards its middle."""
+        """Fills a closed outline, lighter towards its middle."""
         middle = outline.mean(axis=0)
         self.shade([[middle + (outline - middle) * (1 - k / TONES)] for k in range(TONES)], colours, radius)
 

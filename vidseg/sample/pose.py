@@ -1,7 +1,7 @@
-"""How a skater moves: the joints at a phase of the stroke, by two-bone inverse kinematics on keyed foot paths.
+"""How a skater moves: its joints at a phase of the stroke. Feet follow a curve; inverse kinematics finds the knees.
 
-Figure coordinates: x forward, y down, the origin on the ice below the hips, 1.0 is the skater's standing height. This
-module knows nothing about drawing.
+Figure coordinates: x forward, y down, the origin on the ice below the hips, 1.0 is the skater's standing height.
+Knows nothing about drawing.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,16 @@ Points = NDArray[np.float64]  # (n, 2)
 THIGH, SHIN, UPPER_ARM, FOREARM, SPINE = 0.245, 0.245, 0.165, 0.15, 0.30
 ANKLE = 0.082  # above the ice: boot, holder and blade
 
-# One stroke of a leg, eight keys: ahead of the hips, above the ice, toes down in degrees. It glides, pushes back
-# until the leg is straight, lifts, and is drawn forward again under the body.
+# One stroke of a leg as eight keys: ahead of the hips, above the ice, toes down in degrees. The foot glides, pushes
+# back until the leg is straight, is lifted, and comes forward again under the body.
 STROKE = np.array(
-    [
-        [0.15, 0.000, -2.0],
-        [0.12, 0.000, 0.0],
-        [0.06, 0.000, 0.0],
-        [-0.02, 0.000, 2.0],
-        [-0.20, 0.004, 12.0],
-        [-0.37, 0.060, 40.0],
-        [-0.30, 0.150, 48.0],
-        [0.03, 0.075, 12.0],
-    ]
-)
+    [(0.15, 0.000, -2.0), (0.12, 0.000, 0.0), (0.06, 0.000, 0.0), (-0.02, 0.000, 2.0),
+     (-0.20, 0.004, 12.0), (-0.37, 0.060, 40.0), (-0.30, 0.150, 48.0), (0.03, 0.075, 12.0)]
+)  # fmt: skip
 
 
 def smooth(keys: Points, at: NDArray[np.float64], closed: bool = False) -> Points:
-    """A Catmull-Rom curve through ``keys`` (n, d), at positions ``at`` in keys (m,): (m, d). ``closed`` wraps."""
+    """Points (m, d) of a Catmull-Rom curve through ``keys`` (n, d), at positions ``at`` (m,): 1.0 is key 1."""
     n = len(keys)
     i = np.floor(at).astype(int)
     t = (at - i)[:, None]
@@ -39,6 +31,11 @@ def smooth(keys: Points, at: NDArray[np.float64], closed: bool = False) -> Point
     a, b, c, d = (keys[k] for k in index)
     curve: Points = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
     return curve
+
+
+def turned(vector: Points) -> Points:
+    """The vector (2,) turned by 90 degrees: up becomes forward."""
+    return np.array([-vector[1], vector[0]])
 
 
 def direction(degrees: float) -> Points:
@@ -54,7 +51,7 @@ def _joint(root: Points, tip: Points, upper: float, lower: float) -> tuple[Point
     along = reach / np.hypot(*reach)
     tip = root + along * length
     a = (upper**2 - lower**2 + length**2) / (2 * length)
-    knee = root + along * a + np.array([along[1], -along[0]]) * np.sqrt(max(upper**2 - a**2, 0.0))
+    knee = root + along * a - turned(along) * np.sqrt(max(upper**2 - a**2, 0.0))
     return knee, tip
 
 
@@ -93,12 +90,12 @@ class Pose:
     def clothes(self) -> Points:
         """A point (2,) in the middle of the jacket, a little towards the chest and clear of its hem."""
         spine = self.neck - self.hip
-        point: Points = self.hip + 0.46 * spine + 0.03 * np.array([-spine[1], spine[0]])
+        point: Points = self.hip + 0.46 * spine + 0.03 * turned(spine)
         return point
 
 
-def pose(phase: float, crouch: float = 0.0) -> Pose:
-    """The pose at ``phase`` (one full cycle, both legs' strokes, is 1.0); ``crouch`` 0..1 is how deep it sits."""
+def pose(phase: float, crouch: float) -> Pose:
+    """The pose at ``phase``, where 1.0 is one stroke of each leg; ``crouch`` is 0 to 1."""
     swing = 2 * np.pi * phase
     lean = 33 + 12 * crouch + 4 * np.sin(2 * swing)
     hip = np.array([-0.05, -(0.497 - 0.035 * crouch) - 0.010 * np.cos(2 * swing)])

@@ -1,0 +1,115 @@
+"""Who skates where: two skaters with their clothes and ways across the picture, and the camera, drawn from a seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.sample.canvas import Colour
+from vidseg.sample.figure import Figure, Outfit
+from vidseg.sample.layer import nearness
+from vidseg.sample.pose import Points
+from vidseg.sample.sprite import Sprite
+
+_JACKETS: tuple[Colour, ...] = ((206, 56, 50), (34, 140, 132), (232, 150, 40), (104, 70, 160), (44, 104, 184))
+_TROUSERS: tuple[Colour, ...] = ((46, 92, 158), (124, 88, 62), (76, 88, 62), (48, 50, 56), (84, 54, 84))
+_ACCENTS: tuple[Colour, ...] = ((246, 236, 216), (250, 206, 84), (244, 244, 248), (240, 120, 84), (150, 216, 220))
+_SCARVES: tuple[tuple[Colour, Colour], ...] = (
+    ((246, 196, 60), (36, 96, 140)), ((226, 92, 120), (250, 224, 222)),
+    ((240, 240, 232), (176, 48, 52)), ((120, 190, 120), (250, 236, 170)),
+)  # fmt: skip
+_SKINS: tuple[Colour, ...] = ((238, 190, 162), (222, 168, 132), (176, 124, 96), (128, 86, 64))
+_HAIRS: tuple[Colour, ...] = ((92, 58, 36), (44, 32, 30), (196, 148, 82), (140, 66, 38))
+
+
+@dataclass(frozen=True, slots=True)
+class Skater:
+    """One skater and its way across the picture, in pixels."""
+
+    figure: Figure
+    facing: int  # +1 skates to the right, -1 to the left
+    start_xy: tuple[float, float]  # of the ice below its hips, at time 0
+    speed: float  # a second, across the picture, signed
+    sway: tuple[float, float]  # across, and towards the camera
+    tall: float  # its height on the row FLOOR
+
+    def foot(self, time_s: float) -> Points:
+        """The pixel (2,) of the ice below its hips."""
+        x = self.start_xy[0] + self.speed * time_s + self.sway[0] * np.sin(1.35 * time_s)
+        return np.array([x, self.start_xy[1] + self.sway[1] * np.sin(0.8 * time_s)])
+
+    def stature(self, time_s: float) -> float:
+        """Its standing height in pixels, larger nearer to the camera."""
+        return float(self.tall * nearness(self.foot(time_s)[1]))
+
+    def clothes(self, time_s: float) -> Points:
+        """A pixel (2,) well inside its jacket."""
+        offset = self.figure.pose(time_s).clothes * (self.facing, 1.0) * self.stature(time_s)
+        return np.asarray(self.foot(time_s) + offset)
+
+    def drawn(self, time_s: float, label: int, width: int) -> Sprite | None:
+        """The skater at a time; None if it is outside a picture of that width."""
+        foot, stature = self.foot(time_s), self.stature(time_s)
+        if not -stature < foot[0] < width + stature:  # its shadow reaches farther than the skater
+            return None
+        whole = np.floor(foot)
+        rgba, origin = self.figure.draw(time_s, stature, self.facing, foot - whole)
+        return Sprite(label, rgba, (int(whole[0]) - origin[0], int(whole[1]) - origin[1]), float(foot[1]))
+
+
+def direct(rng: np.random.Generator, first: bool) -> tuple[Skater, Skater, float]:
+    """The skater, the second one who passes in front, and the camera's speed in units of travel a second.
+
+    ``first`` is seed 0, in which some choices are fixed.
+    """
+    facing = -1 if first else int(rng.choice([-1, 1]))
+    click = np.array([782.0, 301.0])
+    if not first:
+        click = np.array([640 - facing * rng.uniform(90, 170), rng.uniform(290, 312)])
+    outfits = _outfits(rng, first)
+    period_s, phase = float(rng.uniform(1.45, 1.85)), 0.56 if first else float(rng.uniform(0, 1))
+    figure = Figure(outfits[0], period_s, phase, float(rng.uniform(0.2, 0.8)))
+    tall = 470.0 if first else float(rng.uniform(430, 490))
+    # The skater is placed so that its jacket is at the click.
+    clothes = figure.pose(0).clothes
+    foot = click[1] - clothes[1] * tall
+    tall = tall / nearness(foot)
+    x = click[0] - facing * clothes[0] * tall * nearness(foot)
+    drift = facing * float(rng.uniform(38, 60))
+    skater = Skater(figure, facing, (float(x), float(foot)), drift, (-facing * 14.0, 9.0), tall)
+    camera = facing * float(rng.uniform(190, 250))
+    meeting_s = float(rng.uniform(2.7, 3.3))
+    speed = -facing * float(rng.uniform(310, 360))
+    period_s, phase, crouch = (float(rng.uniform(*limits)) for limits in ((1.35, 1.6), (0, 1), (0.3, 0.9)))
+    figure = Figure(outfits[1], period_s, phase, crouch)
+    nearer = float(foot + rng.uniform(66, 82))
+    start = skater.foot(meeting_s)[0] - speed * meeting_s
+    tall *= float(rng.uniform(0.76, 0.84))
+    return skater, Skater(figure, -facing, (float(start), nearer), speed, (0.0, -4.0), tall), camera
+
+
+def _outfits(rng: np.random.Generator, first: bool) -> list[Outfit]:
+    """Two skaters whose clothes share no colour; the skater of seed 0 (``first``) wears red and denim."""
+
+    def shuffled(n: int) -> NDArray[np.intp]:
+        order = rng.permutation(n)
+        return np.arange(n) if first else order
+
+    jacket, trousers, accent, scarf = (shuffled(n) for n in (5, 5, 5, 4))
+    skin, hair, tail = shuffled(4), shuffled(4), (0, 1) if first else rng.permutation(2)
+    return [
+        Outfit(
+            jacket=_JACKETS[jacket[k]],
+            stripe=_ACCENTS[accent[2 * k]],
+            trousers=_TROUSERS[trousers[k]],
+            piping=_ACCENTS[accent[2 * k + 1]],
+            scarf=_SCARVES[scarf[k]],
+            hat=_SCARVES[scarf[k]][1],
+            gloves=((60, 44, 42), (74, 70, 88))[k],
+            boots=((66, 48, 46), (104, 70, 48))[k],
+            skin=_SKINS[skin[2 * k]],
+            hair=_HAIRS[hair[k]],
+            ponytail=bool(tail[k]),
+        )
+        for k in range(2)
+    ]
