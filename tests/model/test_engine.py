@@ -28,7 +28,7 @@ from sources import ArraySource, moving_squares
 
 from vidseg.errors import InputError
 from vidseg.model import before, cpu
-from vidseg.model.compiled import in_reals
+from vidseg.model.fast.compiled import make_rotation_real
 from vidseg.types import Frame, Prompt
 from vidseg.sample import SampleSource
 
@@ -213,8 +213,8 @@ def test_modules_of_exact_are_upstreams_own() -> None:
     def kinds(exact: bool) -> set[str]:
         return {type(module).__name__ for module in build(image_size=64, exact=exact)._predictor.modules()}
 
-    hastened = {"_Block", "_FusedMLP", "_Hiera", "_Layer", "_Linear", "_NarrowAttention", "_PatchEmbed", "_Places"}
-    assert kinds(exact=False) - kinds(exact=True) == {*hastened, "_PointwiseConv"}
+    faster = {"CachedBlock", "_CachedPositions", "_FusedMLP", "_Hiera", "_MemoryAttention", "_MemoryLayer"}
+    assert kinds(exact=False) - kinds(exact=True) == {*faster, "_PackedLinear", "_PatchEmbed", "_PointwiseConv"}
 
 
 def test_the_cpus_modules_are_used_in_float32_only() -> None:
@@ -253,7 +253,7 @@ def test_attention_in_real_numbers_is_compiled_to_upstreams() -> None:
     queries, keys = torch.randn(2, 16, 256), torch.randn(2, 3 * 16 + 4, 64)
     with torch.inference_mode():
         theirs = attention(queries, keys, keys, num_k_exclude_rope=4)
-        in_reals(attention, 4)
+        make_rotation_real(attention, 4)
         try:
             ours = torch.compile(attention.forward, fullgraph=True)(queries, keys, keys, num_k_exclude_rope=4)
         finally:
