@@ -359,7 +359,7 @@ def test_python(name, content, desk, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.syspath_prepend(str(desk))
     small = content.replace('"model=large"', '"model=nano", "model.image_size=128", "threads=1"')
-    small = small.replace('model="tiny"', 'model="nano", image_size=128')
+    small = small.replace('model="tiny"', 'model="nano", **{"model.image_size": 128, "threads": 1}')
     exec(compile(small, name, "exec"), {"__name__": "snippet"})
     assert ("print(" in content) == bool(capsys.readouterr().out)
 
