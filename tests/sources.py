@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
-from vidseg.video.backwards import one_by_one
 
 
 class ArraySource:
@@ -123,7 +122,7 @@ class Discs:
             yield self[index]
 
     def backwards(self, position: int) -> Generator[Frame]:
-        return one_by_one(self, position)
+        return (self[self.frames[n]] for n in range(position, -1, -1))
 
     def provenance(self) -> Mapping[str, str]:
         return {}

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sources import ArraySource, moving_squares
+from sources import ArraySource, click, moving_squares
 from video.clips import make_clip, picture
 from video.test_reader import CUT, GOP, KINDS, plain
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter
-from vidseg.runner import _TimedSource
-from vidseg.video import backwards, open_source
-from vidseg.video.reader import FileSource
+from vidseg.runner import segmented
 from vidseg.sample import SampleSource
+from vidseg.types import FrameMasks
+from vidseg.video import open_source, reader
+from vidseg.video.reader import FileSource
 from vidseg.video.selection import Selection
 
 
@@ -38,7 +39,7 @@ SMALL = 11 * 160 * 120 * 3  # a chunk of 11 frames of these clips
 )
 @pytest.mark.parametrize(("start", "stop", "step"), [(None, None, 1), (7, 51, 3)])
 def test_a_file_backwards_in_chunks(tmp_path, monkeypatch, kind, start, stop, step):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)
     path = make_clip(tmp_path / (kind if "." in kind else f"clip.{kind}"), frames=60, **KINDS.get(kind, LONG_GOP))
     source = open_source(str(path), start, stop, step)
     forward, last = list(source), len(source.frames) - 1
@@ -49,7 +50,7 @@ def test_a_file_backwards_in_chunks(tmp_path, monkeypatch, kind, start, stop, st
 
 
 def test_a_turned_file_backwards(tmp_path, monkeypatch):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)
     path = make_clip(tmp_path / "clip.mp4", frames=30, options=GOP)
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 4 + 40  # a quarter turn in the display matrix, as in test_reader.py
@@ -61,10 +62,14 @@ def test_a_turned_file_backwards(tmp_path, monkeypatch):
     same(list(source.backwards(29)), list(source)[::-1])
 
 
-def test_a_chunk_has_a_least_number_of_frames_and_none_is_left_out():
-    parts = list(backwards.chunks(range(100, 160, 2), 20, 10**9))
-    assert [len(part) for part in parts] == [8, 8, 5]
-    assert [index for part in reversed(parts) for index in part] == list(range(100, 142, 2))
+def test_a_chunk_has_a_least_number_of_frames(tmp_path, monkeypatch):
+    """However little fits, a chunk has eight frames: 21 frames are decoded in three chunks."""
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1)
+    source = open_source(str(make_clip(tmp_path / "clip.mp4", frames=60, **LONG_GOP)), start=8, step=2)
+    opened, open_input = [], reader.open_input
+    monkeypatch.setattr(reader, "open_input", lambda path: opened.append(path) or open_input(path))
+    assert [frame.index for frame in source.backwards(20)] == list(range(48, 6, -2))
+    assert len(opened) == 3
 
 
 def damaged(path, begin, end):
@@ -77,7 +82,7 @@ def damaged(path, begin, end):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
 def test_damaged_frames_are_left_out_as_in_iteration(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)
     kind = KINDS["xvid.avi"] if name == "a.avi" else {"options": GOP, "muxer": "mpegts" if name == "a.ts" else None}
     path = make_clip(tmp_path / name, frames=72, **kind)
     whole = plain(path)
@@ -93,7 +98,7 @@ def test_damaged_frames_are_left_out_as_in_iteration(tmp_path, monkeypatch, name
 
 
 def test_a_position_beyond_the_last_frame_that_decodes(tmp_path, monkeypatch):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)
     path = make_clip(tmp_path / "a.mp4", frames=72, **CUT["faststart.mp4"])
     source, forward, back = open_source(str(damaged(path, 0.6, 1))), [], []
     with pytest.raises(InputError, match=r"a\.mp4 is truncated or damaged: it ends after \d+ of 72 frames") as ahead:
@@ -107,7 +112,7 @@ def test_a_position_beyond_the_last_frame_that_decodes(tmp_path, monkeypatch):
 
 
 def test_a_cut_file_backwards_from_its_last_frame(tmp_path, monkeypatch):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", SMALL)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)
     path = make_clip(tmp_path / "a.mp4", frames=60, **CUT["faststart.mp4"])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source, forward = open_source(str(path)), []
@@ -133,7 +138,7 @@ def alive(monkeypatch):
 
 
 def test_a_chunk_of_frames_is_held_and_no_more(tmp_path, monkeypatch, alive):
-    monkeypatch.setattr(backwards, "CHUNK_BYTES", 20 * 160 * 120 * 3)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 20 * 160 * 120 * 3)
     source = open_source(str(make_clip(tmp_path / "clip.mp4", frames=150, options=GOP)))
     most = 0
     with closing(source.backwards(149)) as frames:
@@ -167,14 +172,23 @@ def test_folders_samples_and_selections(tmp_path):
     same(list(Selection(sample, [0, 8]).backwards(1)), [sample[8], sample[0]])
 
 
-def test_waiting_for_frames_counts_as_extract():
+def test_reading_backwards_counts_as_extract():
     class Slow(ArraySource):
-        def _frame(self, index):
-            time.sleep(0.01)
-            return super()._frame(index)
+        """Takes 20 ms to read a frame backwards."""
+
+        def backwards(self, position):
+            for frame in super().backwards(position):
+                time.sleep(0.02)
+                yield frame
+
+    class BothWays:
+        """Reads all frames backwards before it tracks them."""
+
+        def track(self, source, prompts):
+            same(list(source.backwards(4)), list(source)[::-1])
+            for frame in source:
+                yield frame, FrameMasks(frame.index, (1,), np.ones((1, *frame.rgb_hw3.shape[:2]), np.float32))
 
     meter, source = Meter(), Slow(moving_squares(5))
-    with meter.stage("segment"):
-        same(list(_TimedSource(source, meter).backwards(4)), list(source)[::-1])
-    assert 0.05 <= meter.seconds["extract"] < meter.total() - 0.05  # iterating plainly is the segmenter's own time
-    assert meter.seconds["segment"] >= 0.05
+    assert len(list(segmented(BothWays(), source, [click(0, 1, (20, 30, 1))], meter))) == 5
+    assert 0.1 <= meter.seconds["extract"] < meter.total()

@@ -1,4 +1,4 @@
-"""Everything that knows PyAV or where pictures come from: readers, the encoder, the built-in clip.
+"""Videos in and out: readers of files and folders, the encoder, and the sound. Everything that knows PyAV is here.
 
 Knows nothing about masks, models or the run. Importing the package imports none of it.
 """
@@ -17,10 +17,14 @@ def open_source(
     fps: float | None = None,
     seed: int = 0,
 ) -> Source:
-    """The source that ``video`` names: ``sample`` (drawn from ``seed``), a folder of numbered images, or a file.
+    """The source that ``video`` names: a file, a folder of numbered images, or ``sample``, the built-in clip.
 
-    ``start`` and ``stop`` (exclusive) are frame numbers of the source, or seconds as "2.5s"; every ``step``-th frame
-    is taken. ``fps`` is for folders only. Raises InputError (keys ``video``, ``extract.*``) for what can't be.
+    - ``start``, ``stop`` (exclusive): a frame number of the source, or seconds as "2.5s"; every ``step``-th frame
+      between them is taken.
+    - ``fps``: frames a second, for folders only.
+    - ``seed``: of the built-in clip.
+
+    Raises InputError, naming the key ``video`` or ``extract.*``, for what can't be opened.
     """
     path = Path(video).expanduser()
     if video != "sample" and path.is_dir():
@@ -30,16 +34,10 @@ def open_source(
     if fps is not None:
         raise InputError(f"extract.fps: {fps} is for folders of images; {video} has its own rate. Leave it out.")
     if video == "sample":
-        return _sample(start, stop, step, seed)
+        from vidseg.sample.source import FPS, NUM_FRAMES, SampleSource
+        from vidseg.video.window import frame_window
+
+        return SampleSource(seed, frame_window([i / FPS for i in range(NUM_FRAMES)], start, stop, step))
     from vidseg.video.reader import FileSource
 
     return FileSource(path, start, stop, step)
-
-
-def _sample(start: int | str | None, stop: int | str | None, step: int, seed: int) -> Source:
-    from vidseg.sample import SampleSource
-    from vidseg.video.window import frame_window
-
-    whole = SampleSource(seed)
-    times_s = [float(i / whole.info.fps) for i in range(len(whole.frames))]
-    return SampleSource(seed, frame_window(times_s, start, stop, step))

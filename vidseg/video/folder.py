@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
-from vidseg.record.numbered import numbered
 from vidseg.prefetch import prefetch
+from vidseg.record.numbered import numbered
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
-from vidseg.video.backwards import one_by_one
 from vidseg.video.window import Position, check_window, frame_window
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -25,13 +24,12 @@ _SIXTEEN_BITS = {"I", "I;16", "I;16B", "I;16L"}
 class FolderSource:
     """A folder of JPEG or PNG frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
 
-    Ordered by the last number in their names. A frame's number is its position from the first file, 0 to n-1, as in
-    sam2, whatever the files' own numbers; those are ``info.file_numbers``. Grey, palette, RGBA and 16-bit images become
-    8-bit RGB; EXIF orientation is ignored, as annotations of such folders do. All must have the first one's size.
-    ``fps`` (default 30) says how fast they were.
+    Images are in the order of the last number in their names. As in sam2, frames are numbered from 0 on, whatever the
+    numbers in the names are; those are ``info.file_numbers``. Grey, palette, RGBA and 16-bit images become 8-bit RGB.
+    EXIF orientation is ignored, because the annotations of such folders ignore it. ``fps`` is 30 unless given.
 
     Raises InputError for a folder without numbered images and, when iteration reaches it, for an image that can't be
-    read or has another size.
+    read or has another size than the first.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -49,9 +47,7 @@ class FolderSource:
         self._files = list(files.values())
         self._times_s = [float(i / rate) for i in range(len(self._files))]
         self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
-        self._size = (0, 0)
-        height, width = self._open(0).shape[:2]
-        self._size = (height, width)
+        height, width = _read(self._files[0]).shape[:2]
         self.info = VideoInfo(width, height, rate / step, len(self._files), 1 / rate, tuple(files))
         self.offset_s = self._times_s[self.frames[0]]
 
@@ -62,19 +58,24 @@ class FolderSource:
 
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first."""
-        return one_by_one(self, position)
+        return (self[self.frames[n]] for n in range(position, -1, -1))
 
     def __getitem__(self, index: int) -> Frame:
-        """Any frame of the folder."""
         if not 0 <= index < len(self._files):
             raise InputError(f"video: {self.path} has no frame {index}; its last is {len(self._files) - 1}")
-        return Frame(index, self._times_s[index], self._open(index))
+        file, info = self._files[index], self.info
+        rgb_hw3 = _read(file)
+        height, width = rgb_hw3.shape[:2]
+        if (width, height) != (info.width, info.height):
+            size = f"{width}x{height} pixels, the first image {info.width}x{info.height}"
+            raise InputError(f"video: {file} has {size}: all must have one size")
+        return Frame(index, self._times_s[index], rgb_hw3)
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:
-        """None: a folder of frames comes without ground truth."""
+        """None: a folder of images has no ground truth."""
 
     def provenance(self) -> Mapping[str, str]:
-        """Path, number of files, and the SHA-256 over their names and sizes (not their contents)."""
+        """Path, number of files, and the SHA-256 of their names and sizes (not of their contents)."""
         digest = hashlib.sha256()
         for file in self._files:
             digest.update(f"{file.name} {file.stat().st_size}\n".encode())
@@ -84,29 +85,19 @@ class FolderSource:
             "sha256_of_names_and_sizes": digest.hexdigest(),
         }
 
-    def _open(self, index: int) -> RGB:
-        file = self._files[index]
-        try:
-            with Image.open(file) as image:
-                rgb_hw3 = _to_rgb(image)
-        # Pillow raises SyntaxError for a broken PNG, and ValueError and struct's errors for broken headers.
-        except UnidentifiedImageError as error:
-            raise InputError(f"video: {file} can't be read: it is no image") from error
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InputError(f"video: {file} can't be read: {error}") from error
-        if self._size not in ((0, 0), rgb_hw3.shape[:2]):
-            (height, width), (h, w) = self._size, rgb_hw3.shape[:2]
-            raise InputError(
-                f"video: {file} has {w}x{h} pixels, the first image {width}x{height}: all must be of one size"
-            )
-        return rgb_hw3
 
-
-def _to_rgb(image: Image.Image) -> RGB:
-    if image.mode in _SIXTEEN_BITS:  # Pillow would clip at 255
-        grey_hw = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey_hw[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))
+def _read(file: Path) -> RGB:
+    try:
+        with Image.open(file) as image:
+            if image.mode not in _SIXTEEN_BITS:
+                return np.array(image.convert("RGB"))
+            grey_hw = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)  # convert() would clip
+            return np.repeat(grey_hw[..., None], 3, axis=2)
+    except UnidentifiedImageError as error:
+        raise InputError(f"video: {file} can't be read: it is no image") from error
+    # Pillow raises SyntaxError for a broken PNG, ValueError for a broken header.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"video: {file} can't be read: {error}") from error
 
 
 def _rate(fps: float | None) -> Fraction:

@@ -1,4 +1,4 @@
-"""Frames from a file, through PyAV. Knows nothing about masks or models."""
+"""Frames from a video file, through PyAV. Knows nothing about masks or models."""
 
 import hashlib
 import logging
@@ -15,29 +15,35 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
-from vidseg.video.backwards import chunks
 from vidseg.video.demux import audio_stream, check_file, open_input, video_stream
 from vidseg.video.timeline import read_timeline
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
 
+CHUNK_BYTES = 64 * 2**20
+"""Backwards, a chunk of so many bytes of RGB is decoded forward, then yielded in reverse: 24 frames of 720p. A chunk
+costs a seek to a key frame and the decoding from there on, so that larger chunks decode less often. In memory are one
+chunk, and the few frames of the one before it that wait in the queue of ``prefetch``."""
+CHUNK_FRAMES = 8
+"""A chunk has at least so many frames, however large: with one, each frame would cost a whole group of pictures."""
+
 HASHED_WHOLE = 2 * 2**30
-"""Bytes up to which a file's hash covers all of it (hashing 2 GiB takes about two seconds)."""
+"""Files of up to so many bytes are hashed as a whole (2 GiB take about two seconds), of larger ones both ends."""
 HASHED_ENDS = 64 * 2**20
 
 
 class FileSource:
     """A video file that FFmpeg reads, as a ``vidseg.types.Source``.
 
-    Frames are as displayed: turned as the file's metadata says, colours by the file's tags, alpha left out, interlaced
-    ones as they are. Numbers count the file's frames in order of display; ``time_s`` is the file's own time stamp
-    (broadcast formats, whose clocks have no zero, count from their start). ``info.fps`` is the average rate of the
-    frames taken (the file's divided by ``step``), ``info.num_frames`` counts all that the file has.
+    Frames are as displayed: rotated by the file's metadata, with colours by its tags, without alpha. Interlaced frames
+    stay interlaced. Frames are numbered in the order of display. ``time_s`` is the file's own time stamp; the clock of
+    a broadcast format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames taken (the
+    file's divided by ``step``), ``info.num_frames`` the number of all frames of the file.
 
-    Opening reads all packets once, without decoding them. Damaged pictures are skipped with one warning. Iteration and
-    indexing open the file anew and hold a few frames. Raises InputError for a file without pictures and for a window
-    without frames.
+    Opening reads all packets once, without decoding them. Iteration and indexing open the file anew and hold a few
+    frames. Damaged pictures are skipped with one warning. Raises InputError for a file without pictures, and if no
+    frame lies between ``start`` and ``stop``.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -57,7 +63,7 @@ class FileSource:
             self.audio = path if audio_stream(container) is not None else None
         with open_input(path) as container:
             self._timeline = read_timeline(path, container, video_stream(container, path), first.pts)
-        if not len(self._timeline):  # half a frame decoded, and no other is there
+        if not len(self._timeline):  # half a frame was decoded, and there is no other
             raise _nothing_decodes(path)
         wanted = frame_window(self._timeline.announced_times_s(), start, stop, step)
         self._cut_short = wanted.stop > len(self._timeline)
@@ -70,23 +76,23 @@ class FileSource:
         self.offset_s = self._timeline.time_s(self.frames[0]) if self.frames[0] else 0.0
 
     def __iter__(self) -> Generator[Frame]:
-        """The frames of ``self.frames``, decoded ahead in a thread; those that are damaged are left out.
+        """The frames of ``self.frames``, decoded ahead in a thread, without damaged ones.
 
-        Raises InputError at the end where the file is truncated before the window is.
+        Raises InputError at the end, if the file ends before the last of ``self.frames``.
         """
         with closing(prefetch(self._read())) as frames:
             yield from frames
 
     def backwards(self, position: int) -> Generator[Frame]:
-        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead in chunks.
+        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead, without damaged ones.
 
-        Leaves out and raises what iteration does, so InputError at the end where the file ends before ``position``.
+        Raises InputError at the end, if the file ends before the frame at ``position``.
         """
         with closing(prefetch(self._read_backwards(position))) as frames:
             yield from frames
 
     def __getitem__(self, index: int) -> Frame:
-        """Any frame of the file, the same pixels as in iteration; decodes from the key frame before it."""
+        """Any frame of the file, with the same pixels as in iteration; decodes from the key frame before it."""
         if not 0 <= index < self._timeline.announced:
             raise InputError(
                 f"video: {self.path.name} has no frame {index}; its last is {self._timeline.announced - 1}"
@@ -128,8 +134,9 @@ class FileSource:
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
         last = -1
-        for wanted in chunks(self.frames, position, 3 * self._size[0] * self._size[1]):
-            found: list[Frame] = []
+        size = max(CHUNK_FRAMES, CHUNK_BYTES // (3 * self._size[0] * self._size[1]))
+        for end in range(position + 1, 0, -size):
+            wanted, found = self.frames[max(0, end - size) : end], list[Frame]()
             with closing(self._images(wanted[0])) as images:
                 for number, image in images:
                     last = max(last, number)
@@ -137,7 +144,7 @@ class FileSource:
                         break
                     if number in wanted:
                         found.append(self._frame(number, image))
-            while found:  # a frame that was given out is not held
+            while found:  # the caller alone holds a frame that has been yielded
                 yield found.pop()
         if (self._cut_short or self._warned) and last < self.frames[position]:
             raise self._truncated(last + 1)
@@ -145,8 +152,8 @@ class FileSource:
     def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers, from ``first`` on.
 
-        Starts at the key frame before ``first`` if that leads to exactly that frame, else at the start of the file:
-        some demuxers seek to where they guess, and some key frames are none.
+        Decodes from the key frame before ``first`` if that leads to frame ``first``, else from the start of the file:
+        some demuxers seek to a guessed position, and from some frames marked as key frames nothing decodes.
         """
         key = self._timeline.key_before(first)
         if key is not None:
@@ -160,11 +167,11 @@ class FileSource:
             yield from (image for image in images if image[0] >= first)
 
     def _numbered(self, key: tuple[int, int] | None) -> Generator[tuple[int, av.VideoFrame]]:
-        """Decoded frames with their numbers from the packet ``key`` (pts, dts) on; none if the seek misses it."""
+        """Decoded frames with their numbers, from the packet ``key`` (pts, dts) on; none if the seek misses it."""
         last = -1
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
-            # Frame threads report a broken last packet so late that PyAV drops the frames they still hold.
+            # With frame threads a broken last packet is reported so late that PyAV drops the frames before it.
             stream.thread_type = "SLICE" if self._timeline.truncated else "AUTO"
             try:
                 if key is not None:
@@ -175,13 +182,13 @@ class FileSource:
                 number = self._timeline.number(image.pts, last)
                 if number >= len(self._timeline):
                     return
-                if number > last:  # after damage, decoders give out late what should have come before
+                if number > last:  # after damage decoders return some frames too late
                     yield (last := number), image
 
     def _decode(
         self, container: InputContainer, stream: av.VideoStream, key: tuple[int, int] | None = None
     ) -> Generator[av.VideoFrame]:
-        """Decodes to the end, over damaged packets; nothing if the first one is neither ``key`` nor before it."""
+        """Decodes to the end and skips damaged packets. Yields nothing if the first packet is later than ``key``."""
         packets = self._packets(container, stream)
         if key is not None:
             landed = next(packets)
@@ -197,17 +204,17 @@ class FileSource:
     def _packets(
         self, container: InputContainer, stream: av.VideoStream
     ) -> "Iterator[av.Packet[av.VideoStream] | None]":
-        """What the demuxer reads, and last what makes the decoder give up the frames it still holds."""
+        """The stream's packets, and last the one that flushes the decoder."""
         try:
             yield from container.demux(stream)
-        except av.error.FFmpegError as error:  # it can't go on
+        except av.error.FFmpegError as error:  # the rest can't be read
             self._warn_once(error)
-            yield None
+            yield None  # flushes the decoder
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         if (image.width, image.height) == self._size:
             rgb_hw3 = image.to_ndarray(format="rgb24")
-        else:  # a stream may change its size; an output can't
+        else:  # the size may change within a stream, but not within an output
             rgb_hw3 = image.to_ndarray(format="rgb24", width=self._size[0], height=self._size[1])
         return Frame(number, self._timeline.time_s(number), np.ascontiguousarray(np.rot90(rgb_hw3, self._turns)))
 
@@ -228,14 +235,12 @@ def _nothing_decodes(path: Path) -> InputError:
 
 
 def _sha256(path: Path) -> tuple[str, str]:
-    """The key to record the hash under, and the hash."""
+    """What the hash covers, as its key in the run's record, and the hash."""
     size = path.stat().st_size
     digest = hashlib.sha256()
     with path.open("rb") as file:
         if size <= HASHED_WHOLE:
-            while block := file.read(2**20):
-                digest.update(block)
-            return "sha256", digest.hexdigest()
+            return "sha256", hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(file.read(HASHED_ENDS))
         file.seek(-HASHED_ENDS, 2)
         digest.update(file.read(HASHED_ENDS))

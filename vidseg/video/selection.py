@@ -1,4 +1,4 @@
-"""Single frames of another source, for a look at the prompts before the long run."""
+"""Single frames of a source: ``preview=true`` looks at the prompted frames alone."""
 
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.types import Frame, Prompt, Source
-from vidseg.video.backwards import one_by_one
 
 
 class Selection:
-    """The frames of ``source`` with the given numbers, each read by seeking."""
+    """The frames of ``source`` with the given numbers, each read by seeking; without sound."""
 
     def __init__(self, source: Source, frames: Sequence[int]) -> None:
         self._source = source
@@ -23,22 +22,19 @@ class Selection:
         self.prompts: tuple[Prompt, ...] = source.prompts
 
     def __iter__(self) -> Generator[Frame]:
-        """The frames in order."""
-        for index in self.frames:
-            yield self._source[index]
+        return (self[index] for index in self.frames)
 
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first."""
-        return one_by_one(self, position)
+        return (self[self.frames[n]] for n in range(position, -1, -1))
 
     def __getitem__(self, index: int) -> Frame:
-        """The frame of that number in the source."""
         return self._source[index]
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:
-        """The source's own."""
+        """The source's ground truth."""
         return self._source.truth(index)
 
     def provenance(self) -> Mapping[str, str]:
-        """The source's own."""
+        """The source's provenance."""
         return self._source.provenance()
