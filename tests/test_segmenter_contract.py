@@ -166,6 +166,7 @@ OUTPUT = "it must have path, open, write, close, abort"
          "model._target_: there is no side in fakes.Square, for fakes.Square.side"),
         (["model._target_=mine.Square"], "model._target_: there is no module mine, for mine.Square; the folder that "
          "holds it must be on PYTHONPATH"),
+        (["model.fail_at=???"], "model.fail_at: missing; it has no default"),
         (["~model._target_"], "model._target_: missing; it names a class"),
     ],
 )  # fmt: skip
@@ -182,11 +183,10 @@ def test_a_module_that_fails_when_it_is_imported(failure, tmp_path, monkeypatch)
     assert said == ("model._target_: importing unfinished fails: ModuleNotFoundError: No module named 'nowhere'")
 
 
-def test_prompts_are_prompts(tmp_path, clip):
-    for prompts in ([{"x": 1, "y": 2}], [None], 7):
-        common = [f"hydra.searchpath=[file://{CONF}]", f"hydra.run.dir={tmp_path}", f"video={clip}", "tracker=none"]
-        with pytest.raises(Exception, match=r"prompts: .* is not a vidseg.Prompt \(Prompt.from_bboxes takes boxes\)"):
-            vidseg.run([*common, *FEW], prompts=prompts)
+@pytest.mark.parametrize(("function", "found"), [("boxes", "[1, 2, 3, 4]"), ("nothing_said", "None")])
+def test_a_prompt_function_returns_prompts(failure, function, found):
+    said = failure(f"prompt._target_=fakes.{function}")
+    assert said == f"fakes.{function}: it must return vidseg.Prompts; {found} is none"
 
 
 def test_a_metric_may_return_numpy_s_numbers(finished, tmp_path, monkeypatch):

@@ -1,13 +1,14 @@
 """The rules of vidseg.types, checked on what custom classes do: a mistake is one line with the class and the rule.
 
-A part is checked once, when it is built, and every frame again. Checking a frame takes 3 µs, so that a run which ends
-as "finished" has the masks that it claims. Knows nothing about what the parts are.
+A part is checked when it is built, and every frame when it is tracked (in microseconds), so that a run which ends as
+"finished" has what it claims. Knows nothing about any particular class.
 """
 
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from vidseg.errors import ContractError
 from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source
@@ -29,24 +30,27 @@ def check_members(group: str, key: str, part: object) -> None:
         raise ContractError(f"{key}: the path of {class_of(part)} is {part.path!r}; it must be text")  # type: ignore[attr-defined]
 
 
-def check_prompts(given: object) -> tuple[Prompt, ...]:
-    """The prompts as a tuple. Raises ContractError for anything but an iterable of Prompt."""
-    prompts = tuple(given) if hasattr(given, "__iter__") else (given,)
+def check_prompts(function: str, returned: object) -> tuple[Prompt, ...]:
+    """What a prompt function returned. Raises ContractError unless it is an iterable of Prompt."""
+    prompts = tuple(returned) if hasattr(returned, "__iter__") else (returned,)
     for prompt in prompts:
         if not isinstance(prompt, Prompt):
-            raise ContractError(f"prompts: {_short(prompt)} is not a vidseg.Prompt (Prompt.from_bboxes takes boxes)")
+            raise ContractError(f"{function}: it must return vidseg.Prompts; {_short(prompt)} is none")
     return prompts
 
 
 def check_scores(metric: object, method: str, scores: object) -> dict[str, float]:
-    """What a metric's method returned. Raises ContractError unless it is a mapping of names to numbers."""
+    """What a metric's ``method`` returned, numpy's numbers as Python's.
+
+    Raises ContractError unless it is a mapping of names to numbers.
+    """
     rule = f"{class_of(metric)}.{method}: it must return a dict of numbers by name"
     if not isinstance(scores, Mapping):
         raise ContractError(f"{rule}, not {_short(scores)}")
     for name, value in scores.items():
-        if not isinstance(name, str) or not isinstance(value, Real):
+        if not isinstance(name, str) or not isinstance(value, int | float | np.integer | np.floating):
             raise ContractError(f"{rule}; {name!r} is {_short(value)}")
-    return {name: int(value) if isinstance(value, Integral) else float(value) for name, value in scores.items()}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in scores.items()}
 
 
 _PAIRS = "it must yield pairs (Frame, FrameMasks)"
@@ -54,10 +58,10 @@ _ORDER = "it must yield every frame of the source once, in order"
 
 
 class TrackChecker:
-    """Compares what a segmenter's ``track`` yields with the frames that its source gave it.
+    """Checks the pairs that a segmenter's ``track`` yields: one for each frame that it read, in order.
 
-    The source counts, not ``source.frames``: damaged frames are left out. The runner tells what was read by ``saw`` and
-    ``saw_all``, from any thread.
+    The frames are those that the source yielded, since it skips damaged ones; a segmenter that doesn't iterate the
+    source owes those of ``source.frames``. Whoever iterates the source calls ``saw`` and ``saw_all``, in any thread.
     """
 
     def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]) -> None:
@@ -65,23 +69,23 @@ class TrackChecker:
         self._size = (source.info.height, source.info.width)
         self._ids = tuple(sorted({prompt.object_id for prompt in prompts}))
         self._own_ids = not prompts or bool(getattr(segmenter, "own_objects", False))
-        self._read = 0  # frames that the source has given, however often it was iterated
+        self._read = 0  # frames that the source has yielded; those of a second iteration don't count again
         self._read_all = False
-        self._due: deque[int] = deque()  # the numbers of those whose masks have yet to come
-        self._done = 0
+        self._due: deque[int] = deque()  # the numbers of those whose masks are missing
+        self._done = 0  # pairs
 
     def saw(self, position: int, frame: Frame) -> None:
-        """Takes note of a frame that the source is about to yield, its ``position``-th of this iteration."""
+        """Notes a frame, before the source yields it as the ``position``-th (from 0) of this iteration."""
         if position == self._read:
             self._due.append(frame.index)
             self._read += 1
 
     def saw_all(self) -> None:
-        """Takes note that the source came to its end."""
+        """Notes that the source has yielded all frames."""
         self._read_all = True
 
     def pairs(self, source: Source) -> Generator[tuple[Frame, FrameMasks]]:
-        """What ``track`` yields, every pair checked. Raises ContractError for the first that breaks a rule."""
+        """Yields what ``track`` yields, checked. Raises ContractError for the first pair that breaks a rule."""
         pairs: Iterator[Any] = iter(())
         try:
             tracked = self._segmenter.track(source, self._prompts)
@@ -121,7 +125,7 @@ class TrackChecker:
         due: int | None = None
         if self._due:
             due = self._due.popleft()
-        elif not self._read_all and self._done < len(self._frames):  # it doesn't iterate: it reads source[index]
+        elif not self._read_all and self._done < len(self._frames):  # it reads source[index] instead of iterating
             due = self._frames[self._done]
         if due is None:
             raise ContractError(f"it yielded frame {index} after the last of {self._done} frames; {_ORDER}")
@@ -136,9 +140,8 @@ class TrackChecker:
 
 
 def class_of(part: object) -> str:
-    """The dotted name of a part's class, or of a function."""
-    named = part if hasattr(part, "__qualname__") else type(part)
-    return f"{named.__module__}.{named.__qualname__}"
+    """The dotted name of a part's class."""
+    return f"{type(part).__module__}.{type(part).__qualname__}"
 
 
 def _short(value: object) -> str:

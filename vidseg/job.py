@@ -134,12 +134,12 @@ class _Job:
 
 
 def _check(outputs: Mapping[str, Output], source: Source, prompts: Sequence[Prompt]) -> None:
-    """Has outputs that can do so tell now, before the model is built, what they could not write."""
+    """Calls the outputs' ``check``, if they have it, and puts the output's key in front of its InputErrors."""
     for name, output in outputs.items():
         if check := getattr(output, "check", None):
             try:
                 check(source, prompts)
-            except InputError as error:  # an output doesn't know its key
+            except InputError as error:
                 raise InputError(f"output.{name}.{error}") from error
 
 
@@ -154,9 +154,10 @@ def open_video(config: DictConfig) -> Source:
 
 def choose_prompts(config: DictConfig, source: Source, prompts: Sequence[Prompt] | None) -> tuple[Prompt, ...]:
     """``prompts``, or those of the configuration if that is None; checked against the source."""
-    chosen = check_prompts(build(config, "prompt")(source) if prompts is None else prompts)
-    prompting.check(source, chosen)
-    return chosen
+    if prompts is None:
+        prompts = check_prompts(config.prompt.get("_target_"), build(config, "prompt")(source))
+    prompting.check(source, prompts)
+    return tuple(prompts)
 
 
 def taken(config: DictConfig, source: Source, prompts: Sequence[Prompt]) -> Source:

@@ -1,7 +1,7 @@
-"""The only threads of vidseg: ``prefetch`` and ``ahead`` compute items before they are needed, Background uses them up
-after they are handed over.
+"""The only threads of vidseg. ``prefetch`` and ``ahead`` compute items before they are needed; Background consumes them
+after they are handed over. ``chunks`` and ``one_behind`` change the order of work without a thread.
 
-All of them hold a bounded number of items, raise a thread's exception in the caller, and have ended their thread when
+All of them hold a bounded number of items and raise a thread's exception in the caller. Their threads have ended when
 they are closed.
 """
 
@@ -95,7 +95,8 @@ def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Gen
 
 
 def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
-    """Yields ``size`` items at a time, at the end what is left; what ``items`` raises is raised after those before."""
+    """Yields lists of ``size`` items, the last one maybe shorter. An exception of ``items`` is raised after the items
+    before it."""
     chunk: list[T] = []
     try:
         for item in items:
@@ -112,10 +113,10 @@ def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
 
 
 def one_behind(items: Iterable[T]) -> Generator[T]:
-    """Yields every item after the next has been taken; what ``items`` raises is raised after the items before it.
+    """Yields every item after the next one is computed. An exception of ``items`` is raised after the items before it.
 
-    A frame is queued on a GPU when it is taken, and waited for when its masks are read: so the GPU has the next one to
-    do while the consumer waits for this one and works on it.
+    On a GPU an item is a frame whose kernels are queued, and reading its masks waits for them. The GPU then works on
+    the next frame while the consumer waits for this one and composites it.
     """
     former: list[T] = []
     try:

@@ -6,6 +6,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
 
 from vidseg.contract import check_members
 from vidseg.errors import InputError
@@ -27,6 +28,8 @@ def build(config: DictConfig, *path: str) -> Any:
     locate(f"{key}._target_", target)  # Hydra would find it, too, but says less about what it doesn't find
     try:
         part = instantiate(node, _convert_="all")
+    except MissingMandatoryValue as error:  # ??? in YAML
+        raise InputError(f"{error.full_key}: missing; it has no default") from error
     except InstantiationException as error:
         cause: BaseException | None = error
         while isinstance(cause, InstantiationException):
