@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from vidseg.config.parts import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.types import Frame, FrameMasks, Prompt, Source
-from vidseg.video.encoder import Encoder, check_codec
+from vidseg.video.codec import check_codec
+from vidseg.video.encoder import Encoder
 
 Render = Callable[[Frame, FrameMasks], NDArray[np.uint8]]
 

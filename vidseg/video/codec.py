@@ -1,7 +1,7 @@
-"""The codec table: one row a codec, one row a container. To add one, add its row (and a YAML that names it).
+"""The codec table: one row for each codec and each container. To add one, add a row (and a YAML that names it).
 
-Options were chosen for 1280x720 on two cores, 5 to 40 ms a frame; ``quality`` is always the encoder's own number, of
-which smaller is better. This module knows nothing about frames: the encoder reads it.
+The options are for 1280x720 on two cores (5 to 40 ms a frame). ``quality`` is the encoder's own number, and smaller is
+better. Knows nothing about frames.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,16 @@ from types import MappingProxyType
 
 from vidseg.errors import InputError
 
+QP_TO_LAMBDA = 118
+"""libavutil's FF_QP2LAMBDA: ``global_quality`` is a quantiser times this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """A range of the encoder's own number, smaller is better: ``option`` is FFmpeg's name for it.
+    """The encoder's own number for quality: its name in FFmpeg, best and worst value, and default.
 
-    ``quantiser`` and ``qscale`` are both the command line's ``-q:v``; MPEG-4 takes it from each frame, where PyAV can't
-    put it, so that its quantiser is held between equal limits instead.
+    The options ``quantiser`` and ``qscale`` are both ``-q:v`` of FFmpeg's command line. The MPEG-4 encoder reads it
+    from each frame, where PyAV can't set it; for ``quantiser`` the lower and the upper limit are set to it instead.
     """
 
     option: str
@@ -28,12 +31,12 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """What FFmpeg is told. ``fallback`` names the row to use where this one can't be opened (no such hardware).
+    """An encoder of FFmpeg, its options, and the muxers that it goes into.
 
-    ``smallest`` is the least width and height (SVT-AV1 4.1 opens below 64 pixels, then hangs).
-
-    ``own_clock`` marks encoders that can't count in the source's time base (MPEG-4 part 2 stops at 1/65535 s): their
-    frames are numbered, and the packets are given the true time stamps afterwards, which needs packets in order.
+    - ``own_clock``: the encoder can't count in the source's time base (MPEG-4 part 2 stops at 1/65535 s). Its frames
+      are numbered, and its packets get the true time stamps afterwards; it must not reorder them.
+    - ``fallback``: the row to use instead if the encoder can't be opened, as without its hardware.
+    - ``smallest``: the least width and height in pixels (SVT-AV1 4.1 hangs below 64).
     """
 
     encoder: str
@@ -47,13 +50,25 @@ class Codec:
     fallback: str | None = None
     smallest: int = 1
 
+    def options_for(self, quality: float | None) -> dict[str, str]:
+        """FFmpeg's options for a quality; None is the default."""
+        if self.quality is None:
+            return dict(self.options)
+        value = self.quality.default if quality is None else quality
+        own = {self.quality.option: f"{value:g}"}
+        if self.quality.option == "qscale":
+            own = {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
+        elif self.quality.option == "quantiser":
+            own = {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
+        return {**self.options, **own}
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """FFmpeg's muxer for a suffix, and the audio codecs that may be copied into it ("pcm_" stands for all of them).
+    """FFmpeg's muxer for a suffix, and the audio codecs that can be copied into it ("pcm_" is all kinds of PCM).
 
-    ``constant_rate`` marks AVI, which has no time stamps: its frames are shown one after the other. ``starts_at_zero``
-    marks Matroska, whose muxer shifts everything where a stamp is negative.
+    - ``constant_rate``: it has no time stamps (AVI): its frames are shown at a constant rate.
+    - ``starts_at_zero``: its muxer (Matroska) shifts the whole file if a time stamp is negative.
     """
 
     muxer: str
@@ -90,7 +105,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             "yuv420p",
             _H264,
             Quality("crf", 0, 51, 24),
-            # With B-frames, x265 4.2 gives clips of one to three frames decoding times that it never set.
+            # With B-frames x265 4.2 doesn't set the decoding times of clips of one to three frames.
             {"preset": "ultrafast", "x265-params": "log-level=none:bframes=0"},
             tag="hvc1",
         ),
@@ -130,7 +145,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
 
 
 def check_codec(codec: str, path: str | Path, quality: float | None = None) -> tuple[Codec, Container]:
-    """The rows of a codec and of the container that ``path`` ends in.
+    """The rows of ``codec`` and of the container that the suffix of ``path`` names.
 
     Raises InputError for an unknown codec or suffix, a codec that the container can't hold, and a quality out of range.
     """

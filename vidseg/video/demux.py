@@ -1,7 +1,7 @@
-"""Opening a file with FFmpeg: the streams that count, where its clock starts, and errors that a user understands.
+"""Opening a file with FFmpeg: its picture and sound streams, the start of its clock, and clear errors.
 
-Knows nothing about decoding. No attribute of a stream may be read after its container is closed: PyAV 18 then reads
-freed memory.
+Knows nothing about decoding. Don't read an attribute of a stream after its container is closed: PyAV 18 reads freed
+memory.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from vidseg.errors import InputError
 from vidseg.video.truncation import lacks_index
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Cover art and thumbnails are video streams to FFmpeg, but nobody wants them segmented."""
+"""Cover art and thumbnails, which FFmpeg lists as video streams."""
 
 CLOCKS_WITHOUT_ZERO = {"mpegts", "mpeg", "rtp", "rtsp", "hls"}
-"""Formats made for broadcast: their first time stamp is whatever the clock said, hours perhaps."""
+"""Broadcast formats: their first time stamp may be any time, hours for example."""
 
 
 def check_file(path: Path) -> None:
-    """Raises InputError for what isn't a file with something in it (opening a pipe would wait for ever)."""
+    """Raises InputError unless ``path`` is a file that isn't empty (opening a pipe would wait forever)."""
     try:
         if not path.exists():
             raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
@@ -37,22 +37,22 @@ def check_file(path: Path) -> None:
         raise InputError(f"video: {path} can't be read: permission denied") from error
     if lacks_index(path):
         raise InputError(
-            f"video: {path} has no index (moov): it was cut off while it was recorded or copied\n"
+            f"video: {path} has no index (moov): recording or copying it was interrupted\n"
             "Copy it again, or repair it with a tool such as untrunc."
         )
 
 
 @contextmanager
 def open_input(path: Path) -> Iterator[InputContainer]:
-    """The opened file, closed at the end. Raises InputError (key ``video``) for what FFmpeg can't read."""
-    # An absolute path can't be taken for a URL ("clip:1.mp4"), and a local playlist may not fetch from elsewhere.
-    # Tags in some other encoding must not keep anybody from the pictures.
+    """The opened file, closed at the end. Raises InputError (key ``video``) if FFmpeg can't read it."""
+    # An absolute path is never mistaken for a URL ("clip:1.mp4"). A local playlist may not read from the network. Tags
+    # in an unknown encoding are no reason to refuse a file.
     try:
         container = av.open(
             str(path.absolute()), metadata_errors="replace", options={"protocol_whitelist": "file,crypto,data"}
         )
     except PermissionError as error:
-        raise InputError(f"video: {path} may not be read: permission denied") from error
+        raise InputError(f"video: {path} can't be read: permission denied") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"video: {path} is not a video that FFmpeg can read ({_reason(error)})") from error
     with container:
@@ -60,7 +60,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    """The pictures' stream; every other stream is set to be skipped. Raises InputError if there is none."""
+    """The stream of pictures; all others are skipped from now on. Raises InputError if there is none."""
     name = container.format.name
     if "image2" in name or name.endswith("_pipe"):
         raise InputError(f"video: {path} is a single image; give a video, or a folder of numbered images")
@@ -77,20 +77,20 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
 
 
 def audio_stream(container: InputContainer) -> av.AudioStream | None:
-    """The stream of sound that FFmpeg would play, or None."""
+    """The audio stream that FFmpeg would play, or None."""
     stream = container.streams.best("audio") if container.streams.audio else None
     return stream if stream is not None and stream.codec_context is not None else None
 
 
 def skip_others(container: InputContainer, stream: Stream) -> None:
-    """Spares the demuxer the reading of every other stream (a third of the bytes of a talk, say)."""
+    """Keeps the demuxer from reading any other stream."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
 
 
 def clock_origin(container: InputContainer) -> Fraction:
-    """The time stamp (seconds) that this file's own clock calls zero: 0, but for broadcast formats their start."""
+    """The time stamp in seconds that is time 0: 0, but for broadcast formats the start of the file."""
     if container.format.name not in CLOCKS_WITHOUT_ZERO:
         return Fraction(0)
     streams = [*container.streams.video, *container.streams.audio]

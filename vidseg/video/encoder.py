@@ -1,6 +1,6 @@
-"""Writes one video file: pictures encoded in a thread, the source's sound beside them, the source's time stamps kept.
+"""Writes one video file: pictures encoded in a thread, with the sound and the time stamps of the source.
 
-The file has a temporary name until it is whole. This module knows nothing about masks or renders.
+The file has a temporary name until it is whole. Knows nothing about masks or renders.
 """
 
 import contextlib
@@ -22,14 +22,9 @@ from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import VideoInfo
 from vidseg.video.audio import Sound
-from vidseg.video.codec import CODECS, Codec, check_codec
-
-__all__ = ["Encoder", "check_codec"]
+from vidseg.video.codec import CODECS, check_codec
 
 log = logging.getLogger(__name__)
-
-QP_TO_LAMBDA = 118
-"""libavutil's FF_QP2LAMBDA: ``global_quality`` is a quantiser times this."""
 
 MAX_TIMESCALE = 2**31 - 1
 LARGEST_MPEG4_CLOCK = 65535
@@ -40,19 +35,19 @@ BT709, SMPTE170M = 1, 6
 
 
 class Encoder:
-    """Encodes (h, w, 3) RGB or, where ``alpha``, (h, w, 4) RGBA pictures (straight alpha) into ``path``.
+    """Encodes uint8 RGB (h, w, 3) or, if ``alpha``, RGBA (h, w, 4) pictures with straight alpha into ``path``.
 
-    Frames keep their time: the picture of ``time_s`` is shown at ``time_s - offset_s``, counted in ``info.time_base``,
-    so that an irregular source plays in step with its output. Matroska and WebM count milliseconds. AVI has no time
-    stamps: its frames follow each other at ``info.fps``, and it carries no sound. A frame must come later than the one
-    before; one that does not is shown one tick after it. 4:2:0 codecs have even sizes only: an odd picture gains one
-    column or row, a copy of its last. Colours are BT.709 from 1280x720 on, BT.601 below and in AVI, always tagged.
+    A picture with ``time_s`` is shown at ``time_s - offset_s``, counted in ``info.time_base``, so that a source with an
+    irregular rate and its output stay in step. If it isn't later than the picture before it, it is shown one tick after
+    that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``.
 
-    ``audio`` is the file whose first audio stream is copied where the container holds its codec (a warning tells where
-    not), from ``offset_s`` on, up to the end of the last frame if the source's pictures go on, else to its own end.
+    4:2:0 codecs have even sizes only: the last column or row of an odd picture is doubled. Colours are BT.709 from
+    1280x720 on, BT.601 below and in AVI, and tagged so.
 
-    Raises InputError for a codec, suffix or ``quality`` that can't be (see ``check_codec``), or a size that the codec
-    refuses; OSError from ``write`` or ``close`` where the disk does (full, gone).
+    The sound of the file ``audio`` is copied from ``offset_s`` on, as ``Sound`` describes.
+
+    Raises InputError as ``check_codec`` does, and for a size that the codec refuses. ``write`` and ``close`` raise
+    OSError if the file can't be written, as on a full disk.
     """
 
     def __init__(
@@ -86,9 +81,9 @@ class Encoder:
         self._thread: Background[tuple[NDArray[np.uint8], float]] = Background(self._encode)
 
     def write(self, image_hwc: NDArray[np.uint8], time_s: float) -> None:
-        """Queues one picture of the size of ``info``; it must not be changed afterwards.
+        """Queues one picture of the size of ``info``; don't change it afterwards.
 
-        Raises what encoding an earlier one raised: OSError where the disk is full.
+        Raises what encoding an earlier picture raised, and ValueError for another dtype or shape.
         """
         height, width = self._info.height, self._info.width
         shapes = [(height, width, 3), (height, width, 4)] if self.alpha else [(height, width, 3)]
@@ -97,9 +92,9 @@ class Encoder:
         self._thread.put((image_hwc, time_s))
 
     def close(self) -> None:
-        """Encodes what is queued, copies the rest of the sound and gives the file its name.
+        """Encodes what is queued, copies the rest of the sound, and gives the file its name.
 
-        Where nothing was written there is no file. Raises what encoding raised; then nothing is left behind.
+        Makes no file if nothing was written. If encoding raised an exception, removes the file and raises it.
         """
         if self._container is None:
             return
@@ -120,12 +115,11 @@ class Encoder:
         self._discard()
 
     def _open(self, codec: str, quality: float | None) -> None:
-        """Opens container and codec, or the codec that the row falls back to."""
+        """Opens the container and the codec, or the codec's ``fallback``."""
         width, height = self._info.width, self._info.height
         if min(width, height) < self._codec.smallest:
-            raise InputError(
-                f"codec: {codec} can't encode {width}x{height}, only {self._codec.smallest} pixels and more"
-            )
+            least = self._codec.smallest
+            raise InputError(f"codec: {codec} can't encode {width}x{height}, only {least} pixels and more")
         self._container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
         try:
             self._stream = self._add_stream(quality)
@@ -142,8 +136,9 @@ class Encoder:
         self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
         assert self._container is not None
         if row.encoder == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: it writes to the terminal past FFmpeg's log
-        stream: av.VideoStream = self._container.add_stream(row.encoder, rate=info.fps, options=_options(row, quality))
+            os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: FFmpeg's log doesn't filter it
+        options = row.options_for(quality)
+        stream: av.VideoStream = self._container.add_stream(row.encoder, rate=info.fps, options=options)
         context = stream.codec_context
         even = 2 if "420" in row.pix_fmt else 1
         context.width, context.height = -(-info.width // even) * even, -(-info.height // even) * even
@@ -158,7 +153,7 @@ class Encoder:
         return stream
 
     def _tag_colours(self, context: av.VideoCodecContext) -> None:
-        """BT.709 for HD, BT.601 below it and in AVI, which has no tags: what players assume. RGB needs none."""
+        """BT.709 for HD, BT.601 below and in AVI, where players assume it, as it has no tags. RGB needs no tag."""
         self._matrix: int | None = None
         if not self._codec.pix_fmt.startswith("yuv"):
             return
@@ -169,7 +164,7 @@ class Encoder:
         context.color_range = ColorRange.MPEG
 
     def _set_movie_clock(self) -> None:
-        """Lets MP4 and MOV write where each track begins (their edit lists) exactly, not in milliseconds."""
+        """Makes MP4 and MOV write the start of each track (in edit lists) exactly, not in milliseconds."""
         if self._container is None or self._format.muxer not in ("mp4", "mov"):
             return
         clocks = [self._info.time_base.denominator, *([self._sound.time_base.denominator] if self._sound else [])]
@@ -197,7 +192,7 @@ class Encoder:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24" if channels == 3 else "rgba")
         if self._matrix is None:
             return frame.reformat(format=context.pix_fmt)
-        # Area interpolation of chroma: 0.94 levels off on skateboarding footage at 4:2:0, the default bilinear 1.17
+        # Chroma by area: at 4:2:0 skateboarding footage is 0.94 levels off; with the default, bilinear, it is 1.17
         return frame.reformat(
             format=context.pix_fmt, dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG, interpolation="AREA"
         )
@@ -224,7 +219,7 @@ class Encoder:
         self._partial.replace(self._path)
 
     def _discard(self) -> None:
-        """Lets go of everything; what has not got its final name is removed. Never raises."""
+        """Closes everything, and removes the file if it hasn't got its final name. Never raises."""
         for resource in (self._container, self._sound):
             with contextlib.suppress(Exception):
                 if resource is not None:
@@ -237,30 +232,16 @@ class Encoder:
 
 @contextlib.contextmanager
 def _scheduled_as_before() -> Iterator[None]:
-    """Undoes what SVT-AV1 does to the thread that opens it where root runs it: real-time priority, the highest.
+    """Takes back the highest real-time priority that SVT-AV1, run by root, gives the thread that opens it.
 
-    Every process begun later would inherit it, and two that wait busily for a third leave it no core.
+    Processes started later would inherit it; two of them that wait busily for a third one would leave it no core.
     """
-    if not hasattr(os, "sched_getscheduler"):  # Linux has it
+    if not hasattr(os, "sched_getscheduler"):  # not on Linux
         yield
         return
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield
     finally:
-        if os.sched_getscheduler(0) != policy:  # else not asked for: a sandbox may forbid the call itself
+        if os.sched_getscheduler(0) != policy:  # a sandbox may forbid the call
             os.sched_setscheduler(0, policy, parameters)
-
-
-def _options(row: Codec, quality: float | None) -> dict[str, str]:
-    options = dict(row.options)
-    if row.quality is not None:
-        value = row.quality.default if quality is None else quality
-        match row.quality.option:
-            case "qscale":
-                options |= {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
-            case "quantiser":
-                options |= {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
-            case option:
-                options[option] = f"{value:g}"
-    return options

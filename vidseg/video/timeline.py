@@ -1,6 +1,6 @@
-"""When each frame of a file is shown, found by reading its packets without decoding one.
+"""When each frame of a file is shown, from its packets, without decoding.
 
-Knows nothing about pictures. Frame numbers come from here: number i is the i-th time stamp in order of display.
+Frame number i is the i-th time stamp in the order of display. Knows nothing about pictures.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,19 @@ MAX_REORDER = 16
 """No codec shows a frame more than 16 frames after its packet (H.264's and HEVC's largest picture buffer)."""
 
 DEFAULT_RATE = Fraction(25)
-"""FFmpeg's own, for raw streams that name no rate."""
+"""FFmpeg's own, for raw streams without a rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The time stamps of all frames, ascending, in units of ``time_base`` seconds; ``origin`` (s) is the clock's zero.
+    """The time stamps of a file's frames.
 
-    ``counted`` marks files without time stamps that can be trusted (AVI, raw streams, duplicates): their frames are
-    numbered as they are decoded, at a constant ``rate``. ``key_pts`` and ``key_dts`` are those of the packets that
-    decoding can start at, in order of display. ``announced`` is how many frames the file says it has, where it was cut
-    off and ends before them; else their number.
+    - ``pts``: of each frame, ascending, in units of ``time_base`` seconds. ``origin`` (s) is time 0.
+    - ``rate``: the average rate.
+    - ``counted``: the file has no usable time stamps (AVI, raw streams, duplicates). Its frames are numbered as they
+      are decoded, at a constant ``rate``.
+    - ``key_pts``, ``key_dts``: of the packets at which decoding can start, in the order of display.
+    - ``announced``: the number of frames; if the file was cut off, the number that it should have.
     """
 
     pts: NDArray[np.int64]
@@ -54,15 +56,15 @@ class Timeline:
         return float(int(self.pts[number]) * self.time_base - self.origin)
 
     def announced_times_s(self) -> NDArray[np.float64]:
-        """When each frame is shown, float64; those beyond a cut at the average rate."""
+        """When each frame is shown, float64; those that were cut off at the average rate."""
         missing = np.arange(1, self.announced - len(self) + 1) / float(self.rate)
         times_s = self.pts * float(self.time_base) - float(self.origin)
         return np.concatenate([times_s, times_s[-1] + missing])
 
     def number(self, pts: int | None, previous: int) -> int:
-        """The number of a decoded frame, given the number of the frame before it (-1 if there is none).
+        """The number of a decoded frame; ``previous`` is that of the frame decoded before it, or -1.
 
-        A lower number than that is a frame that comes too late.
+        A number below ``previous`` is a frame that comes too late.
         """
         if self.counted or pts is None:
             return previous + 1
@@ -70,9 +72,9 @@ class Timeline:
         return previous + 1 if number == previous else number  # two frames of one time stamp
 
     def key_before(self, number: int) -> tuple[int, int] | None:
-        """(pts, dts) of the last packet to start decoding at for frame ``number``; None for the start of the file.
+        """(pts, dts) of the last packet at which decoding can start for frame ``number``; None: the start of the file.
 
-        The key frame is shown no later than the frame: the pictures that an open group of pictures shows before its
+        Its key frame is shown at the frame or before it: in an open group of pictures, frames that are shown before the
         key frame need the group before.
         """
         index = int(np.searchsorted(self.key_pts, self.pts[number], side="right")) - 1
@@ -80,9 +82,9 @@ class Timeline:
 
 
 def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream, first_pts: int | None) -> Timeline:
-    """Reads every packet of ``stream``. ``first_pts`` is that of the first frame that decodes.
+    """Reads all packets of ``stream``. ``first_pts`` is the time stamp of the first frame that can be decoded.
 
-    Packets shown before it belong to a group of pictures that was cut away: they can't be decoded and don't count.
+    Packets before it belong to a group of pictures that was cut away; they aren't counted.
     """
     packets, broken = _packets(stream)
     truncated = broken or missing_bytes(path) > 0
@@ -106,7 +108,7 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
 
 
 def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None, bool]], bool]:
-    """(pts, dts, key) of every packet that is shown, and whether reading ended with an error."""
+    """(pts, dts, is key frame) of every packet that is shown, and whether reading ended with an error."""
     packets: list[tuple[int | None, int | None, bool]] = []
     corrupt = False
     try:
@@ -116,16 +118,16 @@ def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None,
                 corrupt = packet.is_corrupt
     except av.error.FFmpegError:
         return packets, True
-    if corrupt:  # half a packet: what the end of a cut file looks like
+    if corrupt:  # half a packet, at the end of a cut file
         packets.pop()
     return packets, corrupt
 
 
 def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.int64]:
-    """Drops the last frames of a cut file whose numbers are uncertain, because frames shown before them are missing.
+    """Drops the last frames of a cut file if frames before them are missing, since their numbers aren't certain.
 
-    A missing packet is decoded, and so shown, after the last one that is there; from there on the frames must follow
-    each other without a gap.
+    A missing packet would be decoded, and so shown, after the last packet that is there. So only gaps after that packet
+    count.
     """
     steps = np.diff(pts)
     certain = len(pts) - MAX_REORDER if last_dts is None else int(np.searchsorted(pts, last_dts, side="right"))
@@ -135,7 +137,7 @@ def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.i
 
 
 def _average_rate(stream: av.VideoStream, pts: NDArray[np.int64], time_base: Fraction) -> Fraction:
-    """The header's, unless the time stamps tell that it is wrong (FFmpeg's guess from a few packets)."""
+    """The rate of the header, unless the time stamps show that it is wrong (FFmpeg guesses it from a few packets)."""
     header = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
     if len(pts) < 2:
         return header

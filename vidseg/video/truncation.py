@@ -1,8 +1,7 @@
-"""Evidence that a file was cut off: the sizes that containers write into their outermost elements.
+"""Finds out whether a file was cut off, from the sizes that containers write into their outermost elements.
 
-Reads a few bytes per element and decodes nothing. Formats: ISO/IEC 14496-12 section 4.2 (MP4, MOV), Matroska
-(RFC 8794 section 6, RFC 9559) and RIFF (AVI, and OpenDML's further RIFF chunks). Streams without sizes (MPEG-TS, live
-WebM) give no evidence.
+Reads a few bytes of each element and decodes nothing. Formats: ISO/IEC 14496-12 section 4.2 (MP4, MOV), Matroska (RFC
+8794 section 6, RFC 9559) and RIFF (AVI, with OpenDML's further RIFF chunks). MPEG-TS and live WebM have no sizes.
 """
 
 import struct
@@ -12,11 +11,11 @@ from typing import BinaryIO
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"sidx", b"pnot", b"uuid", b"meta"}
 _TOLERANCE = 8
-"""Some AVI writers count the RIFF header in."""
+"""Some AVI writers count the RIFF header, too."""
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes the container's own sizes say are missing at the end; 0 where they say nothing."""
+    """How many bytes are missing at the end by the container's own sizes; 0 if it has none."""
     with path.open("rb") as file:
         size = path.stat().st_size
         magic = file.read(8)
@@ -33,7 +32,7 @@ def missing_bytes(path: Path) -> int:
 
 
 def lacks_index(path: Path) -> bool:
-    """Whether this is an MP4 or MOV without ``moov``, or half of it: what a recorder leaves that was switched off."""
+    """Whether this is an MP4 or MOV without ``moov``, or with half of it, as a recorder without power leaves it."""
     with path.open("rb") as file:
         if file.read(8)[4:] not in _BOXES:
             return False
@@ -42,7 +41,7 @@ def lacks_index(path: Path) -> bool:
 
 
 def _boxes(file: BinaryIO, size: int) -> tuple[int, list[bytes]]:
-    """Where the last top-level box ends, and the kinds of all in order."""
+    """Where the last top-level box ends, and the kinds of all boxes in order."""
     start = 0
     kinds: list[bytes] = []
     while start + 8 <= size:
@@ -52,7 +51,7 @@ def _boxes(file: BinaryIO, size: int) -> tuple[int, list[bytes]]:
             length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
         elif length == 0:  # to the end of the file
             length = size - start
-        if length < 8 or (kind not in _BOXES and not kind.isalnum()):  # something was appended; it proves nothing
+        if length < 8 or (kind not in _BOXES and not kind.isalnum()):  # no box: appended by another program
             break
         kinds.append(kind)
         start += length
@@ -71,7 +70,7 @@ def _chunks_end(file: BinaryIO, size: int) -> int:
 
 
 def _matroska_end(file: BinaryIO) -> int:
-    """The end of the Segment, or 0 where its size is unknown."""
+    """The end of the Segment, or 0 if its size is unknown."""
     for _ in range(4):  # the EBML header, perhaps a Void or a CRC, then the Segment
         identifier = file.read(4)
         if identifier[:1] == b"\xec":  # Void has an identifier of one byte
