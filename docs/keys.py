@@ -17,8 +17,8 @@ GROUPS = {
     "model": "The model: `model=NAME`, by default `nano`.",
     "precision": "The model's number format: `precision=NAME`, by default `auto`.",
     "prompt": "Where the objects are: `prompt=NAME`, by default `sample`. [prompts.md](prompts.md) has examples.",
-    "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. All video outputs have "
-    "the keys of `output.cutout` but for `background`. [outputs.md](outputs.md) says more.",
+    "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. All video outputs "
+    "have the keys of `output.cutout` but for `background`. [outputs.md](outputs.md) says more.",
     "metric": "What is scored: `metric=[NAME,NAME]`, any set, by default `[davis_jf,mask_stats]`. "
     "[scores.md](scores.md) says more.",
     "tracker": "Where runs are recorded beside their folders: `tracker=NAME`, by default `wandb`.",

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT, picture
+from conftest import ROOT, SEARCH_PATH, picture
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep
@@ -148,15 +148,6 @@ def encode(path):
         container.mux(stream.encode())
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_threads():
-    """One thread is enough for what is small; other tests have theirs again."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
-
-
 @pytest.fixture(scope="module")
 def earlier(desk):
     """The runs that the pages look back at: a sweep of two jobs, and each of them as a run of its own."""
@@ -173,7 +164,7 @@ def earlier(desk):
     return desk
 
 
-ALWAYS = ["tracker=none", "threads=1", f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"]
+ALWAYS = ["tracker=none", "threads=1", SEARCH_PATH]
 
 
 def run(arguments, monkeypatch):
@@ -325,6 +316,7 @@ def parse(module, arguments, monkeypatch):
     Path("FOLDER/videos").mkdir(parents=True, exist_ok=True)
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
     monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, module, raising=False)  # another test may have imported it
     with pytest.raises(Parsed):
         runpy.run_module(module, run_name="__main__")
 
