@@ -1,10 +1,9 @@
-"""The run's sample pictures and the contact sheet that shows them on one page.
+"""The sample pictures of a run, and the contact sheet that shows them on one page.
 
-Samples are drawn by vidseg.composite.annotate and written as they come; the sheet is made at the end from the files,
-one in memory at a time, so that neither grows with the video. Knows nothing about the runner or trackers.
+The sheet is made at the end from the samples' files, with one in memory at a time, so that memory doesn't grow with the
+video. Knows nothing about the runner or trackers.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,8 @@ from numpy.typing import NDArray
 
 from vidseg.composite import annotate
 from vidseg.errors import InputError
+from vidseg.record.whole import whole
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
-
-logger = logging.getLogger(__name__)
 
 PAGE_WIDTH = 1920
 MAX_ON_PAGE = 60
@@ -31,11 +29,10 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class Samples:
-    """Writes ``samples/frame_00000.png`` and, on ``close``, ``contact_sheet.png``, into the run's ``folder``.
+    """Writes ``samples/frame_00000.png`` and so on, and ``contact_sheet.png``, into the run's ``folder``.
 
-    A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is about it.
-    ``total`` is the number of frames of the run, None if unknown; it is only told on the page. Raises InputError for a
-    stride below 1.
+    A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is on it.
+    ``total`` is the number of frames of the run, for the sheet's title, or None. Raises InputError for a stride below 1.
     """
 
     def __init__(self, folder: Path, stride: int, prompts: Sequence[Prompt], total: int | None) -> None:
@@ -53,14 +50,14 @@ class Samples:
         return position % self._stride == 0 or frame_index in self._prompted
 
     def write(self, frame: Frame, masks: FrameMasks) -> RGB:
-        """Draws and writes one sample; returns the picture (h, w, 3)."""
+        """Draws and writes one sample. Returns the picture (h, w, 3)."""
         picture = annotate(frame, masks, self._prompts)
         _write_png(self._path(frame.index), picture)
         self._written.append((frame.index, frame.time_s))
         return picture
 
     def close(self) -> None:
-        """Writes the contact sheet, if there are samples: beyond 60, evenly chosen ones."""
+        """Writes the contact sheet, if there are samples. Of more than MAX_ON_PAGE it shows evenly spaced ones."""
         if not self._written:
             return
         chosen = np.linspace(0, len(self._written) - 1, min(len(self._written), MAX_ON_PAGE)).round().astype(int)
@@ -80,7 +77,7 @@ class Samples:
 
 
 def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
-    """The page (h, w, 3), at most PAGE_WIDTH wide: a title, then thumbnails with frame number and time, row by row."""
+    """The sheet (h, w, 3), at most PAGE_WIDTH wide: the title, then rows of thumbnails with frame number and time."""
     height, width = _read_png(samples[0][2]).shape[:2]
     columns = _columns(len(samples), width / height)
     thumb_w = min(width, (PAGE_WIDTH - GUTTER) // columns - GUTTER)
@@ -101,14 +98,14 @@ def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
 
 
 def _columns(count: int, aspect: float) -> int:
-    """How many thumbnails side by side: the number that makes the page closest to 4:3."""
+    """How many thumbnails a row has, so that the page is as close to 4:3 as can be."""
 
-    def unlikeness(columns: int) -> float:
+    def distance(columns: int) -> float:
         width = (PAGE_WIDTH - GUTTER) / columns - GUTTER
         height = HEADER + math.ceil(count / columns) * (width / aspect + CAPTION + GUTTER)
         return abs(math.log(PAGE_WIDTH / height / (4 / 3)))
 
-    return min(range(1, min(count, 12) + 1), key=unlikeness)
+    return min(range(1, min(count, 12) + 1), key=distance)
 
 
 def _text(page: RGB, text: str, left_middle: tuple[int, int], scale: float) -> None:
@@ -124,10 +121,9 @@ def _read_png(path: Path) -> NDArray[Any]:
 
 
 def _write_png(path: Path, rgb_hw3: RGB) -> None:
-    """Writes a PNG, whole or not at all. Raises OSError where the disk is full (cv2.imwrite only returns False)."""
+    """Writes a PNG, whole or not at all. Raises OSError on a full disk, where cv2.imwrite only returns False."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    # OpenCV's default is its fastest worth having: 29 ms and 1.5 MiB at 720p; level 1 takes 49 ms and saves a sixth.
+    # OpenCV's default level takes 29 ms at 720p and makes 1.5 MiB; level 1 takes 49 ms and makes a sixth less.
     _, data = cv2.imencode(".png", cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2BGR))
-    part.write_bytes(data.tobytes())
-    part.rename(path)
+    with whole(path) as part:
+        part.write_bytes(data.tobytes())
