@@ -220,6 +220,7 @@ def test_any_path_is_taken_as_it_is(tmp_path, clip):
             "prompt of object 1: frame: 20 is beyond the last frame",
         ),
         ({"prompts": [CLICK, 3]}, "prompts: 3 is not a vidseg.Prompt"),
+        ({"prompts": 7}, "prompts: 7 is not a vidseg.Prompt"),
         ({"prompts": None}, "prompt: clip.mp4 has no prompt of its own"),
     ],
 )

@@ -6,6 +6,7 @@ The public API:
 - ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
   no files.
 - ``show(frame, masks=None, prompts=())``: a picture of them for a notebook.
+- ``open_source(video)``: the frames of a video, in order or by number.
 - ``Prompt``: what you say about an object; ``Prompt.from_bboxes`` takes those of jupyter_bbox_widget.
 - ``Frame``, ``FrameMasks``: what the stages hand on. ``Source``, ``Segmenter``, ``Output``: what a video, a model and
   an output of your own must have.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vidseg.errors import InputError
     from vidseg.job import JobFailed
     from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
+    from vidseg.video import open_source
 
 __all__ = [
     "Frame",
@@ -34,6 +36,7 @@ __all__ = [
     "Run",
     "Segmenter",
     "Source",
+    "open_source",
     "run",
     "segment",
     "show",
@@ -43,6 +46,7 @@ _MODULES = {
     "InputError": "errors",
     "JobFailed": "job",
     "Run": "api.result",
+    "open_source": "video",
     "run": "api.run",
     "segment": "api.segment",
     "show": "api.show",

@@ -56,9 +56,16 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
 
 
 def as_prompts(given: Prompts | None) -> tuple[Prompt, ...] | None:
-    """One prompt, several, or ``widget.bboxes`` of jupyter_bbox_widget, as a tuple of prompts; None stays None."""
-    if given is None or isinstance(given, Prompt):
-        return given if given is None else (given,)
-    entries: tuple[Any, ...] = tuple(given)
-    boxes = bool(entries) and all(isinstance(entry, Mapping) for entry in entries)
-    return Prompt.from_bboxes(entries) if boxes else entries
+    """One prompt, several, or ``widget.bboxes`` of jupyter_bbox_widget, as a tuple of prompts; None stays None.
+
+    Raises InputError for anything else.
+    """
+    if given is None:
+        return None
+    entries: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
+    if entries and all(isinstance(entry, Mapping) for entry in entries):
+        return Prompt.from_bboxes(entries)
+    for entry in entries:
+        if not isinstance(entry, Prompt):
+            raise InputError(f"prompts: {entry!r:.60} is not a vidseg.Prompt")
+    return entries

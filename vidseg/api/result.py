@@ -37,9 +37,10 @@ class Run:
         """Three lines: how it ran, how fast and how well, and where its files are."""
         summary = self.summary
         scores = [f", {name} {value:.3f}" for name, value in summary["metrics"].items() if "_" not in name]
+        peak = f"{summary['peak_rss_mib']:.0f} MiB"
         return (
             f"{summary['status']}: {summary['model']} on {summary['device']}, {summary['precision']}\n"
-            f"{summary['frames']} frames at {summary['fps']:.1f} fps, {summary['peak_rss_mib']:.0f} MiB{''.join(scores)}\n"
+            f"{summary['frames']} frames at {summary['fps']:.1f} fps, {peak}{''.join(scores)}\n"
             f"{self.folder}: {', '.join(summary['outputs'].values()) or 'samples'}"
         )
 
