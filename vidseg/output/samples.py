@@ -32,7 +32,8 @@ class Samples:
     """Writes ``samples/frame_00000.png`` and so on, and ``contact_sheet.png``, into the run's ``folder``.
 
     A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is on it.
-    ``total``, the number of frames of the run or None, is for the sheet's title. Raises InputError for a stride below 1.
+    ``total`` is the number of frames of the run, or None; it is in the sheet's title. Raises InputError for a stride
+    below 1.
     """
 
     def __init__(self, folder: Path, stride: int, prompts: Sequence[Prompt], total: int | None) -> None:
