@@ -85,7 +85,7 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
     ("overrides", "message"),
     [
         (("prompt=click", "prompt.points=[[160,30]]"), "prompt.points: [160, 30] lies outside the frame of 160x120"),
-        (("prompt=click", "prompt.points=[[nan,30]]"), "prompt.points: [nan, 30] is not [x, y]"),
+        (("prompt=click", "prompt.points=[[nan,30]]"), "prompt.points: [[nan, 30]] is not [[x, y], ...], finite"),
         (("prompt=click",), "prompt.points: missing"),
         ((*CLICK, "prompt.labels=[1,0]"), "prompt.labels: 2 labels for 1 points"),
         ((*CLICK, "prompt.frame=20"), "prompt.frame: 20 is beyond the last frame of clip.mp4, which is 19"),
@@ -119,10 +119,10 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
     ],
 )
 def test_values_are_checked_before_any_work(failure, overrides, message):
-    began = time.perf_counter()
+    began_s = time.process_time()  # whatever else the machine does
     said = failure(*overrides)
     assert said.startswith(message)
-    assert time.perf_counter() - began < 2  # under one second of work, and some room for a busy machine
+    assert time.process_time() - began_s < 2
 
 
 def test_an_empty_mask(failure, tmp_path):
