@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import yaml
 
-from vidseg.model.sam2.precision import Precision
+from vidseg.devices import Precision
 from vidseg.types import Frame, Prompt, VideoInfo
 
 CONFIGS = {

@@ -1,35 +1,25 @@
 """The segmenters as conf/model has them: keys in groups, and what makes the work faster. Their docs are in the YAML."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from vidseg.devices import Precision
 from vidseg.model.fast.accelerate import Fast
 from vidseg.model.nano.predictor import NanoPredictor, check_keys
 from vidseg.model.nano.windows import Windows, check_zoom
 from vidseg.model.sam2.engine import MaskOptions
-from vidseg.model.sam2.precision import Precision
 from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.segmenter import SAM2, Weights
-from vidseg.model.sam2.view import Views
+from vidseg.model.sam2.view import NewViews, Views
 
 
 def sam2(
-    config: str,
-    checkpoint: str,
-    device: str,
-    precision: Mapping[str, Any],
-    seed: int,
-    image_size: int | None = None,
-    fill_hole_area: int = 8,
-    non_overlap_masks: bool = False,
-    propagate: str = "forward",
-    *,
-    predictor: type[Predictor] = Predictor,
-    predictor_keys: Mapping[str, Any] | None = None,
-    views: Callable[..., Views] = Views,
+    config: str, checkpoint: str, device: str, precision: Mapping[str, Any], seed: int, image_size: int | None = None,
+    fill_hole_area: int = 8, non_overlap_masks: bool = False, propagate: str = "forward", *,
+    predictor: type[Predictor] = Predictor, predictor_keys: Mapping[str, Any] | None = None, views: NewViews = Views,
     **speed: Any,
-) -> SAM2:
+) -> SAM2:  # fmt: skip
     """The keys of conf/model/base/sam2.yaml; ``speed`` are the parameters of ``Fast``."""
     weights = Weights(config, checkpoint, seed, image_size, predictor, predictor_keys or {})
     options = MaskOptions(fill_hole_area, non_overlap_masks, propagate)
@@ -37,14 +27,9 @@ def sam2(
 
 
 def nano(
-    memory_stride: int,
-    upsample: str,
-    mask_threshold: float,
-    colour_weight: float,
-    box_fit: float | None,
-    zoom: float | None,
-    **keys: Any,
-) -> SAM2:
+    memory_stride: int, upsample: str, mask_threshold: float, colour_weight: float, box_fit: float | None,
+    zoom: float | None, **keys: Any,
+) -> SAM2:  # fmt: skip
     """The keys of conf/model/nano.yaml; ``keys`` are those that it shares with the other SAM 2 models."""
     if zoom is not None:
         check_zoom(zoom, keys.get("encoder_batch"))

@@ -1,12 +1,13 @@
 """The one hook by which a segmenter is made faster: what is chosen for which device, and which stages run at once."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from vidseg.devices import Precision
 from vidseg.errors import InputError
 from vidseg.model.fast.compiled import compile_modules, warm_up
 from vidseg.model.fast.cpu import accelerate_cpu
@@ -14,9 +15,8 @@ from vidseg.model.fast.gpu import FetchedMasks, fill_holes_unwaited
 from vidseg.model.fast.int8 import quantize
 from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.plain import Plain, Track
-from vidseg.model.sam2.precision import Precision
 from vidseg.model.sam2.stages import Seen, Stages
-from vidseg.prefetch import ahead, prefetch
+from vidseg.prefetch import ahead, chunks, one_behind, prefetch
 from vidseg.types import RGB, FrameMasks
 
 T = TypeVar("T")
@@ -98,22 +98,12 @@ class Fast(Plain):
             return fill_holes_unwaited(logits_n1hw, max_area)
         return super().fill_holes(logits_n1hw, max_area)
 
-    def frame_masks(
-        self,
-        frame_index: int,
-        object_ids: tuple[int, ...],
-        logits_nhw: Tensor,
-        scores_n: Tensor,
-        hidden: Sequence[bool],
-    ) -> FrameMasks:
-        """In one copy, which is waited for when it is read."""
-        if self._unwaited:
-            return FetchedMasks(frame_index, object_ids, logits_nhw, scores_n, hidden)
-        return super().frame_masks(frame_index, object_ids, logits_nhw, scores_n, hidden)
+    def frame_masks(self, *masks: Any) -> FrameMasks:
+        """Copied from a GPU without waiting for it: their reader does."""
+        return FetchedMasks(*masks) if self._unwaited else super().frame_masks(*masks)
 
     def run(self, frames: Iterable[Any], stages: Stages[T]) -> Generator[T]:
-        """Frames are resized in threads ahead of the encoder, and encoded there with ``encode_ahead``; steps are made
-        in a thread of their own then, beside the last stage. A GPU has a step more to do than is waited for."""
+        """Resizes frames in threads ahead, and with ``encode_ahead`` encodes them there and steps in another thread."""
         encode_ahead = self._encode_ahead and torch.get_num_threads() > 1
 
         def prepare(seen: Seen) -> tuple[Tensor | None, Features | None]:
@@ -137,43 +127,9 @@ class Fast(Plain):
                 yield stages.step(seen, features or (encoded.pop(0) if image is not None else None))
 
 
-def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
-    """Yields ``size`` items at a time, at the end what is left; what ``items`` raises is raised after those before."""
-    chunk: list[T] = []
-    try:
-        for item in items:
-            chunk.append(item)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-    except Exception:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
-
-
-def one_behind(items: Iterable[T]) -> Generator[T]:
-    """Yields every item after the next has been taken; what ``items`` raises is raised after the items before it.
-
-    A frame is queued on a GPU when it is taken, and waited for when its masks are read: so the GPU has the next one to
-    do while the consumer waits for this one and works on it.
-    """
-    former: list[T] = []
-    try:
-        for item in items:
-            yield from former
-            former = [item]
-    except Exception:
-        yield from former
-        raise
-    yield from former
-
-
 @contextmanager
 def _half_the_threads() -> Iterator[None]:
-    """Gives every operator of torch half of the CPU threads meanwhile: two threads that compute share the cores then."""
+    """Gives every operator of torch half of the CPU threads: two threads that compute share the cores meanwhile."""
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // 2))
     try:

@@ -63,8 +63,7 @@ def warm_up(track: Callable[[Source, Sequence[Prompt]], Iterable[object]]) -> No
 
 
 def _click(frame_index: int, object_id: int, points: int) -> Prompt:
-    points_xy = np.linspace((600, 300), (640, 340), points, dtype=np.float32)
-    return Prompt(frame_index, object_id, points_xy=points_xy, labels=np.ones(points, np.int32))
+    return Prompt(frame_index, object_id, points_xy=np.linspace((600, 300), (640, 340), points, dtype=np.float32))
 
 
 class _RealRoPEAttention(RoPEAttention):  # type: ignore[misc]  # sam2 has no types

@@ -18,7 +18,7 @@ class FetchedMasks(FrameMasks):
     """Masks thresholded on the device, and of several objects which is on top: a byte a pixel for each of them.
 
     Their copy to the host begins at once, and is waited for when any of it is read. Logits would be four bytes a pixel
-    and object (29 MB of eight objects at 720p): they stay on the device as long as this lives, and are copied when read.
+    and object (29 MB of eight objects at 720p): they stay on the device while this lives, and are copied when read.
     """
 
     __slots__ = ("_arrived", "_hidden", "_host", "_logits_nhw")
@@ -45,8 +45,8 @@ class FetchedMasks(FrameMasks):
             # Whoever waits for this event sleeps, and leaves the core to decoders and encoders
             arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             arrived.record(torch.cuda.current_stream(logits_nhw.device))
-        values = {"frame_index": frame_index, "object_ids": object_ids, "_hidden": hidden, "_logits_nhw": logits_nhw}
-        for name, value in {**values, "_host": host, "_arrived": arrived}.items():
+        names = ("frame_index", "object_ids", "_hidden", "_logits_nhw", "_host", "_arrived")
+        for name, value in zip(names, (frame_index, object_ids, hidden, logits_nhw, host, arrived), strict=True):
             object.__setattr__(self, name, value)
 
     @property

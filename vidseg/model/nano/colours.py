@@ -42,7 +42,8 @@ class Colours:
 
     def __init__(self, image_13hw: Tensor, memories: Mapping[str, Mapping[int, FrameOutput]], learn: bool) -> None:
         self._image_13hw, self._learn = image_13hw, learn
-        self._prompted = [output["colours"][0] for output in memories["cond_frame_outputs"].values()]
+        prompted = [output["colours"][0] for output in memories["cond_frame_outputs"].values()]
+        self._prompted_ndd = torch.stack(prompted).mean(0)
         tracked = [output["colours"] for output in memories["non_cond_frame_outputs"].values()]
         self._latest = tracked[-1] if tracked else None
         self.learned: list[Tensor] | None = None
@@ -56,7 +57,7 @@ class Colours:
         with torch.autocast(self._image_13hw.device.type, enabled=False):
             best_n1hw = torch.take_along_dim(masks_nmhw, ious_nm.argmax(1)[:, None, None, None], 1)
             features_pd = features(self._image_13hw, best_n1hw)[0]
-            prompted_ndd = _mean(self._prompted)
+            prompted_ndd = self._prompted_ndd
             tracked_ndd, weights_nd1 = self._latest or (prompted_ndd, _solve(prompted_ndd, prompted_ndd))
             said_np = torch.stack([(features_pd @ weights_d1)[..., 0] for weights_d1 in weights_nd1])
             if self._learn:
@@ -79,13 +80,6 @@ def _learn(moments_dd: Tensor, features_pd: Tensor, logits_p: Tensor, there: Ten
     newest_dd, cells = _moments(features_pd, logits_p.sign(), (logits_p.abs() > _SURE).float())
     rate = _RATE * (there & (cells >= _FEWEST))[..., None, None]
     return moments_dd + rate * (newest_dd - moments_dd)
-
-
-def _mean(moments: list[Tensor]) -> Tensor:
-    mean = moments[0]
-    for number, more in enumerate(moments[1:], start=2):
-        mean = mean + (more - mean) / number
-    return mean
 
 
 def _solve(prompted_ndd: Tensor, tracked_ndd: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ do in testing, NeurIPS 2012), and around a box at windows that show the object l
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from vidseg.console.progress import progress
-from vidseg.model.nano.box import Box, agreement
-from vidseg.model.nano.window import Window, mirrored_prompt
+from vidseg.model.nano.window import Box, Window, agreement, mirrored_prompt
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.view import Views
@@ -30,7 +30,6 @@ class FirstLooks:
         self._engine, self._source, self._position = engine, source, position
         self._pictures = (rgb_hw3, np.ascontiguousarray(rgb_hw3[:, ::-1]))
         self._whole = Window.whole(source.info.width, source.info.height)
-        self._features_of_whole: dict[bool, Features] = {}  # plain and mirrored: all objects are looked for there
 
     def masks(self, prompts: Mapping[int, Sequence[Prompt]]) -> dict[int, Mask]:
         """The masks (h, w) of objects by id, from their prompts; without overlap if the model's are to have none."""
@@ -70,7 +69,8 @@ class FirstLooks:
         if mirrored:
             view = replace(view, left=self._whole.width - view.left - view.width)
             prompts = [mirrored_prompt(prompt, self._whole.width) for prompt in prompts]
-        features = self._features(view, mirrored)
+        whole = view == self._whole
+        features = self._features_of_whole[mirrored] if whole else self._engine.features(self._pictures[mirrored], view)
         pass_.condition(self._position, features, view, prompts)
         pass_.begin([(self._position, prompt) for prompt in prompts])
         low_res = pass_.step(self._position, features, view)
@@ -78,9 +78,7 @@ class FirstLooks:
         logits_hw = masks.logits_nhw[0, :, ::-1] if mirrored else masks.logits_nhw[0]
         return logits_hw.clip(-_SURE, _SURE)
 
-    def _features(self, view: Window, mirrored: bool) -> Features:
-        if view != self._whole:
-            return self._engine.features(self._pictures[mirrored], view)
-        if mirrored not in self._features_of_whole:
-            self._features_of_whole[mirrored] = self._engine.features(self._pictures[mirrored], view)
-        return self._features_of_whole[mirrored]
+    @cached_property
+    def _features_of_whole(self) -> list[Features]:
+        """Of the picture and of its mirror image, in which all objects are looked for."""
+        return [self._engine.features(rgb_hw3, self._whole) for rgb_hw3 in self._pictures]

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from vidseg.errors import InputError
 from vidseg.model.nano import colours
-from vidseg.model.nano.box import fitting_mask
 from vidseg.model.nano.guided import guided
+from vidseg.model.nano.window import fitting_mask
 from vidseg.model.sam2.predictor import FrameOutput, Predictor
 
 _BOX = [2, 3]  # labels of a box's two corners, as sam2 turns a box into points
@@ -118,17 +118,17 @@ def check_keys(
     memory_stride: object, upsample: object, mask_threshold: object, colour_weight: object, box_fit: object
 ) -> None:
     """Raises InputError for keys of ``NanoPredictor`` that are out of range."""
+
+    def number(value: Any, low: float, high: float) -> bool:
+        return type(value) in (int, float) and low <= value <= high
+
     if type(memory_stride) is not int or memory_stride < 1:
         raise InputError(f"model.memory_stride: {memory_stride}; 1 (every frame is remembered) or more, in frames")
     if upsample not in ("bilinear", "guided"):
         raise InputError(f"model.upsample: {upsample} is not one of bilinear, guided")
-    if not _within(mask_threshold, -10, 10):
+    if not number(mask_threshold, -10, 10):
         raise InputError(f"model.mask_threshold: {mask_threshold}; a logit from -10 to 10 (0 in sam2)")
-    if not _within(colour_weight, 0, 10):
+    if not number(colour_weight, 0, 10):
         raise InputError(f"model.colour_weight: {colour_weight}; 0 (colours don't count, as in sam2) to 10")
-    if box_fit is not None and not _within(box_fit, 0, 1):
+    if box_fit is not None and not number(box_fit, 0, 1):
         raise InputError(f"model.box_fit: {box_fit}; an IoU from 0 to 1, or null (one mask, as in sam2)")
-
-
-def _within(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from vidseg.errors import InputError
-from vidseg.model.nano.box import Box, bounding_box
 from vidseg.model.nano.first_looks import FirstLooks
-from vidseg.model.nano.window import Window
+from vidseg.model.nano.window import Box, Window, bounding_box
 from vidseg.model.sam2.engine import Engine
 from vidseg.model.sam2.view import View, Views
 from vidseg.types import RGB, Prompt, Source

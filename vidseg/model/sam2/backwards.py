@@ -51,9 +51,8 @@ class Backwards:
         """The masks of a frame before ``end``, to be taken once; empty before a frame that could not be read."""
         if position in self._from_start:
             return self._pass.show(position, self._from_start.pop(position), frame_index)
-        if position in self._before_start:
-            return self._before_start[position].masks(frame_index)
-        return self._pass.empty(frame_index)
+        kept = self._before_start.get(position)
+        return self._pass.empty(frame_index) if kept is None else kept.masks(frame_index)
 
     def _track(self, frames: Iterable[Frame], numbers: Sequence[int], start: int, done: Callable[[], object]) -> None:
         """Takes frames from ``end`` down to 0: forward from ``start`` once they are all read, then in reverse."""
@@ -62,25 +61,23 @@ class Backwards:
             position = numbers.index(frame.index)
             if position >= start:
                 waiting[position] = frame.rgb_hw3
+            if position > start:
+                continue
             if position == start:
                 for later in sorted(waiting):
-                    self._from_start[later] = self._step(later, waiting[later], forget=False)
+                    self._from_start[later] = self._step(later, waiting[later], reverse=False)
                 waiting.clear()
                 self._pass.turn(start)
-            if position <= start:
-                self._reverse(position, frame, start)
-                done()
+            low_res = self._step(position, frame.rgb_hw3, reverse=True)
+            if position == start:  # of objects that are prompted later sam2 gives two answers; the second counts
+                self._from_start[position] = low_res
+            else:
+                self._before_start.put(position, _Kept.of(self._pass.show(position, low_res, frame.index)))
+            done()
 
-    def _reverse(self, position: int, frame: Frame, start: int) -> None:
-        low_res = self._step(position, frame.rgb_hw3, reverse=True)
-        if position == start:  # objects that are prompted later were tracked to here twice; sam2's second answer counts
-            self._from_start[position] = low_res
-        else:
-            self._before_start[position] = _Kept.of(self._pass.show(position, low_res, frame.index))
-
-    def _step(self, position: int, rgb_hw3: RGB, reverse: bool = False, forget: bool = True) -> LowRes:
+    def _step(self, position: int, rgb_hw3: RGB, reverse: bool) -> LowRes:
         view = self._pass.views.at(position)
-        return self._pass.step(position, self._encode(rgb_hw3, view), view, reverse, forget)
+        return self._pass.step(position, self._encode(rgb_hw3, view), view, reverse=reverse, forget=reverse)
 
 
 class _MaskFile:
@@ -91,14 +88,13 @@ class _MaskFile:
         weakref.finalize(self, self._file.close)
         self._offsets: dict[int, int] = {}
 
-    def __contains__(self, position: int) -> bool:
-        return position in self._offsets
-
-    def __setitem__(self, position: int, kept: "_Kept") -> None:
+    def put(self, position: int, kept: "_Kept") -> None:
         self._offsets[position] = self._file.seek(0, os.SEEK_END)
         pickle.dump(kept, self._file)
 
-    def __getitem__(self, position: int) -> "_Kept":
+    def get(self, position: int) -> "_Kept | None":
+        if position not in self._offsets:
+            return None
         self._file.seek(self._offsets[position])
         kept: _Kept = pickle.load(self._file)
         return kept

@@ -88,14 +88,10 @@ class _Correcting(Stages[int]):
 
 
 def _position(source: Source, prompt: Prompt) -> int:
-    numbers = source.frames
-    try:
-        return numbers.index(prompt.frame_index)
-    except ValueError:
-        raise InputError(
-            f"prompt.frame: {prompt.frame_index} is not among the frames to segment ({len(numbers)}, "
-            f"{numbers[0]} to {numbers[-1]})"
-        ) from None
+    if prompt.frame_index in source.frames:
+        return source.frames.index(prompt.frame_index)
+    there = f"{len(source.frames)}, {source.frames[0]} to {source.frames[-1]}"
+    raise InputError(f"prompt.frame: {prompt.frame_index} is not among the frames to segment ({there})")
 
 
 def _separate(prompts: Sequence[PositionedPrompt]) -> tuple[list[PositionedPrompt], list[PositionedPrompt]]:

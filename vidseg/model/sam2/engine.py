@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vidseg.devices import Precision
 from vidseg.errors import InputError
 from vidseg.model.sam2.plain import Plain
-from vidseg.model.sam2.precision import Precision
 from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.view import View
 from vidseg.types import RGB

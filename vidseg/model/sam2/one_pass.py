@@ -68,7 +68,7 @@ class Pass:
                 self._conditioned.setdefault(object_id, {})[position] = _joinable(outputs[position])
         for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
             inputs.clear()
-        self._release()
+        self._state["cached_features"] = {}
 
     def correct(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
         """Takes points on objects that are tracked to this frame: they are decoded with what was tracked, and memories.
@@ -91,8 +91,8 @@ class Pass:
     def begin(self, prompted: Sequence[tuple[int, Prompt]]) -> None:
         """Fills the memory banks with the conditioning frames, and no tracked ones, in the order of the prompts.
 
-        ``prompted`` are the prompts with their positions. Sums depend on the order in float; and of two objects that
-        are equally sure of a pixel the one prompted first keeps it (``non_overlap_masks``).
+        ``prompted`` are the prompts with their positions. Sums depend on the order in float; and of two objects with
+        the same logit the one prompted first keeps the pixel (``non_overlap_masks``).
         """
         conditioning: dict[int, dict[int, FrameOutput]] = {}
         for object_id in dict.fromkeys(prompt.object_id for _, prompt in prompted):
@@ -121,14 +121,9 @@ class Pass:
         self.views.resume(view)
 
     def step(
-        self,
-        position: int,
-        features: Features,
-        view: View,
-        reverse: bool = False,
-        forget: bool = True,
+        self, position: int, features: Features, view: View, *, reverse: bool = False, forget: bool = True,
         keep: bool = False,
-    ) -> LowRes:
+    ) -> LowRes:  # fmt: skip
         """Segments every object on the next frame, remembers it, and forgets what no later frame attends to.
 
         ``features`` are those of what ``view`` shows of the frame; ``keep`` remembers a frame that the predictor
@@ -145,7 +140,7 @@ class Pass:
         if forget:
             for bank in self._banks:
                 bank.forget(position, reverse)
-        self._release()
+        self._state["cached_features"] = {}  # before the next ones are made: at 1024 some 100 MiB
         return LowRes(view, logits_n1hw, scores_n, features.image_13hw if self._predictor.needs_image else None)
 
     def show(self, position: int, low_res: LowRes, frame_index: int) -> FrameMasks:
@@ -157,18 +152,17 @@ class Pass:
         hidden = [forward and position < first for first in self._first.values()]
         logits_n1hw, view = self._filled(low_res.logits_n1hw), low_res.view
         if any(hidden):
-            rows = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
-            logits_n1hw = torch.cat([torch.full_like(row, NO_OBJ_SCORE) if hide else row for row, hide in rows])
+            shown = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
+            logits_n1hw = torch.cat([torch.full_like(row, NO_OBJ_SCORE) if hide else row for row, hide in shown])
         with self._engine.computing():
             logits_n1hw = self._predictor.at_video_size(logits_n1hw, low_res.image_13hw, view.height, view.width)
             logits_n1hw = view.paste(logits_n1hw)
-        ids = sorted(self._first)
-        ascending = [list(self._first).index(object_id) for object_id in ids]
-        logits_nhw, scores_n, hidden = logits_n1hw[:, 0], low_res.scores_n, [hidden[n] for n in ascending]
-        if ascending != list(
-            range(len(ids))
-        ):  # row by row: a list of indices would have to be uploaded, and waited for
-            logits_nhw, scores_n = (torch.stack([rows[n] for n in ascending]) for rows in (logits_nhw, scores_n))
+        ids, order = sorted(self._first), [*self._first]
+        logits_nhw, scores_n = logits_n1hw[:, 0], low_res.scores_n
+        if ids != order:  # row by row: a list of indices would have to be uploaded, and waited for
+            rows = [order.index(object_id) for object_id in ids]
+            logits_nhw, scores_n = (torch.stack([values[row] for row in rows]) for values in (logits_nhw, scores_n))
+            hidden = [hidden[row] for row in rows]
         return self._engine.speed.frame_masks(frame_index, tuple(ids), logits_nhw, scores_n, hidden)
 
     def empty(self, frame_index: int) -> FrameMasks:
@@ -207,12 +201,7 @@ class Pass:
 
     def _put(self, position: int, features: Features, view: View) -> None:
         """Has sam2 take the view for the frame."""
-        self._state["cached_features"] = {position: features}
-        self._state["video_height"], self._state["video_width"] = view.height, view.width
-
-    def _release(self) -> None:
-        """Frees the frame and its features before the next ones are made (at 1024 some 100 MiB)."""
-        self._state["cached_features"] = {}
+        self._state |= {"cached_features": {position: features}, "video_height": view.height, "video_width": view.width}
 
     def _fill(self, output: FrameOutput) -> None:
         output["pred_masks"] = self._filled(output["pred_masks"])
@@ -222,8 +211,7 @@ class Pass:
 
 
 def _joinable(output: FrameOutput) -> FrameOutput:
-    """With features that autocast lets sam2 join with pointers: they are kept in bfloat16, which autocast to float16
-    refuses; but for values beyond 65,504 the latter has room for all of their bits."""
+    """With features that sam2 can join with pointers: it keeps them in bfloat16, which autocast to float16 refuses."""
     features = output["maskmem_features"]
     device = features.device.type
     if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:

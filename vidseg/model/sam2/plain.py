@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from vidseg.devices import Precision
 from vidseg.model.sam2.pixels import fill_holes, model_image
-from vidseg.model.sam2.precision import Precision
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
 from vidseg.model.sam2 import checkpoint as checkpoints
 from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.corrections import give_prompts
 from vidseg.model.sam2.engine import Engine, MaskOptions
 from vidseg.model.sam2.plain import Plain
-from vidseg.model.sam2.precision import Precision, resolve_device
 from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.stages import Tracking
 from vidseg.model.sam2.upstream import build
@@ -57,14 +57,9 @@ class SAM2:
     """
 
     def __init__(
-        self,
-        weights: Weights,
-        options: MaskOptions,
-        device: str,
-        precision: Precision,
-        speed: Plain | None = None,
+        self, weights: Weights, options: MaskOptions, device: str, precision: Precision, speed: Plain | None = None,
         views: NewViews = Views,
-    ) -> None:
+    ) -> None:  # fmt: skip
         speed, self._views, on = speed or Plain(), views, resolve_device(device)
         precision = precision.resolve(on)
         self.device, self.precision = str(on), speed.bind(on, precision)
@@ -82,12 +77,10 @@ class SAM2:
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for every frame of ``source.frames``, in order, with every object of ``prompts`` by ascending id.
 
-        The prompted frames are read and encoded first, since SAM 2 attends to all of them from everywhere. Forward, an
-        object's mask is empty before its first prompt (logits -1024, score None). Of several prompts for one object on
-        one frame the later replaces the earlier, guided by its mask, as in sam2. Points on an object with a prompt on
-        an earlier frame correct what is tracked to there: the video is tracked to the last of them first, and then from
-        the start with the corrected frames as conditioning frames. Raises InputError if there is no prompt, or one on a
-        frame that ``source`` doesn't have.
+        Forward, an object's mask is empty before its first prompt (logits -1024, score None). Of several prompts for
+        one object on one frame the later replaces the earlier, guided by its mask, as in sam2. Points on an object with
+        a prompt on an earlier frame correct what is tracked to there (``corrections``). Raises InputError if there is
+        no prompt, or one on a frame that ``source`` doesn't have.
         """
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")

@@ -1,4 +1,4 @@
-"""Devices, and number formats: autocast to 16 bits, and TF32 for what stays float32. Knows nothing about models.
+"""Devices and number formats of every kind of model: autocast to 16 bits, and TF32 for what stays float32.
 
 TF32 keeps 10 bits of the mantissa in matrix products and convolutions of float32 (NVIDIA GPUs from Ampere on, compute
 capability 8.0). bfloat16 needs the same GPUs; a CPU runs it always, but without the instructions it is emulated.
