@@ -13,7 +13,6 @@ from vidseg.composite import (
     label_map,
     overlay,
     parse_colour,
-    show,
     transparent,
 )
 from vidseg.composite.colours import NEGATIVE, POSITIVE
@@ -300,13 +299,3 @@ def test_labels_of_objects_in_one_place_don_t_hide_each_other():
     out = overlay(black, masks, opacity=0, contour=0, ids=True)
     areas = [(distance(out, colour(n)) == 0).sum() for n in (1, 2, 3)]
     assert min(areas) > 0.8 * max(areas)
-
-
-def test_show_is_annotate_as_a_pil_image_of_a_frame_or_an_array(frame):
-    from PIL import Image
-
-    masks, prompts = boxes((50, 40, 150, 120)), [click(100, 80, 1)]
-    shown = show(frame.rgb_hw3, masks, prompts)
-    assert isinstance(shown, Image.Image)
-    assert shown.mode == "RGB"
-    np.testing.assert_array_equal(np.asarray(shown), annotate(frame, masks, prompts))

@@ -6,7 +6,7 @@ as they stand in YAML; the function checks them. Knows nothing about files, code
 """
 
 from vidseg.composite.colours import PALETTE, colour, parse_colour
-from vidseg.composite.figure import annotate, draw_prompts, show
+from vidseg.composite.figure import annotate, draw_prompts
 from vidseg.composite.pictures import cutout, label_map, overlay, transparent
 
 __all__ = ["PALETTE", "annotate", "colour", "cutout", "draw_prompts", "label_map", "overlay", "parse_colour", "show"]

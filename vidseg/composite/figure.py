@@ -1,7 +1,6 @@
 """A frame as a figure, with masks, ids and prompts on it: for samples, trackers and notebooks."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from vidseg.composite import marks
 from vidseg.composite.colours import NEGATIVE, POSITIVE, colour
@@ -9,17 +8,9 @@ from vidseg.composite.pictures import contours, overlay
 from vidseg.measure import bounding_box
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
-
-def annotate(frame: Frame | RGB, masks: FrameMasks, prompts: Iterable[Prompt] = ()) -> RGB:
-    """The frame with masks, contours, ids, and those of ``prompts`` that are about this frame; (h, w, 3).
-
-    ``frame`` may be a bare uint8 (h, w, 3) array: the frame is then that of ``masks``.
-    """
-    if not isinstance(frame, Frame):
-        frame = Frame(masks.frame_index, 0.0, frame)
+def annotate(frame: Frame, masks: FrameMasks, prompts: Iterable[Prompt] = ()) -> RGB:
+    """The frame with masks, contours, ids, and those of ``prompts`` that are about this frame; (h, w, 3)."""
     own = [prompt for prompt in prompts if prompt.frame_index == masks.frame_index]
     return draw_prompts(overlay(frame, masks, ids=True), own)
 
@@ -42,10 +33,3 @@ def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
             for point_xy, label in zip(prompt.points_xy, prompt.labels, strict=True):
                 marks.draw_star(out, point_xy, POSITIVE if label else NEGATIVE)
     return out
-
-
-def show(frame: Frame | RGB, masks: FrameMasks, prompts: Iterable[Prompt] = ()) -> "Image":
-    """What ``annotate`` draws, as a PIL image, which a notebook displays by itself."""
-    from PIL import Image
-
-    return Image.fromarray(annotate(frame, masks, prompts))
