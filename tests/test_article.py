@@ -29,8 +29,8 @@ def test_the_notebook_of_the_article_runs(tmp_path, monkeypatch):
         "vidseg.show(source[0], prompts=click)",
         "vidseg.show(frame, masks, click)",
         "run.show(last)",
-        "vidseg.show(vidseg.open_source(str(cutout))[last])",
-        'vidseg.show(vidseg.open_source(str(again.folder / "greenscreen.mp4"))[last])',
+        "vidseg.show(vidseg.open_source(cutout)[last])",
+        'vidseg.show(vidseg.open_source(again.folder / "greenscreen.mp4")[last])',
     ):
         assert "image/png" in told[ends][0], ends
     assert "text/html" in told["Video(str(cutout), embed=True, width=640)"][0]

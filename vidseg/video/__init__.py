@@ -10,7 +10,7 @@ from vidseg.types import Source
 
 
 def open_source(
-    video: str,
+    video: str | Path,
     start: int | str | None = None,
     stop: int | str | None = None,
     step: int = 1,
