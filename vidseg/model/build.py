@@ -9,8 +9,8 @@ from vidseg.model.fast.accelerate import Fast
 from vidseg.model.nano.predictor import NanoPredictor, check_keys
 from vidseg.model.nano.windows import Windows, check_zoom
 from vidseg.model.sam2.engine import MaskOptions
-from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.segmenter import SAM2, Weights
+from vidseg.model.sam2.upstream import Predictor
 from vidseg.model.sam2.view import NewViews, Views
 
 

@@ -1,7 +1,7 @@
 """The one hook by which a segmenter is made faster: what is chosen for which device, and which stages run at once."""
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import torch
@@ -20,8 +20,7 @@ from vidseg.prefetch import ahead, chunks, one_behind, prefetch
 from vidseg.types import RGB, FrameMasks
 
 T = TypeVar("T")
-Prepared = tuple[Seen, tuple[Tensor | None, Features | None]]
-"""What is seen of a frame; that as the model takes it; and its features, if they are made already."""
+Prepared = tuple[Seen, tuple[Tensor | None, Features | None]]  # seen, resized, and encoded already or not
 
 _OBJECTS_AT_ONCE = 16  # at 1024 pixels an object takes 29 MiB of keys in every layer of the memory attention
 _FRAMES_AT_ONCE = 4  # that the image encoder takes on a GPU
@@ -104,20 +103,22 @@ class Fast(Plain):
 
     def run(self, frames: Iterable[Any], stages: Stages[T]) -> Generator[T]:
         """Resizes frames in threads ahead, and with ``encode_ahead`` encodes them there and steps in another thread."""
-        encode_ahead = self._encode_ahead and torch.get_num_threads() > 1
+        threads = torch.get_num_threads()
+        encode_ahead = self._encode_ahead and threads > 1
 
         def prepare(seen: Seen) -> tuple[Tensor | None, Features | None]:
             image = stages.resize(seen)
             return image, stages.encode([image])[0] if encode_ahead and image is not None else None
 
-        with (
-            _half_the_threads() if encode_ahead else nullcontext(),
-            closing(ahead(map(stages.look, frames), prepare, self._at_once)) as prepared,
-        ):
+        with closing(ahead(map(stages.look, frames), prepare, self._at_once)) as prepared:
             steps = self._steps(prepared, stages)
             with closing(prefetch(steps, 1) if encode_ahead else steps) as stepped:
                 shown = (show() for show in stepped)
-                yield from one_behind(shown) if self._unwaited else shown
+                try:  # two threads that compute share the cores: every operator gets half of them
+                    torch.set_num_threads(threads // 2 if encode_ahead else threads)
+                    yield from one_behind(shown) if self._unwaited else shown
+                finally:
+                    torch.set_num_threads(threads)
 
     def _steps(self, prepared: Iterable[Prepared], stages: Stages[T]) -> Generator[Any]:
         for chunk in chunks(prepared, self._at_once):
@@ -125,14 +126,3 @@ class Fast(Plain):
             encoded = stages.encode(waiting, self._at_once)
             for seen, (image, features) in chunk:
                 yield stages.step(seen, features or (encoded.pop(0) if image is not None else None))
-
-
-@contextmanager
-def _half_the_threads() -> Iterator[None]:
-    """Gives every operator of torch half of the CPU threads: two threads that compute share the cores meanwhile."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // 2))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseg.model.sam2.predictor import FrameOutput
+from vidseg.model.sam2.upstream import FrameOutput
 
 _FEATURES = 128
 # Of the projections of a cell's mean colour, its deviation in the cell, and the colour around less the cell's: by 1.5

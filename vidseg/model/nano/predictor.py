@@ -15,7 +15,7 @@ from vidseg.errors import InputError
 from vidseg.model.nano import colours
 from vidseg.model.nano.guided import guided
 from vidseg.model.nano.window import fitting_mask
-from vidseg.model.sam2.predictor import FrameOutput, Predictor
+from vidseg.model.sam2.upstream import FrameOutput, Predictor
 
 _BOX = [2, 3]  # labels of a box's two corners, as sam2 turns a box into points
 Decoded = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -92,14 +92,14 @@ class NanoPredictor(Predictor):
     def _use_multimask(self, is_init_cond_frame: bool, point_inputs: dict[str, Tensor] | None) -> bool:
         """For a box, too: three masks to choose from."""
         if self._is_box(point_inputs):
-            return bool(self.multimask_output_in_sam and (is_init_cond_frame or self.multimask_output_for_tracking))
+            return bool(self.multimask_output_in_sam)
         return bool(super()._use_multimask(is_init_cond_frame, point_inputs))
 
     def _is_box(self, point_inputs: dict[str, Tensor] | None) -> bool:
         """Whether the prompt is a box without points, and three masks of it are to be compared with it."""
-        if self._box_fit is None or point_inputs is None:
-            return False
-        return point_inputs["point_labels"].shape[1] == 2 and point_inputs["point_labels"][0].tolist() == _BOX
+        return (
+            self._box_fit is not None and point_inputs is not None and point_inputs["point_labels"].tolist() == [_BOX]
+        )
 
     def _revise(self, decoder: torch.nn.Module, args: tuple[Any, ...], decoded: Decoded) -> Decoded | None:
         """What the mask decoder returns, with the colours added, or with the mask that fits a box made the best."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vidseg.model.sam2.predictor import FrameOutput, Predictor
+from vidseg.model.sam2.upstream import FrameOutput, Predictor
 
 
 class Window:

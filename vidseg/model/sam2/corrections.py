@@ -17,8 +17,7 @@ from vidseg.model.sam2.stages import Seen, Stages
 from vidseg.model.sam2.view import NewViews, View
 from vidseg.types import Prompt, Source
 
-PositionedPrompt = tuple[int, Prompt]
-"""A prompt and the position of its frame in ``source.frames``."""
+PositionedPrompt = tuple[int, Prompt]  # the position of the prompt's frame in `source.frames`, and the prompt
 
 
 def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews) -> tuple[Pass, int]:

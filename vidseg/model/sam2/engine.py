@@ -11,7 +11,7 @@ from torch import Tensor
 from vidseg.devices import Precision
 from vidseg.errors import InputError
 from vidseg.model.sam2.plain import Plain
-from vidseg.model.sam2.predictor import Predictor
+from vidseg.model.sam2.upstream import Predictor
 from vidseg.model.sam2.view import View
 from vidseg.types import RGB
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vidseg.model.sam2.bank import MemoryBank, Window, fill_banks
 from vidseg.model.sam2.engine import Engine, Features
-from vidseg.model.sam2.predictor import FrameOutput
-from vidseg.model.sam2.upstream import NO_OBJ_SCORE
+from vidseg.model.sam2.upstream import NO_OBJ_SCORE, FrameOutput
 from vidseg.model.sam2.view import View, Views
 from vidseg.types import FrameMasks, Prompt, Source
 

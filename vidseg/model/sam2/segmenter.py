@@ -15,9 +15,8 @@ from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.corrections import give_prompts
 from vidseg.model.sam2.engine import Engine, MaskOptions
 from vidseg.model.sam2.plain import Plain
-from vidseg.model.sam2.predictor import Predictor
 from vidseg.model.sam2.stages import Tracking
-from vidseg.model.sam2.upstream import build
+from vidseg.model.sam2.upstream import Predictor, build
 from vidseg.model.sam2.view import NewViews, Views
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 from vidseg.weights import locate
