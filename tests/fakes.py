@@ -65,6 +65,17 @@ class Suicidal(Square):
         yield from super().track(source, prompts)
 
 
+class Terminated(Square):
+    """A segmenter whose process gets SIGTERM while it segments frame ``fail_at``."""
+
+    def track(self, source, prompts):
+        at, self.fail_at = self.fail_at, None
+        for frame, masks in super().track(source, prompts):
+            if frame.index == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield frame, masks
+
+
 class Broken(Square):
     """A segmenter that breaks a rule of vidseg.types; ``mistake`` is one of MISTAKES."""
 
