@@ -43,8 +43,9 @@ class NanoPredictor(Predictor):
         self._memory_stride, self._mask_threshold = memory_stride, mask_threshold
         self._colour_weight, self._box_fit = colour_weight, box_fit
         self.needs_image = upsample == "guided"
-        self._box: Tensor | None = None  # of the frame that is being decoded: its corners (2, 2) in the model's pixels
-        self._colours: colours.Colours | None = None  # the same: of its objects
+        # Of the frame that is being decoded: the corners (2, 2) of its box in the model's pixels, its objects' colours
+        self._box: Tensor | None = None
+        self._colours: colours.Colours | None = None
         self.sam_mask_decoder.register_forward_hook(self._revise)
 
     def remembers(self, position: int) -> bool:

@@ -1,7 +1,4 @@
-"""Windows that follow the objects (``model.zoom``): the model sees them larger than in the whole picture.
-
-A small model has few cells to remember an object in (nano 28 by 28 for the whole picture), a far object few of those.
-"""
+"""Windows that follow the objects (``model.zoom``): in nano's 28 by 28 cells a far object is few, unless seen closer."""
 
 from collections.abc import Mapping, Sequence
 

@@ -74,9 +74,8 @@ class Engine:
         batch_n3hw = torch.stack([*images, *padding]).to(self.device, non_blocking=True)
         with self.computing():
             encoded = self.predictor.forward_image(batch_n3hw)
-        levels = {key: encoded[key] for key in ("backbone_fpn", "vision_pos_enc")}
-        rows = [slice(row, row + 1) for row in range(len(images))]
-        return [Features(batch_n3hw[r], {key: [x[r] for x in parts] for key, parts in levels.items()}) for r in rows]
+        levels, rows = ("backbone_fpn", "vision_pos_enc"), [slice(row, row + 1) for row in range(len(images))]
+        return [Features(batch_n3hw[row], {key: [x[row] for x in encoded[key]] for key in levels}) for row in rows]
 
     def features(self, rgb_hw3: RGB, view: View) -> Features:
         """The features of what ``view`` shows of one frame."""
