@@ -98,9 +98,8 @@ class NanoPredictor(Predictor):
 
     def _is_box(self, point_inputs: dict[str, Tensor] | None) -> bool:
         """Whether the prompt is a box without points, and three masks of it are to be compared with it."""
-        return (
-            self._box_fit is not None and point_inputs is not None and point_inputs["point_labels"].tolist() == [_BOX]
-        )
+        labels_1p = None if self._box_fit is None or point_inputs is None else point_inputs["point_labels"]
+        return labels_1p is not None and labels_1p.tolist() == [_BOX]
 
     def _revise(self, decoder: torch.nn.Module, args: tuple[Any, ...], decoded: Decoded) -> Decoded | None:
         """What the mask decoder returns, with the colours added, or with the mask that fits a box made the best."""
