@@ -1,68 +1,151 @@
-"""The README's pictures, made from what a run left: python docs/pictures.py (runs the demo, then draws).
+"""Draws the pictures of README.md and docs/ with today's code.
 
-The source beside three outputs of the run, read back from its files, and its contact sheet at half size.
+python -m docs.pictures demo           demo.jpg and contact_sheet.jpg: three outputs and the sheet of the demo
+python -m docs.pictures nano VIDEO     nano.jpg: six frames of nano's overlay of VIDEO, from a box
+python -m docs.pictures comparison     comparison.jpg: the page of a sweep (needs chromium and chromedriver)
 """
 
+import argparse
+import base64
+import io
+import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 import vidseg
 from vidseg.video import open_source
 
 HERE = Path(__file__).parent
-FRAME = 60  # both skaters are in the picture
 PANEL = (640, 360)
 
+DEMO_FRAME = 60  # both skaters are in the picture
+NANO_BOX, NANO_FRAMES = "[165,125,452,475]", (0, 36, 72, 108, 144, 180)
 
-def decoded(path: Path, index: int, pixels: str) -> np.ndarray:
-    """One frame of a video file."""
+SWEEP = ["model.quantize=null,int8", "model.zoom=null,0.85", "model.memory_stride=1,3"]
+PAGE = (1280, 1560)  # width and height of each half of the picture, in pixels of the page
+MIDDLE = "const slider = document.querySelector('.player input'); slider.value = slider.max / 2;"
+
+
+def demo(folder: Path) -> None:
+    """The source beside three outputs of one run, read back from its files, and its contact sheet at half size."""
+    outputs = "output=[cutout,overlay,transparent_mov]"
+    run = vidseg.run([f"hydra.run.dir={folder}", "tracker=none", outputs]).folder
+    source = open_source("sample")[DEMO_FRAME].rgb_hw3
+    transparent = checkered(decoded(run / "transparent.mov", DEMO_FRAME, "rgba"))
+    panels = [
+        panel(source, "video=sample"),
+        panel(decoded(run / "overlay.mp4", DEMO_FRAME, "rgb24"), "overlay.mp4   model=nano"),
+        panel(decoded(run / "cutout.mp4", DEMO_FRAME, "rgb24"), "cutout.mp4"),
+        panel(transparent, "transparent.mov"),
+    ]
+    save(np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])]), "demo.jpg", 90)
+    with Image.open(run / "contact_sheet.png") as sheet:
+        half = sheet.convert("RGB").resize((sheet.width // 2, sheet.height // 2))
+    save(np.asarray(half), "contact_sheet.jpg", 88)
+
+
+def nano(folder: Path, video: str) -> None:
+    """Six frames of nano's overlay of one object, prompted with a box on frame 0."""
+    prompt = [f"video={video}", "prompt=box", f"prompt.box={NANO_BOX}"]
+    run = vidseg.run([f"hydra.run.dir={folder}", *prompt, "output=[overlay]", "tracker=none"]).folder
+    panels = [panel(decoded(run / "overlay.mp4", index, "rgb24"), f"frame {index}") for index in NANO_FRAMES]
+    save(np.vstack([np.hstack(panels[:3]), np.hstack(panels[3:])]), "nano.jpg", 85)
+
+
+def comparison(folder: Path) -> None:
+    """Compares eight configurations of nano on the built-in clip: the page from its top, and from its videos on."""
+    command = ["-m", "vidseg", "-m", f"hydra.sweep.dir={folder}", "model=nano", "tracker=none", *SWEEP]
+    subprocess.run([sys.executable, *command], check=True)
+    subprocess.run([sys.executable, "-m", "vidseg.compare", str(folder)], check=True)
+    picture = photograph(folder / "comparison.html")
+    half = picture.resize((1600, 1600 * picture.height // picture.width), Image.Resampling.LANCZOS)
+    save(np.asarray(half), "comparison.jpg", 84)
+
+
+def photograph(page: Path) -> Image.Image:
+    """Two parts of the page side by side, with its videos in the middle of their time."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    width, height = PAGE
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("headless=new", "no-sandbox", "hide-scrollbars", f"window-size={width},{height}"):
+        options.add_argument(f"--{argument}")
+    picture = Image.new("RGB", (2 * width, height))
+    with webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as browser:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get(page.as_uri())
+        while not browser.execute_script("return document.documentElement.dataset.ready"):
+            time.sleep(0.1)
+        browser.execute_script(f"{MIDDLE} slider.dispatchEvent(new Event('input'))")
+        time.sleep(2)  # until the videos show that frame
+        videos = browser.execute_script("return document.querySelector('.gallery').getBoundingClientRect().top") - 24
+        for x, y in ((0, 0), (width, videos)):
+            clip = {"x": 0, "y": y, "width": width, "height": height, "scale": 1}
+            shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+            picture.paste(Image.open(io.BytesIO(base64.b64decode(shot["data"]))), (x, 0))
+    return picture
+
+
+def decoded(path: Path, index: int, pixels: str) -> NDArray[np.uint8]:
+    """Frame ``index`` of a video file, in FFmpeg's pixel format ``pixels``."""
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == index:
-                return frame.to_ndarray(format=pixels)
+                return np.asarray(frame.to_ndarray(format=pixels))
     raise IndexError(index)
 
 
-def checkered(rgba: np.ndarray) -> np.ndarray:
+def checkered(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture over a checkerboard, as editors show transparency."""
     y, x = np.mgrid[: rgba.shape[0], : rgba.shape[1]] // 32
     board = np.where((x + y) % 2, 205, 245)[..., None]
     alpha = rgba[..., 3:] / 255
-    return (rgba[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)
+    return np.asarray(rgba[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)
 
 
-def panel(picture: np.ndarray, caption: str) -> np.ndarray:
-    """The picture at the page's size with its caption in a corner."""
+def panel(picture: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """The picture at the size of a panel, with its caption in a corner."""
     small = cv2.resize(picture, PANEL, interpolation=cv2.INTER_AREA)
     (width, height), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_DUPLEX, 0.55, 1)
     cv2.rectangle(small, (8, 330), (8 + width + 16, 352), (20, 20, 20), cv2.FILLED)
     cv2.putText(small, caption, (16, 341 + height // 2), cv2.FONT_HERSHEY_DUPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
-    return small
+    return np.asarray(small)
+
+
+def save(rgb_hw3: NDArray[np.uint8], name: str, quality: int) -> None:
+    """Writes a JPEG into docs/."""
+    Image.fromarray(rgb_hw3).save(HERE / name, quality=quality)
 
 
 def main() -> None:
-    """Runs the demo into a temporary folder and draws docs/demo.jpg and docs/contact_sheet.jpg."""
+    """Draws the pictures that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m docs.pictures", description="Draws the pictures of docs/.")
+    pictures = parser.add_subparsers(dest="picture", required=True)
+    pictures.add_parser("demo", help="demo.jpg and contact_sheet.jpg")
+    pictures.add_parser("nano", help="nano.jpg").add_argument("video", help="the model card's: skateboarder.mp4")
+    pictures.add_parser("comparison", help="comparison.jpg (needs chromium and chromedriver)")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        outputs = "output=[cutout,overlay,transparent_mov]"
-        summary, run = vidseg.run([f"hydra.run.dir={temporary}/run", "tracker=none", outputs, *sys.argv[1:]])
-        page = [
-            panel(open_source("sample")[FRAME].rgb_hw3, "video=sample"),
-            panel(decoded(run / "overlay.mp4", FRAME, "rgb24"), f"overlay.mp4   model={summary['model']}"),
-            panel(decoded(run / "cutout.mp4", FRAME, "rgb24"), "cutout.mp4"),
-            panel(checkered(decoded(run / "transparent.mov", FRAME, "rgba")), "transparent.mov"),
-        ]
-        rows = [np.hstack(page[:2]), np.hstack(page[2:])]
-        Image.fromarray(np.vstack(rows)).save(HERE / "demo.jpg", quality=90)
-        with Image.open(run / "contact_sheet.png") as sheet:
-            sheet.convert("RGB").resize((sheet.width // 2, sheet.height // 2)).save(
-                HERE / "contact_sheet.jpg", quality=88
-            )
+        folder = Path(temporary) / "runs"
+        match options.picture:
+            case "demo":
+                demo(folder)
+            case "nano":
+                nano(folder, options.video)
+            case "comparison":
+                comparison(folder)
 
 
 if __name__ == "__main__":
