@@ -1,4 +1,4 @@
-"""Windows that follow the objects (``model.zoom``): of nano's 28 by 28 cells a far object has few unless seen closer."""
+"""Windows that follow objects (``model.zoom``): of nano's 28 by 28 cells a far object has few unless seen closer."""
 
 from collections.abc import Mapping, Sequence
 
