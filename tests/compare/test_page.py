@@ -62,15 +62,21 @@ def page(sweep, tmp_path_factory):
     return folder / "comparison.html"
 
 
-@pytest.fixture
-def opened(browser, page):
-    """The page, loaded and drawn, with no error in the console from here to the end of the test."""
-    browser.get_log("browser")
+@pytest.fixture(scope="module")
+def loaded(browser, page):
+    """The page, loaded once and drawn."""
     browser.get(page.as_uri())
     wait(browser, "return document.documentElement.dataset.ready === 'true'")
     wait(browser, "return [...document.querySelectorAll('video')].every(video => video.readyState === 4)")
-    yield browser
-    assert browser.get_log("browser") == []
+    return browser
+
+
+@pytest.fixture
+def opened(loaded):
+    """The page as earlier tests left it, at its top; after each test the console has no error."""
+    loaded.execute_script("window.scrollTo(0, 0)")
+    yield loaded
+    assert loaded.get_log("browser") == []
 
 
 def wait(browser, script, seconds=60):
