@@ -1,7 +1,8 @@
 """A sweeper and a launcher that wrap the user's own, so that every sweep is recorded and can be resumed.
 
-Hydra accepts plugins from this namespace only. It imports every module here whenever it starts, so imports that take
-time are inside the functions.
+Hydra's callbacks alone can't record a sweep: they aren't called for jobs in other processes, nor at the end of a sweep
+that fails, and they can't skip a job. Hydra accepts plugins from this namespace only. It imports every module here
+whenever it starts, so imports that take time are inside the functions.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,20 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
+
+
+class Recording(Callback):
+    """Replaces the user's ``hydra.sweeper`` by a RecordingSweeper around it (``hydra.callbacks`` in config.yaml)."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Hydra calls this before it makes the sweeper."""
+        with read_write(config):
+            config.hydra.sweeper = _wrapped("Sweeper", config.hydra.sweeper)
 
 
 class RecordingSweeper(Sweeper):
@@ -30,11 +41,7 @@ class RecordingSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Makes the user's sweeper, with a RecordingLauncher around the user's launcher."""
         self._config = _replaced(config, "sweeper", _directed(self._configured, config))
-        launcher = {
-            "_target_": "hydra_plugins.vidseg_sweep.RecordingLauncher",
-            "_recursive_": False,
-            "launcher": self._config.hydra.launcher,
-        }
+        launcher = _wrapped("Launcher", self._config.hydra.launcher)
         self._sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=hydra_context,
             task_function=task_function,
@@ -74,8 +81,8 @@ class RecordingLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs the jobs; a skipped one returns the score in its summary."""
-        from vidseg.sweep.halt import halting
         from vidseg.sweep.plan import plan, remember, returned
+        from vidseg.sweep.record import halting
 
         loader = self._context.config_loader
         jobs = plan(self._config, loader, job_overrides, initial_job_idx)
@@ -89,6 +96,12 @@ class RecordingLauncher(Launcher):
             arguments = [job.arguments() for job in running]
             launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
         return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+
+
+def _wrapped(kind: str, node: DictConfig) -> dict[str, Any]:
+    """The configuration of a RecordingSweeper or RecordingLauncher around the one that ``node`` configures."""
+    target = f"hydra_plugins.vidseg_sweep.Recording{kind}"
+    return {"_target_": target, "_recursive_": False, kind.lower(): node}
 
 
 def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:

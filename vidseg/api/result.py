@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from vidseg.api.show import show
 from vidseg.errors import InputError
 from vidseg.job import choose_prompts, open_video
-from vidseg.record.frames import read_frames
+from vidseg.record.jsonl import read_frames
 from vidseg.record.masks import NAME, MaskRecord
 from vidseg.types import Mask, Prompt, Source
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from vidseg.compare.agreement import Agreement, measure_agreement
 from vidseg.compare.pictures import Disagreement, Strip, find_disagreements, make_strip
-from vidseg.record.frames import read_frames
+from vidseg.record.jsonl import read_frames
 from vidseg.record.masks import read_mask_lines
 from vidseg.record.run import Run
 

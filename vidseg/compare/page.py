@@ -20,8 +20,8 @@ from vidseg.compare.gallery import Gallery, make_gallery
 from vidseg.compare.labels import label_runs, shorten
 from vidseg.compare.table import Table
 from vidseg.compare.verdict import average, summarise
+from vidseg.record.files import whole
 from vidseg.record.run import Run
-from vidseg.record.whole import whole
 
 CLIPS_BYTES = 5_500_000  # of all overlays together: 7.3 MB in base64, of a page that stays below 15
 CLIP_BYTES = 1_000_000  # of one overlay

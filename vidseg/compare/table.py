@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from vidseg.errors import InputError
+from vidseg.record.files import whole
 from vidseg.record.run import Run, Scalar
-from vidseg.record.whole import whole
 
 if TYPE_CHECKING:  # it brings numpy
     from vidseg.compare.agreement import Agreement

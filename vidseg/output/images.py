@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from vidseg.composite import PALETTE, label_map, transparent
+from vidseg.record.files import whole
 from vidseg.record.label_maps import write_label_map
-from vidseg.record.whole import whole
 from vidseg.types import Frame, FrameMasks, Source
 
 

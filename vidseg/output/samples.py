@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vidseg.composite import annotate
 from vidseg.errors import InputError
-from vidseg.record.whole import whole
+from vidseg.record.files import whole
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
 
 PAGE_WIDTH = 1920

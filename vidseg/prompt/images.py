@@ -7,8 +7,8 @@ import numpy as np
 from vidseg import coordinates
 from vidseg.errors import InputError
 from vidseg.prompt.fit import fitted
+from vidseg.record.files import numbered
 from vidseg.record.label_maps import VOID, annotations_of, read_label_map
-from vidseg.record.numbered import numbered
 from vidseg.types import Prompt, Source
 
 

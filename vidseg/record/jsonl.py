@@ -1,4 +1,7 @@
-"""Files of JSON lines, in which every line is complete: they can be followed while a run goes on."""
+"""Files of JSON lines, in which every line is complete: they can be followed while a run goes on.
+
+frames.jsonl has the numbers that are logged of each frame: times, memory, mask areas, scores.
+"""
 
 import json
 import logging
@@ -56,3 +59,9 @@ def read_lines(path: Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 return
             yield offset, entry
             offset += len(text)
+
+
+def read_frames(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of ``folder``/frames.jsonl, ``{"frame": …, "time_s": …, "time/segment_ms": …, …}``; none without it."""
+    if (path := folder / "frames.jsonl").is_file():
+        yield from (line for _, line in read_lines(path, "frame", "time_s"))

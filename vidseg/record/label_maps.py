@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.record.numbered import numbered
-from vidseg.record.whole import whole
+from vidseg.record.files import numbered, whole
 from vidseg.types import Mask, VideoInfo
 
 VOID = 255

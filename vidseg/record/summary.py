@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter, peak_cuda_mib, peak_rss_mib
-from vidseg.record.whole import whole
+from vidseg.record.files import whole
 
 if TYPE_CHECKING:  # it brings numpy, and a table of runs shall load in 0.1 s
     from vidseg.types import Output

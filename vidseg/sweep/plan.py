@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,7 @@ def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
     """Writes sweep.json: the jobs of this command's earlier launches, unless it begins ``anew``, and these."""
     folder = Path(config.hydra.sweep.dir)
     entries = [] if anew else record.read(folder)["jobs"]
-    entries += [
-        {"number": job.number, "folder": job.folder, "overrides": list(job.overrides), "skipped": job.skipped}
-        for job in jobs
-    ]
+    entries += map(asdict, jobs)
     record.write(folder, config.tracker.get("group") or sweep_group(str(folder)), entries)
 
 

@@ -1,14 +1,20 @@
-"""sweep.json: every job of a sweep, with the status and the figures in its folder's summary.json."""
+"""The files in a sweep's folder: sweep.json, the jobs with their status and figures; .halt, while a Ctrl-C ends them.
+
+An interrupted launcher would kill its workers in the middle of a file. The jobs, which may be on other machines, learn
+of the Ctrl-C from .halt: running jobs finish their files, and no other job begins.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vidseg.console.interrupt import interruptible
+from vidseg.record.files import whole
 from vidseg.record.summary import read_summary
-from vidseg.record.whole import whole
 
-NAME = "sweep.json"
+NAME, HALT = "sweep.json", ".halt"
 FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
 
 
@@ -43,3 +49,23 @@ def _entry(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     entry |= {"status": summary.get("status", "missing"), "error": summary.get("error")}
     entry |= {"seconds": (summary.get("seconds") or {}).get("total"), "metrics": summary.get("metrics") or {}}
     return entry | {name: summary.get(name) for name in FIGURES}
+
+
+@contextmanager
+def halting(folder: Path) -> Iterator[None]:
+    """Within the block Ctrl-C halts the sweep in ``folder``, and the end of the block raises KeyboardInterrupt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / HALT
+    mark.unlink(missing_ok=True)  # left by a sweep that was killed
+    with interruptible("no more jobs begin, those that run come to an end", mark.touch) as interruption:
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+            if interruption.requested:  # in place of the launcher's error about its lost jobs
+                raise KeyboardInterrupt
+
+
+def is_halted(folder: Path) -> bool:
+    """Whether the sweep in ``folder`` was halted, so that no job may begin."""
+    return (folder / HALT).exists()

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
-from vidseg.record.numbered import numbered
+from vidseg.record.files import numbered
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
 from vidseg.video.window import Position, check_window, frame_window
 
