@@ -1,8 +1,6 @@
 """What a person sees after a mistake: one or two lines that name the key; the rest is in the summary and the log."""
 
 import json
-import subprocess
-import sys
 import time
 
 import av
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from mistakes import failed_run
 from PIL import Image
+from sweeping import inspect
 
 import vidseg as package
 from vidseg.job import JobFailed
@@ -177,8 +176,7 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
     assert "stride: 0" in done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     (record,) = tmp_path.glob(f"runs/wandb/offline-run-*-{summary['wandb']['id']}")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(record)]
-    shown = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    shown = json.loads(inspect(record, "--summary"))
     assert shown["summary"]["status"] == "failed"
     assert "stride: 0" in shown["summary"]["error"]
 

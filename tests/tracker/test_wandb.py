@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
+from sweeping import inspect
 
 from vidseg.config import resolvers
 from vidseg.errors import InputError
@@ -90,11 +91,6 @@ def track(tracker, folder, summary=SUMMARY, config=None):
         tracker.log(step, {"frame": frame.index, **values})
     tracker.finish(summary, folder)
     return record
-
-
-def inspect(run, *options):
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, "--json", str(run)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def pixels(path):
