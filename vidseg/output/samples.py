@@ -80,7 +80,8 @@ class Samples:
 def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
     """The sheet (h, w, 3), at most PAGE_WIDTH wide: the title, then rows of thumbnails with frame number and time."""
     height, width = _read_png(samples[0][2]).shape[:2]
-    columns = _columns(len(samples), width / height)
+    # The page is about 4:3; captions and gutters take a fifth more height than the thumbnails.
+    columns = max(1, min(len(samples), 12, round(math.sqrt(1.2 * 4 / 3 * len(samples) * height / width))))
     thumb_w = min(width, (PAGE_WIDTH - GUTTER) // columns - GUTTER)
     thumb_h = max(1, round(height * thumb_w / width))
     rows = math.ceil(len(samples) / columns)
@@ -96,17 +97,6 @@ def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
         scale = 0.5 if thumb_w > 150 else 0.35
         _text(page, f"frame {frame_index}   {time_s:.2f} s", (x, y + thumb_h + CAPTION // 2), scale)
     return page
-
-
-def _columns(count: int, aspect: float) -> int:
-    """How many thumbnails a row has, so that the page is as close to 4:3 as can be."""
-
-    def distance(columns: int) -> float:
-        width = (PAGE_WIDTH - GUTTER) / columns - GUTTER
-        height = HEADER + math.ceil(count / columns) * (width / aspect + CAPTION + GUTTER)
-        return abs(math.log(PAGE_WIDTH / height / (4 / 3)))
-
-    return min(range(1, min(count, 12) + 1), key=distance)
 
 
 def _text(page: RGB, text: str, left_middle: tuple[int, int], scale: float) -> None:

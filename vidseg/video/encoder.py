@@ -8,7 +8,7 @@ import logging
 import math
 import os
 from collections import deque
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -147,8 +147,10 @@ class Encoder:
         if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
             context.codec_tag = row.tag
         self._tag_colours(context)
-        with _scheduled_as_before():
-            context.open(strict=False)
+        # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later
+        # would inherit it; two of them that wait busily for a third one would leave it no core.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(context.open, strict=False).result()
         stream.time_base = self._clock if self._format.constant_rate else info.time_base
         return stream
 
@@ -228,20 +230,3 @@ class Encoder:
             with contextlib.suppress(OSError):
                 self._partial.unlink(missing_ok=True)
         self._container = self._sound = None
-
-
-@contextlib.contextmanager
-def _scheduled_as_before() -> Iterator[None]:
-    """Takes back the highest real-time priority that SVT-AV1, run by root, gives the thread that opens it.
-
-    Processes started later would inherit it; two of them that wait busily for a third one would leave it no core.
-    """
-    if not hasattr(os, "sched_getscheduler"):  # not on Linux
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        if os.sched_getscheduler(0) != policy:  # a sandbox may forbid the call
-            os.sched_setscheduler(0, policy, parameters)
