@@ -189,7 +189,7 @@ def test_a_codec_without_its_hardware_falls_back(tmp_path, caplog):
         ("png", "out.mov", 3, "quality: codec png is lossless"),
     ],
 )
-def test_what_can_t_be_is_said(tmp_path, codec, path, quality, words):
+def test_a_mistake_is_explained(tmp_path, codec, path, quality, words):
     with pytest.raises(InputError, match=words) as caught:
         check_codec(codec, path, quality)
     assert len(str(caught.value).splitlines()) <= 2
@@ -306,7 +306,7 @@ def test_encoders_are_silent(tmp_path, capfd):
 
 
 def test_make_clip_is_what_it_says(tmp_path):
-    """The other tests of this folder stand on it."""
+    """The other tests of this folder rely on it."""
     path = make_clip(tmp_path / "clip.mp4", frames=10, options={"crf": "4"})
     images, times_s = read_frames(path)
     assert times_s == pytest.approx([i / 24 for i in range(10)])

@@ -246,7 +246,7 @@ def test_permission_denied(tmp_path):
         open_source(str(path))
 
 
-def test_a_window_that_can_t_be_is_refused_before_the_file_is_read(tmp_path):
+def test_a_wrong_window_is_refused_before_the_file_is_read(tmp_path):
     with pytest.raises(InputError, match=r"extract\.step: 0"):
         open_source(str(tmp_path / "missing.mp4"), step=0)
     path = str(clip(tmp_path, "mp4"))

@@ -1,4 +1,4 @@
-"""The built-in clip: the same pictures everywhere, exact truth, a click that means what it says, a real occlusion."""
+"""The built-in clip: the same pictures everywhere, exact truth, a click on the clothes, and a real occlusion."""
 
 import time
 

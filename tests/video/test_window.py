@@ -52,7 +52,7 @@ def test_windows(start, stop, step, expected):
         (None, None, True, "extract.step: True"),
     ],
 )
-def test_what_can_t_be_names_its_key(start, stop, step, words):
+def test_a_mistake_names_its_key(start, stop, step, words):
     with pytest.raises(InputError, match=words) as caught:
         frame_window(FILM, start, stop, step)
     assert "\n" not in str(caught.value)
