@@ -95,22 +95,13 @@ def commands():
 def desk(tmp_path_factory):
     """A folder with everything that the pages name: videos, annotations, prompt files, weights, earlier runs."""
     folder = tmp_path_factory.mktemp("desk")
-    for path in (
-        "clips",
-        "prompts",
-        "checkpoints",
-        "JPEGImages",
-        "Annotations",
-        "DAVIS",
-        "masks",
-        "runs/wandb/offline-run-1",
-    ):
+    for path in ("clips", "prompts", "checkpoints", "masks", "runs/wandb/offline-run-1"):
         (folder / path).mkdir(parents=True)
     encode(folder / "clip.mp4")
     for name in ("match.mkv", "clips/a.mp4", "clips/b.mp4"):
         shutil.copy(folder / "clip.mp4", folder / name)
     for name in ("camel", "dog"):
-        sequence, truth = folder / "JPEGImages/480p" / name, folder / "Annotations/480p" / name
+        sequence, truth = (folder / "DAVIS" / part / "480p" / name for part in ("JPEGImages", "Annotations"))
         for part in (sequence, truth):
             part.mkdir(parents=True)
         for index in range(4):
@@ -118,8 +109,6 @@ def desk(tmp_path_factory):
             mask = np.zeros((120, 160), np.uint8)
             mask[10:50, 2 * index : 2 * index + 40] = 255
             cv2.imwrite(f"{truth}/{index:05d}.png", mask)
-    for part in ("JPEGImages", "Annotations"):
-        (folder / "DAVIS" / part).symlink_to(folder / part)
     mask = np.zeros((720, 1280), np.uint8)
     mask[400:500, 600:700] = 255
     cv2.imwrite(f"{folder}/masks/third.png", mask)
@@ -268,7 +257,8 @@ def in_small(arguments, monkeypatch):
     """Runs a command on what lies on the desk, and looks at what it leaves; the same small command once."""
     fine_tuned = any(argument.startswith("model.checkpoint=") for argument in arguments)  # the desk has these weights
     model = "nano" if "prompt=file" in arguments and "-m" not in arguments else "square"
-    small = [SMALL.get(each, each if fine_tuned else with_model(each, model)) for each in arguments]
+    large = () if fine_tuned else (*SAM2, "nano") if "-m" in arguments else SAM2
+    small = [SMALL.get(each, with_model(each, model, large)) for each in arguments]
     if small in RAN:
         return
     RAN.append(list(small))
@@ -293,12 +283,12 @@ def in_small(arguments, monkeypatch):
     assert list((folder / "samples").glob("*.png"))
 
 
-def with_model(argument, model):
-    """Of model=A,B the same without SAM 2's large models, which ``model`` takes the place of."""
+def with_model(argument, model, large):
+    """Of model=A,B the same, but with ``model`` for those that are ``large``."""
     key, _, value = argument.partition("=")
     if key != "model":
         return argument
-    return "model=" + ",".join(dict.fromkeys(model if each in SAM2 else each for each in value.split(",")))
+    return "model=" + ",".join(dict.fromkeys(model if each in large else each for each in value.split(",")))
 
 
 class Parsed(Exception):  # noqa: N818
@@ -380,6 +370,16 @@ def test_wandb_sweep(path):
 
 def test_keys():
     assert page() == KEYS.read_text(), "docs/keys.md isn't what the comments in conf/ say: python -m docs.keys"
+
+
+def test_the_model_card_has_nano_s_values():
+    card = (ROOT / "docs/nano.md").read_text()
+    conf = yaml.safe_load((ROOT / "conf/model/nano.yaml").read_text())
+    own = {key: value for key, value in conf.items() if not key.startswith("_")}
+    shared = ("defaults", "config", "checkpoint", "encode_ahead")
+    values = [f"`model.{key}={value}`" for key, value in own.items() if key not in shared]
+    assert len(values) > 3
+    assert [value for value in values if value not in card] == []
 
 
 def test_the_readme_is_short():
