@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
-from vidseg.sample.cast import direct
+from vidseg.sample.cast import Sprite, direct, overlap
 from vidseg.sample.layer import HEIGHT, LIGHTS, WIDTH
 from vidseg.sample.rink import Rink
-from vidseg.sample.sprite import Sprite, overlap
 from vidseg.types import Frame, Prompt, VideoInfo
 
 FPS = 30
