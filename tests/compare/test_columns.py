@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from vidseg.compare.labels import label_runs
-from vidseg.compare.table import tabulate
-from vidseg.compare.verdict import average, summarise
+from vidseg.compare.table import label_runs, tabulate
+from vidseg.compare.text import average, summarise
 from vidseg.errors import InputError
 from vidseg.record.run import find_runs
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vidseg.compare.table import tabulate
-from vidseg.compare.terminal import render_table
+from vidseg.compare.text import render_table
 from vidseg.record.run import find_runs
 
 

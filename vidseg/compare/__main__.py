@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidseg.compare.table import Table, tabulate
-from vidseg.compare.terminal import render_table
-from vidseg.compare.verdict import average, summarise
+from vidseg.compare.text import average, render_table, summarise
 from vidseg.console.log import ConsoleHandler
 from vidseg.errors import InputError
 from vidseg.record.run import Run, find_runs

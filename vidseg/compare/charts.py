@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from vidseg.compare.labels import title
 from vidseg.compare.table import Column, Table
 from vidseg.record.run import Run
 
@@ -36,7 +35,7 @@ def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quali
     for row in sorted(rows, key=lambda row: (-fps[row], -scores[row])):
         if not front or scores[row] > scores[front[-1]]:
             front.append(row)
-    figure = _figure("frames per second", title(quality.name), height=SQUARE)
+    figure = _figure("frames per second", quality.title, height=SQUARE)
     figure.update_xaxes(rangemode="tozero")
     if len(front) > 1:
         line = {"color": "rgba(128,128,128,0.6)", "dash": "dot", "width": 1.5}
@@ -46,7 +45,7 @@ def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quali
         figure.add_scatter(
             x=[fps[row]], y=[scores[row]], mode="markers", name=labels[row], meta=series[row],
             marker={"size": 13, "color": colour_of(series[row]), "line": {"width": 1, "color": "white"}},
-            hovertemplate=f"%{{x:.3g}} fps, {title(quality.name)} %{{y:.4f}}",
+            hovertemplate=f"%{{x:.3g}} fps, {quality.title} %{{y:.4f}}",
         )  # fmt: skip
     return figure
 

@@ -17,9 +17,8 @@ from tqdm import tqdm
 from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_speed, draw_stages
 from vidseg.compare.clips import shrink_video
 from vidseg.compare.gallery import Gallery, make_gallery
-from vidseg.compare.labels import label_runs, shorten
-from vidseg.compare.table import Table
-from vidseg.compare.verdict import average, summarise
+from vidseg.compare.table import Table, label_runs, shorten
+from vidseg.compare.text import average, summarise
 from vidseg.record.files import whole
 from vidseg.record.run import Run
 

@@ -27,6 +27,9 @@ TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$")
 """Keys that say where a run is recorded and how its sweep went, not what it was."""
 DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "mean_area": 0, "mean_parts": 2}
 DECIMALS |= {"peak_rss_mib": 0, "peak_cuda_mib": 0}
+PER_VIDEO = ("video", "sample.seed")  # the keys that say what was segmented, not how
+LONGEST = 28  # characters of a cell where people read it
+TITLES = {"j_and_f": "J&F", "j": "J", "f": "F", "iou": "IoU with the reference"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Column:
     about: str
     better: int = 0
     extra: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name in sentences and charts."""
+        return TITLES.get(self.name, self.name)
 
     @property
     def is_text(self) -> bool:
@@ -102,25 +110,24 @@ class Table:
         Text and numbers of which neither end is better ascend. Without ``by`` the runs that finished come first, sorted
         by quality, then fps.
         """
+        rows = range(len(self.runs))
         if by is None:
-            ranks = [column for column in (self.quality, self.column("fps")) if column is not None]
-            best = sorted(range(len(self.runs)), key=lambda row: [self._rank(row, column) for column in ranks])
-            return self._picked(sorted(best, key=lambda row: not self.runs[row].finished))
-        column = self.column(by.removeprefix("-"))
-        values = [cells[column.name] for cells in self.rows]
-        without = {row for row, value in enumerate(values) if value is None or (column.better and not is_number(value))}
-        rows = [row for row in range(len(values)) if row not in without]
-        rows.sort(key=lambda row: self._rank(row, column), reverse=by.startswith("-"))
-        return self._picked([*rows, *sorted(without)])
+            columns = [column for column in (self.quality, self.column("fps")) if column is not None]
+            best = sorted(rows, key=lambda row: [self._rank(row, column) for column in columns])
+            order = sorted(best, key=lambda row: not self.runs[row].finished)
+        else:
+            column = self.column(by.removeprefix("-"))
+            values = [cells[column.name] for cells in self.rows]
+            without = {row for row in rows if values[row] is None or (column.better and not is_number(values[row]))}
+            best = sorted(rows, key=lambda row: self._rank(row, column), reverse=by.startswith("-"))
+            order = sorted(best, key=without.__contains__)
+        return replace(self, runs=[self.runs[row] for row in order], rows=[self.rows[row] for row in order])
 
     def _rank(self, row: int, column: Column) -> tuple[int, float, str]:
         value = self.rows[row][column.name]
         if is_number(value):
             return 0, -value if column.better > 0 else value, ""
         return 1, 0.0, column.show(value)
-
-    def _picked(self, order: Sequence[int]) -> "Table":
-        return replace(self, runs=[self.runs[row] for row in order], rows=[self.rows[row] for row in order])
 
     def write_csv(self, path: Path) -> None:
         """Writes all columns, numbers with all their digits."""
@@ -222,3 +229,38 @@ def _fallbacks(runs: Sequence[Run]) -> Iterator[Column]:
         split = len({got for _, got in outcomes}) > 1 and len({asked for asked, _ in outcomes}) < len(outcomes)
         if unlike or split:
             yield Column(f"{name}_resolved", "run")
+
+
+def shorten(text: str) -> str:
+    """At most LONGEST characters; of a path the end is kept, which tells more."""
+    if len(text) <= LONGEST:
+        return text
+    return f"…{text[1 - LONGEST :]}" if "/" in text else f"{text[: LONGEST - 1]}…"
+
+
+def label_runs(table: Table, video: bool = True) -> list[str]:
+    """What distinguishes each run, such as "nano · fp32 · stride 5"; with its name in front where labels are equal.
+
+    Without ``video`` a label leaves out the video, so that the runs of one configuration on several videos share it.
+    """
+    columns = [column for column in table.columns if column.about == "config" and not column.extra]
+    columns = [column for column in columns if video or column.name not in PER_VIDEO]
+    labels = [
+        " · ".join(_part(column, value) for column in columns if (value := cells[column.name]) is not None)
+        for cells in table.rows
+    ]
+    if not video:
+        return labels
+    twins = {label for label in labels if not label or labels.count(label) > 1}
+    return [
+        " · ".join(filter(None, (run.name, label))) if label in twins else label
+        for run, label in zip(table.runs, labels, strict=True)
+    ]
+
+
+def _part(column: Column, value: str | int | float | bool) -> str:
+    """A word is clear by itself, of a video its file's name; a number needs its key."""
+    if column.name == "video":
+        return str(value).rstrip("/").rpartition("/")[2]
+    text = column.show(value)
+    return text if isinstance(value, str) and not text[:1].isdigit() else f"{column.name.rpartition('.')[2]} {text}"

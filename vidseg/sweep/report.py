@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from vidseg.compare.table import Table, tabulate
-from vidseg.compare.terminal import render_table
+from vidseg.compare.text import render_table
 from vidseg.record.run import Run, Scalar
 from vidseg.record.summary import read_summary
 from vidseg.sweep import record
