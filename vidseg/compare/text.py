@@ -1,0 +1,159 @@
+"""The comparison as text: the table with the best value of each column marked, and the answer in sentences."""
+
+from collections import defaultdict
+from dataclasses import replace
+from statistics import fmean
+
+from vidseg.compare.table import PER_VIDEO, Column, Table, is_number, label_runs, shorten
+from vidseg.record.run import Scalar
+
+BEST, DIM, PLAIN = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
+GAP = "  "
+KEPT = 3  # the rank of columns that are never left out
+
+
+def render_table(table: Table, width: int, colour: bool) -> str:
+    """The table of at most ``width`` characters, then the columns it leaves out and the errors of failed runs.
+
+    The best value of a column is green with ``colour``, else it has a star. If the table is too wide, columns of the
+    lowest rank are left out first, from the right.
+    """
+    columns = {column: _lines(table, column, colour) for column in table.columns if not column.extra}
+    left_out = []
+    while sum(len(lines[0]) + len(GAP) for lines in columns.values()) - len(GAP) > width:
+        rank = min(_rank(table, column) for column in columns)
+        if rank == KEPT:
+            break
+        column = next(column for column in reversed(columns) if _rank(table, column) == rank)
+        left_out.append(column.name)
+        del columns[column]
+    lines = [GAP.join(cells).rstrip() for cells in zip(*columns.values(), strict=True)]
+    if left_out:
+        names = [column.name for column in table.columns if column.name in left_out]
+        lines += ["", f"too wide for {width} characters: {', '.join(names)}"]
+    if errors := _errors(table):
+        lines += ["", *errors]
+    return "\n".join(lines)
+
+
+def _lines(table: Table, column: Column, colour: bool) -> list[str]:
+    """The column's name and its cells, all of one width."""
+    best = table.best(column)
+    texts = [column.name]
+    for row, cells in enumerate(table.rows):
+        mark = "" if colour or not best else "*" if row in best else " "  # a blank keeps the digits in line
+        texts.append(shorten(column.show(cells[column.name])) + mark)
+    width = max(map(len, texts))
+    lines = [text.ljust(width) if column.is_text else text.rjust(width) for text in texts]
+    if colour:
+        for row, run in enumerate(table.runs):
+            if paint := BEST if row in best else "" if run.finished else DIM:
+                lines[row + 1] = f"{paint}{lines[row + 1]}{PLAIN}"
+    return lines
+
+
+def _rank(table: Table, column: Column) -> int:
+    """Configuration is worth more than costs, and those more than other columns; a few are always kept."""
+    if column.name in ("run", "status", "fps", "iou") or column == table.quality:
+        return KEPT
+    if column.name == "frames":
+        return 0
+    return {"config": 2, "cost": 1, "run": 0, "quality": 0}[column.about] + (column.name in ("j", "f"))
+
+
+def _errors(table: Table) -> list[str]:
+    """How the runs that didn't finish ended: a line for each error, with all runs that had it."""
+    ends: dict[str, list[str]] = {}
+    for run in table.runs:
+        if not run.finished:
+            error = " ".join(str(run.summary.get("error") or "").split())
+            ends.setdefault(run.summary["status"] + (f": {error}" if error else ""), []).append(run.name)
+    return [f"{', '.join(names)} {end}" for end, names in ends.items()]
+
+
+def average(table: Table) -> Table | None:
+    """The configurations that finished on every video, best first; each number is the mean over the videos.
+
+    None if there is one video only, or no such configuration. The ``runs`` are those of the first video. A run without
+    a number doesn't count in its mean.
+    """
+    videos = list(dict.fromkeys(run.video for run in table.runs if run.finished))
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for row, label in enumerate(label_runs(table, video=False)):
+        if table.runs[row].finished:
+            groups[label].append(row)
+    whole = [rows for rows in groups.values() if {table.runs[row].video for row in rows} == set(videos)]
+    if len(videos) < 2 or not whole:
+        return None
+    columns = [
+        column
+        for column in table.columns
+        if not column.extra and column.about != "run" and column.name not in (*PER_VIDEO, "frames")
+    ]
+    firsts = [next(row for row in rows if table.runs[row].video == videos[0]) for rows in whole]
+    means = [{column.name: _mean(table, rows, column) for column in columns} for rows in whole]
+    columns = [column for column in columns if any(cells[column.name] is not None for cells in means)]
+    return replace(table, runs=[table.runs[row] for row in firsts], columns=columns, rows=means).sorted()
+
+
+def _mean(table: Table, rows: list[int], column: Column) -> Scalar:
+    values = [table.rows[row][column.name] for row in rows]
+    if column.about == "config":
+        return values[0]
+    numbers = [value for value in values if is_number(value)]
+    return fmean(numbers) if numbers else None
+
+
+def summarise(table: Table) -> list[str]:
+    """Sentences that say what is fastest, what is best and what that costs, what needs least memory, what failed."""
+    means = average(table)
+    videos = len({run.video for run in table.runs})
+    sentences = []
+    if means or videos < 2:
+        sentences += _compare_speed(means or table) + _compare_memory(means or table)
+    if means and sentences:
+        sentences.append(f"Figures are means over {videos} videos.")
+    if videos > 1 and not means:
+        sentences.append(
+            f"{len(table.runs)} runs of {videos} videos, and no configuration that finished on all of them."
+        )
+    if unfinished := sum(not run.finished for run in table.runs):
+        sentences.append(f"{unfinished} of {len(table.runs)} runs did not finish.")
+    return sentences
+
+
+def _compare_speed(table: Table) -> list[str]:
+    """Which run is the fastest, which has the best quality (of equals the fastest), and how much slower that one is."""
+    labels, fps, quality = label_runs(table), table.numbers(table.column("fps")), table.quality
+    if len(fps) < 2:
+        return []
+    fastest = max(fps, key=fps.__getitem__)
+    first = f"{labels[fastest]} is the fastest at {fps[fastest]:.3g} fps."
+    scores = {row: score for row, score in table.numbers(quality).items() if row in fps} if quality else {}
+    if quality is None or len(scores) < 2:
+        return [first]
+    top = quality.show(max(scores.values()))
+    winners = [row for row, score in scores.items() if quality.show(score) == top]
+    if len(winners) == len(scores):
+        return [first, f"All have the same {quality.title}: {top}."]
+    if fastest in winners:
+        return [first, f"It also has the best {quality.title}, {top}."]
+    best = max(winners, key=fps.__getitem__)
+    said = f"{labels[best]} has the best {quality.title}, {top}, at {fps[best]:.3g} fps"
+    if fastest not in scores:
+        return [first, f"{said}."]
+    lost, faster = quality.show(scores[best] - scores[fastest]), fps[fastest] / max(fps[best], 1e-9)
+    return [first, f"{said}: {lost} more than the fastest, which is {faster:.2g} times as fast."]
+
+
+def _compare_memory(table: Table) -> list[str]:
+    """Which run needs the least and the most memory, of the GPU if one was used."""
+    peaks = {column.name: table.numbers(column) for column in table.columns if column.name.startswith("peak_")}
+    gpu = peaks.get("peak_cuda_mib")
+    mib, where = (gpu, "GPU memory") if gpu else (peaks.get("peak_rss_mib", {}), "memory")
+    if len(mib) < 2:
+        return []
+    least, most = min(mib, key=mib.__getitem__), max(mib.values())
+    if most < 1.05 * mib[least]:
+        return [f"All need about {most:,.0f} MiB of {where}."]
+    return [f"{label_runs(table)[least]} needs the least {where}: {mib[least]:,.0f} MiB; the most is {most:,.0f}."]
