@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vidseg.compare import clips, pictures
-from vidseg.compare.agreement import Agreement
-from vidseg.compare.clips import shrink_video
-from vidseg.compare.gallery import make_gallery
-from vidseg.compare.pictures import ADDED, MISSING, draw_difference, find_disagreements, make_strip
+from vidseg.compare import pictures
+from vidseg.compare.page import make_gallery
+from vidseg.compare.pictures import ADDED, MISSING, draw_difference, find_disagreements, make_strip, shrink_video
 from vidseg.record.run import find_runs
 
 
@@ -71,7 +69,7 @@ def test_disagreements_are_the_lowest_frames_some_way_apart(make_run, monkeypatc
     masks = {frame: {1: np.ones((4, 5))} for frame in range(60)}
     reference, one, other = (find_runs([make_run(name, masks=masks)])[0] for name in ("reference", "one", "other"))
     iou = dict.fromkeys(range(60), 1.0) | {10: 0.2, 11: 0.1, 40: 0.5, 41: 0.6, 59: 0.99996}
-    chosen = find_disagreements(reference, {one: Agreement(iou), other: Agreement({25: 0.05})})
+    chosen = find_disagreements(reference, {one: iou, other: {25: 0.05}})
     assert [(found.frame, found.iou, found.run) for found in chosen] == [
         (11, 0.1, one),
         (25, 0.05, other),
@@ -95,7 +93,7 @@ def test_a_disagreement_is_drawn_on_the_best_picture_there_is(runs, clip, monkey
     if left == "nothing":
         shutil.rmtree(reference.folder / "samples")
         expected = np.full((120, 160, 3), 90)
-    find_disagreements(reference, {other: Agreement({10: 0.4})})
+    find_disagreements(reference, {other: {10: 0.4}})
     (picture,) = drawn
     assert (picture == expected).all()
 
@@ -112,7 +110,7 @@ def test_a_clip_keeps_frames_and_times_within_its_budget(runs):
 
 
 def test_a_long_clip_is_thinned(runs, monkeypatch):
-    monkeypatch.setattr(clips, "MOST_FRAMES", 10)
+    monkeypatch.setattr(pictures, "MOST_FRAMES", 10)
     times = [time for time, _ in decoded(shrink_video(runs[0].folder / "overlay.mp4", 100_000))]
     assert 5 <= len(times) < 20
     assert times[0] == 0

@@ -7,16 +7,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import average, render_table, summarise
 from vidseg.console.log import ConsoleHandler
 from vidseg.errors import InputError
 from vidseg.record.run import Run, find_runs
-
-if TYPE_CHECKING:
-    from vidseg.compare.agreement import Agreement
 
 log = logging.getLogger("vidseg.compare")
 
@@ -64,7 +60,14 @@ def compare(options: argparse.Namespace) -> None:
     """Finds the runs, prints the table, writes the files."""
     runs = find_runs(options.paths)
     reference = None if options.reference is None else find_reference(options.reference, runs)
-    agreements = None if reference is None else _measure(runs, reference)
+    agreements = None
+    if reference is not None:
+        from tqdm import tqdm
+
+        from vidseg.compare.agreement import measure_agreement  # brings numpy, which a plain table doesn't need
+
+        bar = tqdm(runs, "agreement", disable=None, leave=False, unit="run")
+        agreements = {run: measure_agreement(run, reference) for run in bar}
     table = tabulate(runs, agreements).sorted(options.sort)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
@@ -74,7 +77,9 @@ def compare(options: argparse.Namespace) -> None:
         parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
     sys.stdout.write("\n\n".join(filter(None, parts)) + "\n")
     sys.stdout.flush()
-    folder = options.out or _default_folder(options.paths)
+    one, *others = options.paths
+    is_sweep = not others and one.is_dir() and not (one / "summary.json").exists()
+    folder = options.out or (one if is_sweep else Path())
     folder.mkdir(parents=True, exist_ok=True)
     table.write_csv(folder / "comparison.csv")
     log.info("%s", folder / "comparison.csv")
@@ -91,21 +96,6 @@ def find_reference(path: Path, runs: Sequence[Run]) -> Run:
     if reference.masks is None:
         raise InputError(f"--reference: {path} has no masks.jsonl; run it with rle among the outputs (output=[…,rle])")
     return reference
-
-
-def _measure(runs: Sequence[Run], reference: Run) -> "dict[Run, Agreement]":
-    from tqdm import tqdm
-
-    from vidseg.compare.agreement import measure_agreement  # brings numpy, which a plain table doesn't need
-
-    bar = tqdm(runs, "agreement", disable=None, leave=False, unit="run")
-    return {run: measure_agreement(run, reference) for run in bar}
-
-
-def _default_folder(paths: Sequence[Path]) -> Path:
-    """The sweep's folder if one sweep was given, else the working directory."""
-    alone = len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "summary.json").exists()
-    return paths[0] if alone else Path()
 
 
 def _write_page(table: Table, reference: Run | None, path: Path, pictures: int) -> None:

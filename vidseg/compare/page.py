@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import jinja2
@@ -14,12 +15,14 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 
+from vidseg.compare.agreement import measure_agreement
 from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_speed, draw_stages
-from vidseg.compare.clips import shrink_video
-from vidseg.compare.gallery import Gallery, make_gallery
+from vidseg.compare.pictures import Disagreement, Strip, find_disagreements, make_strip, shrink_video
 from vidseg.compare.table import Table, label_runs, shorten
 from vidseg.compare.text import average, summarise
 from vidseg.record.files import whole
+from vidseg.record.jsonl import read_frames
+from vidseg.record.masks import read_mask_lines
 from vidseg.record.run import Run
 
 CLIPS_BYTES = 5_500_000  # of all overlays together: 7.3 MB in base64, of a page that stays below 15
@@ -83,6 +86,82 @@ def _name(table: Table) -> _Names:
     return _Names(labels, short, series, [kind or "every run" for kind in legend])
 
 
+@dataclass(frozen=True)
+class Gallery:
+    """What the page shows of one video.
+
+    ``iou`` (with ``reference``) and ``j`` are by run and frame number; ``clips`` are MP4s. ``times_s`` are those of
+    every frame that a clip shows, by its number. A clip's time zero is ``starts_s`` in the time of the video.
+    """
+
+    video: str
+    reference: Run | None
+    times_s: Mapping[int, float]
+    iou: Mapping[Run, Mapping[int, float]]
+    j: Mapping[Run, Mapping[int, float]]
+    clips: Mapping[Run, bytes]
+    starts_s: Mapping[Run, float]
+    strip: Strip
+    disagreements: Sequence[Disagreement]
+
+
+def make_gallery(
+    runs: Sequence[Run], drawn: Sequence[Run], reference: Run | None, clips: Mapping[Run, bytes]
+) -> Gallery:
+    """The gallery of ``runs``, which all have the same video; samples and ``clips`` are of ``drawn`` alone.
+
+    If ``reference`` is None or of another video, the first run with masks is the reference. Without any ``drawn``
+    there are no pictures.
+    """
+    with_masks = [run for run in runs if run.masks is not None]
+    iou = _measure(with_masks, reference)
+    if not iou:
+        reference = with_masks[0] if len(with_masks) > 1 else None
+        iou = _measure(with_masks, reference)
+    clips = {run: clips[run] for run in drawn if run in clips}
+    times_s, starts_s = _time_frames(list(clips) or with_masks[:1])
+    return Gallery(
+        video=runs[0].video,
+        reference=reference,
+        times_s=times_s,
+        iou=iou,
+        j={run: scores for run in runs if (scores := _read_scores(run))},
+        clips=clips,
+        starts_s=starts_s,
+        strip=make_strip(drawn),
+        disagreements=find_disagreements(reference, iou) if reference is not None and drawn else [],
+    )
+
+
+def _measure(runs: Sequence[Run], reference: Run | None) -> dict[Run, Mapping[int, float]]:
+    return {run: iou for run in runs if reference is not None and (iou := measure_agreement(run, reference).iou)}
+
+
+def _time_frames(runs: Sequence[Run]) -> tuple[dict[int, float], dict[Run, float]]:
+    """The time of every frame of ``runs`` in seconds, by its number, and the time that each run's videos call zero.
+
+    That is 0 if the run has frame 0, else the time of its first frame.
+    """
+    times_s: dict[int, float] = {}
+    starts_s: dict[Run, float] = {}
+    for run in runs:
+        lines = read_frames(run.folder) if run.masks is None else read_mask_lines(run.masks)
+        ours = {line["frame"]: float(line["time_s"]) for line in lines}
+        first = min(ours, default=0)
+        starts_s[run] = ours[first] if first else 0.0
+        times_s |= ours
+    return dict(sorted(times_s.items())), starts_s
+
+
+def _read_scores(run: Run) -> dict[int, float]:
+    """J by frame, the mean over objects, if the run was scored: the ``metric/j_<id>`` of frames.jsonl."""
+    scores: dict[int, float] = {}
+    for line in read_frames(run.folder):
+        if values := [value for key, value in line.items() if key.removeprefix("metric/j_").isdigit()]:
+            scores[line["frame"]] = fmean(values)
+    return scores
+
+
 def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[Gallery]:
     """A gallery of each video, in the table's order; the pictures are of the first runs of the first videos."""
     groups: dict[str, list[Run]] = {}
@@ -90,20 +169,14 @@ def _galleries(table: Table, reference: Run | None, pictures: int) -> Iterator[G
         if run.summary.get("frames"):
             groups.setdefault(run.video, []).append(run)
     drawn = [run for runs in groups.values() for run in runs][: max(0, pictures)]
-    clips = _shrink_overlays(drawn)
-    for runs in tqdm(groups.values(), "pictures", disable=None, leave=False, unit="video"):
-        yield make_gallery(runs, [run for run in drawn if run in runs], reference, clips)
-
-
-def _shrink_overlays(runs: Sequence[Run]) -> dict[Run, bytes]:
-    """The overlays that there are as small MP4s, together within CLIPS_BYTES."""
-    budget = min(CLIP_BYTES, CLIPS_BYTES // max(len(runs), 1))
+    budget = min(CLIP_BYTES, CLIPS_BYTES // max(len(drawn), 1))
     clips = {}
-    for run in tqdm(runs, "overlays", disable=None, leave=False, unit="run"):
+    for run in tqdm(drawn, "overlays", disable=None, leave=False, unit="run"):
         overlay = run.output("overlay", "overlay.mp4")
         if overlay is not None and (small := shrink_video(overlay, budget)) is not None:
             clips[run] = small
-    return clips
+    for runs in tqdm(groups.values(), "pictures", disable=None, leave=False, unit="video"):
+        yield make_gallery(runs, [run for run in drawn if run in runs], reference, clips)
 
 
 def _charts(
@@ -126,17 +199,15 @@ def _charts(
 def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
     """What the template and the script need of a gallery."""
     scores = gallery.j or gallery.iou
-    clips = []
-    for run, clip in gallery.clips.items():
-        by_frame = scores.get(run, {})
-        clips.append(
-            {
-                "start_s": round(gallery.starts_s[run], 4),
-                "reference": run is gallery.reference and not gallery.j,
-                "scores": [round(by_frame[n], 4) if n in by_frame else None for n in gallery.times_s],
-                "mp4": base64.b64encode(clip).decode("ascii"),
-            }
-        )
+    clips = [
+        {
+            "start_s": round(gallery.starts_s[run], 4),
+            "reference": run is gallery.reference and not gallery.j,
+            "scores": [scores.get(run, {}).get(frame) for frame in gallery.times_s],
+            "mp4": base64.b64encode(clip).decode("ascii"),
+        }
+        for run, clip in gallery.clips.items()
+    ]
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],

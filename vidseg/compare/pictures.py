@@ -1,17 +1,19 @@
-"""Pictures for the page: a run's samples at thumbnail size, and what one run's mask has that another's lacks."""
+"""Pictures for the page: samples as thumbnails, what one mask has that another lacks, overlays as small videos."""
 
 import base64
+import io
 import logging
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.compare.agreement import Agreement
 from vidseg.measure import bounding_box
 from vidseg.record.masks import decode, read_mask_lines
 from vidseg.record.run import Run
@@ -24,6 +26,9 @@ COLUMNS, CARDS = 6, 6
 QUALITY = 72  # of WebP: 6 kB a thumbnail
 SAME, MISSING, ADDED = (235, 235, 235), (56, 132, 255), (255, 122, 20)  # both masks, the reference's, the run's
 SAME_IOU = 0.99995  # shown as 1.0000
+WIDTHS = (480, 320, 224)  # pixels of a video; the first at which the file fits its budget is taken
+MOST_FRAMES = 900  # of a longer video every n-th frame is kept
+CRF = 27
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,7 @@ def make_strip(runs: Sequence[Run]) -> Strip:
 
 
 def _thumbnail(path: Path | None) -> str | None:
-    picture = None if path is None else _read(path)
-    return None if picture is None else as_data_uri(picture, THUMBNAIL)
+    return None if path is None or (picture := _read(path)) is None else as_data_uri(picture, THUMBNAIL)
 
 
 @dataclass(frozen=True)
@@ -59,38 +63,33 @@ class Disagreement:
     picture: str
 
 
-def find_disagreements(reference: Run, agreements: Mapping[Run, Agreement]) -> list[Disagreement]:
+def find_disagreements(reference: Run, iou: Mapping[Run, Mapping[int, float]]) -> list[Disagreement]:
     """The frames of lowest IoU, drawn: at most CARDS, some way apart, each of the run that differs most on it."""
-    chosen = _choose_worst(agreements)
-    return _draw(reference, chosen) if chosen else []
-
-
-def _choose_worst(agreements: Mapping[Run, Agreement]) -> dict[int, tuple[float, Run]]:
-    """The lowest IoU and its run, by frame number, of the frames that ``find_disagreements`` draws."""
-    lowest: dict[int, tuple[float, Run]] = {}
-    for run, agreement in agreements.items():
-        for frame, iou in agreement.iou.items():
-            if frame not in lowest or iou < lowest[frame][0]:
-                lowest[frame] = (iou, run)
-    apart = (max(lowest, default=0) - min(lowest, default=0)) / (2 * CARDS)
-    chosen: dict[int, tuple[float, Run]] = {}
-    for frame in sorted(lowest, key=lambda number: lowest[number][0]):
-        if lowest[frame][0] >= SAME_IOU or len(chosen) == CARDS:
-            break
-        if all(abs(frame - other) >= apart for other in chosen):
-            chosen[frame] = lowest[frame]
-    return dict(sorted(chosen.items()))
-
-
-def _draw(reference: Run, chosen: Mapping[int, tuple[float, Run]]) -> list[Disagreement]:
+    if not (chosen := _choose_worst(iou)):
+        return []
     masks = {run: _union_masks(run, chosen) for run in {reference, *(run for _, run in chosen.values())}}
     frames = _read_frames(reference, chosen)
-    drawn = []
-    for frame, (iou, run) in chosen.items():
+    found = []
+    for frame, (value, run) in chosen.items():
         reference_hw, run_hw = masks[reference][frame], masks[run][frame]
-        picture = draw_difference(_fit(frames.get(frame), reference_hw.shape), reference_hw, run_hw)
-        drawn.append(Disagreement(run, frame, iou, as_data_uri(picture, CARD)))
-    return drawn
+        rgb_hw3 = frames.get(frame)
+        if rgb_hw3 is None or rgb_hw3.shape[:2] != reference_hw.shape:  # the video may be another by now
+            rgb_hw3 = np.full((*reference_hw.shape, 3), 90, np.uint8)
+        picture = draw_difference(rgb_hw3, reference_hw, run_hw)
+        found.append(Disagreement(run, frame, value, as_data_uri(picture, CARD)))
+    return found
+
+
+def _choose_worst(iou: Mapping[Run, Mapping[int, float]]) -> dict[int, tuple[float, Run]]:
+    """The lowest IoU and its run, by frame number, of the frames that ``find_disagreements`` draws."""
+    values = [(value, frame, run) for run, by_frame in iou.items() for frame, value in by_frame.items()]
+    frames = [frame for _, frame, _ in values] or [0]
+    apart = max(1, (max(frames) - min(frames)) / (2 * CARDS))
+    chosen: dict[int, tuple[float, Run]] = {}
+    for value, frame, run in sorted(values, key=lambda found: found[:2]):
+        if value < SAME_IOU and len(chosen) < CARDS and all(abs(frame - other) >= apart for other in chosen):
+            chosen[frame] = (value, run)
+    return dict(sorted(chosen.items()))
 
 
 def _union_masks(run: Run, frames: Container[int]) -> dict[int, Mask]:
@@ -143,11 +142,6 @@ def _read_frames(run: Run, numbers: Iterable[int]) -> dict[int, RGB]:
         return found
 
 
-def _fit(rgb_hw3: RGB | None, shape: tuple[int, ...]) -> RGB:
-    """The picture; a grey one if there is none of the masks' ``shape``, as where the video is another by now."""
-    return np.full((*shape, 3), 90, np.uint8) if rgb_hw3 is None or rgb_hw3.shape[:2] != shape else rgb_hw3
-
-
 def _read(path: Path) -> RGB | None:
     picture: NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
     return None if picture is None else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
@@ -160,3 +154,49 @@ def as_data_uri(rgb_hw3: RGB, width: int) -> str:
     small = cv2.resize(rgb_hw3, size, interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(".webp", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     return f"data:image/webp;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"
+
+
+def shrink_video(path: Path, budget_bytes: int) -> bytes | None:
+    """The video as an MP4 with the same time stamps and without sound, of at most 1.1 times ``budget_bytes``.
+
+    None, with a warning, if it can't be read or can't be made that small.
+    """
+    try:
+        for width in WIDTHS:
+            small = _encode(path, width, budget_bytes)
+            if len(small) <= 1.1 * budget_bytes:
+                return small
+        log.warning("%s doesn't fit into the page", path)
+    except (av.error.FFmpegError, OSError, StopIteration) as error:
+        log.warning("%s can't be read (%s): the page is without it", path, getattr(error, "strerror", error))
+    return None
+
+
+def _encode(path: Path, width: int, budget_bytes: int) -> bytes:
+    """The MP4 from one pass of x264: constant quality, and a maximum rate that keeps the budget."""
+    small = io.BytesIO()
+    with av.open(str(path)) as source, av.open(small, "w", format="mp4") as made:
+        pictures = source.streams.video[0]
+        pictures.thread_type = "AUTO"
+        count = pictures.frames or sum(packet.size > 0 for packet in source.demux(pictures))
+        source.seek(0)
+        length_s = max(float((pictures.duration or 0) * (pictures.time_base or 0)), count / 60, 0.1)
+        kbps = max(1, int(budget_bytes * 8 / length_s / 1000))
+        stream = made.add_stream("libx264", rate=pictures.average_rate or 30)
+        scale = min(1.0, width / pictures.width)
+        stream.width, stream.height = (
+            max(2, round(side * scale / 2) * 2) for side in (pictures.width, pictures.height)
+        )
+        stream.pix_fmt, stream.time_base = "yuv420p", pictures.time_base
+        stream.options = {
+            "preset": "faster", "crf": str(CRF), "g": "15", "bf": "0",
+            "maxrate": f"{kbps}k", "bufsize": f"{kbps}k",
+        }  # fmt: skip
+        for place, frame in enumerate(source.decode(pictures)):
+            if place % math.ceil(count / MOST_FRAMES):
+                continue
+            picture = frame.reformat(stream.width, stream.height, "yuv420p")
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            made.mux(stream.encode(picture))
+        made.mux(stream.encode())
+    return small.getvalue()

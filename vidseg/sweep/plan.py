@@ -74,9 +74,9 @@ def is_set(config: DictConfig, key: str) -> bool:
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
     """Writes sweep.json: the jobs of this command's earlier launches, unless it begins ``anew``, and these."""
     folder = Path(config.hydra.sweep.dir)
-    entries = [] if anew else record.read(folder)["jobs"]
-    entries += map(asdict, jobs)
-    record.write(folder, config.tracker.get("group") or sweep_group(str(folder)), entries)
+    earlier = [] if anew else record.read(folder)["jobs"]
+    group = config.tracker.get("group") or sweep_group(str(folder))
+    record.write(folder, group, [*earlier, *map(asdict, jobs)])
 
 
 def returned(job: Job, folder: Path) -> JobReturn:
