@@ -1,7 +1,8 @@
 """Writes docs/keys.md from the comments in conf/: python -m docs.keys. A test compares the two.
 
 In conf/ the first lines of a file say what its choice is, and the comment behind a key says what the key does. It
-goes on in the next line if that line is a comment which begins in the same column.
+goes on in the next line if that line is a comment which begins in the same column. A key without a comment takes that
+of the same key in base/ or in another file of its group.
 """
 
 import re
@@ -73,20 +74,27 @@ def page() -> str:
 def _group(group: str) -> Iterator[str]:
     """A table of the group's choices, then the keys that they share, then those of each."""
     files = {path.stem: read(path, f"{group}.") for path in sorted((CONF / group).glob("*.yaml"))}
+    bases = {path.stem: read(path, f"{group}.")[1] for path in sorted((CONF / group / "base").glob("*.yaml"))}
     yield "| choice | |\n|---|---|"
     yield from (f"| `{name}` | {description} |" for name, (description, _) in files.items())
-    for shared in sorted((CONF / group / "base").glob("*.yaml")):
-        users = [f"`{name}`" for name in files if f"base/{shared.stem}@_here_" in _defaults(group, name)]
+    for base, keys in bases.items():
+        users = [f"`{name}`" for name in files if f"base/{base}@_here_" in _defaults(group, name)]
         yield f"\n### Keys of {', '.join(users[:-1])} and {users[-1]}\n"
-        yield from _table(read(shared, f"{group}.")[1])
-    explained = {name: [key for key in keys if key.comment] for name, (_, keys) in files.items()}
+        yield from _table(keys)
+    choices = {name: keys for name, (_, keys) in files.items() if any(key.comment for key in keys)}
     if group in ("output", "metric"):
         yield "\n### Keys\n"
-        yield from _table([key for keys in explained.values() for key in keys])
+        yield from _table([key for keys in choices.values() for key in keys if key.comment])
         return
-    for name in filter(explained.get, explained):
+    comments: dict[str, str] = {}
+    for keys in (*bases.values(), *choices.values()):
+        for key in keys:
+            comments[key.name] = comments.get(key.name) or key.comment
+    for name, keys in choices.items():
         yield f"\n### Keys of `{group}={name}`\n"
-        yield from _table(files[name][1])
+        for key in keys:
+            key.comment = key.comment or comments[key.name]
+        yield from _table(keys)
 
 
 def _table(keys: Sequence[Key]) -> Iterator[str]:

@@ -370,6 +370,7 @@ def test_wandb_sweep(path):
 
 def test_keys():
     assert page() == KEYS.read_text(), "docs/keys.md isn't what the comments in conf/ say: python -m docs.keys"
+    assert [line for line in page().splitlines() if line.endswith("|  |")] == []  # each key says what it does
 
 
 def test_the_model_card_has_nano_s_values():
