@@ -18,7 +18,7 @@ def test_the_demo_reaches_its_score(vidseg, tmp_path):
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["status"], summary["frames"]) == ("finished", 180)
-    assert summary["metrics"]["j"] >= 0.78  # measured: 0.834, mean over five seeds 0.866
+    assert summary["metrics"]["j"] >= 0.78  # measured: 0.841, mean over five seeds 0.865
     assert summary["metrics"]["j_1"] == summary["metrics"]["j"]
     assert set(summary["outputs"]) == {"cutout", "overlay", "rle", "transparent_mov"}
     assert all((tmp_path / "run" / path).stat().st_size > 10_000 for path in summary["outputs"].values())
