@@ -19,7 +19,7 @@ CLICK = ("prompt=click", "prompt.points=[[20,30]]")
 
 def run(folder, clip, *overrides, prompt=CLICK):
     base = [f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]", f"hydra.run.dir={folder}", f"video={clip}"]
-    return vidseg.run([*base, "model=square", *prompt, "tracker=none", "stride=100", *overrides])[0]["metrics"]
+    return vidseg.run([*base, "model=square", *prompt, "tracker=none", "stride=100", *overrides]).summary["metrics"]
 
 
 @pytest.fixture(scope="module")

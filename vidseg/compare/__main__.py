@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import average, render_table, summarise
-from vidseg.console.log import ConsoleHandler
+from vidseg.console import ConsoleHandler
 from vidseg.errors import InputError
 from vidseg.record.run import Run, find_runs
 

@@ -4,7 +4,7 @@ import base64
 import io
 import logging
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _choose_worst(iou: Mapping[Run, Mapping[int, float]]) -> dict[int, tuple[flo
     return dict(sorted(chosen.items()))
 
 
-def _union_masks(run: Run, frames: Container[int]) -> dict[int, Mask]:
+def _union_masks(run: Run, frames: Collection[int]) -> dict[int, Mask]:
     """The pixels (h, w) of any object on each of ``frames``, by number."""
     assert run.masks is not None
     lines = (line for line in read_mask_lines(run.masks) if line["frame"] in frames)
@@ -127,12 +127,11 @@ def _around(mask_hw: Mask) -> tuple[slice, ...]:
     return tuple(parts)
 
 
-def _read_frames(run: Run, numbers: Iterable[int]) -> dict[int, RGB]:
+def _read_frames(run: Run, numbers: Collection[int]) -> dict[int, RGB]:
     """Frames by number: from the video that the run segmented, else from the run's samples."""
     from vidseg.video import open_source
 
-    samples = run.samples
-    found = {n: picture for n in numbers if n in samples and (picture := _read(samples[n])) is not None}
+    found = {n: picture for n, path in run.samples.items() if n in numbers and (picture := _read(path)) is not None}
     fps, seed = run.config.get("extract.fps"), run.config.get("sample.seed", 0)
     try:
         source = open_source(str(run.config["video"]), fps=fps, seed=seed)  # type: ignore[arg-type]

@@ -77,10 +77,10 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises InputError, with the names there are, if there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise InputError(f"--sort: no column {name!r}; there are {', '.join(column.name for column in self.columns)}")
+        columns = {column.name: column for column in self.columns}
+        if name not in columns:
+            raise InputError(f"--sort: no column {name!r}; there are {', '.join(columns)}")
+        return columns[name]
 
     def numbers(self, column: Column) -> dict[int, float]:
         """The column's numbers by row, of the runs that finished."""
@@ -220,14 +220,10 @@ def _follows(values: Sequence[str], causes: Sequence[str]) -> bool:
 def _fallbacks(runs: Sequence[Run]) -> Iterator[Column]:
     """Columns of the resolved precision and device, if one isn't what was asked for, as where bf16 ran as fp32."""
     for name in ("precision", "device"):
-        outcomes = {
-            (str(_settings(run).get(name, "auto")), str(got))
-            for run in runs
-            if (got := run.summary.get(name)) is not None
-        }
-        unlike = any(asked != "auto" and not got.startswith(asked) for asked, got in outcomes)
-        split = len({got for _, got in outcomes}) > 1 and len({asked for asked, _ in outcomes}) < len(outcomes)
-        if unlike or split:
+        asked = [str(_settings(run).get(name, "auto")) for run in runs]
+        pairs = {(key, str(got)) for key, run in zip(asked, runs, strict=True) if (got := run.summary.get(name))}
+        unlike = any(key != "auto" and not got.startswith(key) for key, got in pairs)
+        if unlike or len(pairs) > len({key for key, _ in pairs}):
             yield Column(f"{name}_resolved", "run")
 
 

@@ -80,10 +80,10 @@ class DavisJF:
 
     def compute(self) -> dict[str, float]:
         """``j``, ``f``, ``j_and_f``, ``j_recall``, ``j_decay``, ``f_recall``, ``f_decay``, and each with ``_<id>``."""
-        if strangers := sorted(self._curves.keys() - self._known):
-            log.warning("metric.davis_jf: the ground truth has no object %s: not scored", _listed(strangers))
-        if missing := sorted(self._expected - self._curves.keys()):
-            log.warning("metric.davis_jf: this run doesn't follow object %s: not scored", _listed(missing))
+        strangers, missing = self._curves.keys() - self._known, self._expected - self._curves.keys()
+        for ids, why in ((strangers, "the ground truth has no"), (missing, "this run doesn't follow")):
+            if ids:
+                log.warning("metric.davis_jf: %s object %s: not scored", why, ", ".join(map(str, sorted(ids))))
         scores: dict[str, dict[int, float]] = {name: {} for name in ("j", "f", "j_and_f")}
         for number, curves in sorted(self._curves.items()):
             if number not in self._known or len(curves[0]) < 2:
@@ -143,7 +143,3 @@ def boundary(mask_hw: Mask) -> Pixels:
 def _disk(radius: int) -> Pixels:
     squares = np.arange(-radius, radius + 1) ** 2
     return (squares[:, None] + squares <= radius**2).astype(np.uint8)
-
-
-def _listed(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids))

@@ -1,7 +1,6 @@
 """Statistics of masks that need no ground truth: position, parts, flicker of the outline, absence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidseg.measure import bounding_box
 from vidseg.metric.score import Begun, Means, name_scores
-from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source
+from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 LONG_SIDE = 320  # pixels of the longer side of the pictures between which flow is estimated
 # Their shorter side is padded to this: OpenCV 5.0's flow crashes on a picture of 28x320, not on one of 32x320.
@@ -17,14 +16,7 @@ SHORT_SIDE = 40
 
 Grey = NDArray[np.uint8]  # (h, w)
 Coverage = NDArray[np.float32]  # (h, w) in 0..1: the share of each pixel of the small picture that a mask covers
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What flicker needs of the previous frame: its picture, and the masks of objects that count (None: absent)."""
-
-    grey_hw: Grey
-    covers: Mapping[int, Coverage | None]
+Covers = dict[int, Coverage | None]  # by object id, of the objects that count on a frame; None: absent
 
 
 class MaskStats:
@@ -49,7 +41,7 @@ class MaskStats:
         self._begun = Begun(prompts)
         self._means = Means()
         self._absent: dict[int, float] = {}
-        self._before: _Before | None = None
+        self._before: tuple[Grey, Covers] | None = None  # the previous frame in grey, and its objects
         # The finest scale is half of the small size, without refinement: 1.8 ms, and DAVIS' annotations flicker by
         # 0.035 (camel) to 0.23 (breakdance). The preset's own scale, a quarter, takes 1.0 ms: 0.051 to 0.28.
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -59,7 +51,7 @@ class MaskStats:
     def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
         """The values of one frame."""
         values: dict[str, float] = {}
-        covers: dict[int, Coverage | None] = {}
+        covers: Covers = {}
         scores = masks.scores or (None,) * len(masks.object_ids)
         for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True):
             area = int(np.count_nonzero(mask_hw))
@@ -74,28 +66,31 @@ class MaskStats:
                 self._means.add("mean_area", object_id, area)
                 self._means.add("mean_parts", object_id, shape["parts"])
             covers[object_id] = _shrink(mask_hw.astype(np.float32)) if area else None
-        now = _Before(_grey(frame.rgb_hw3), covers)
-        for object_id, flicker in self._flicker(now).items():
+        grey_hw = np.asarray(_shrink(cv2.cvtColor(frame.rgb_hw3, cv2.COLOR_RGB2GRAY)), np.uint8)
+        for object_id, flicker in self._flicker(grey_hw, covers).items():
             self._means.add("flicker", object_id, flicker)
             values[f"flicker_{object_id}"] = flicker
-        self._before = now
+        self._before = grey_hw, covers
         return values
 
     def compute(self) -> dict[str, float]:
         """The run's scores, by name."""
         return name_scores({"flicker": {}, "absent_frames": self._absent} | self._means.by_id())
 
-    def _flicker(self, now: _Before) -> dict[int, float]:
+    def _flicker(self, grey_hw: Grey, covers: Covers) -> dict[int, float]:
         """Flicker by object id. The flow is estimated only if an object is in both frames."""
         if self._before is None:
             return {}
+        old_grey_hw, old_covers = self._before
         flicker: dict[int, float] = {}
         origin_xy = None
-        for object_id, old in self._before.covers.items():
-            new = now.covers[object_id]
+        for object_id, old in old_covers.items():
+            new = covers[object_id]
             if old is not None and new is not None:
-                if origin_xy is None:
-                    origin_xy = _origins(self._flow.calc(now.grey_hw, self._before.grey_hw, None))
+                if origin_xy is None:  # a pixel was in the previous frame at its position plus its flow
+                    height, width = grey_hw.shape
+                    place_xy = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+                    origin_xy = self._flow.calc(grey_hw, old_grey_hw, None) + np.stack(place_xy, axis=-1)
                 moved = cv2.remap(old, origin_xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 flicker[object_id] = float(1 - np.minimum(moved, new).sum() / np.maximum(moved, new).sum())
             elif old is not None or new is not None:
@@ -121,11 +116,6 @@ def _shape(mask_hw: Mask) -> dict[str, float]:
     }
 
 
-def _grey(rgb_hw3: RGB) -> Grey:
-    """The picture in grey, at the small size."""
-    return np.asarray(_shrink(cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2GRAY)), np.uint8)
-
-
 def _shrink(picture: NDArray[np.generic]) -> Coverage:
     """A picture or mask at LONG_SIDE (never enlarged), padded to SHORT_SIDE by repeating its last row or column."""
     height, width = picture.shape[:2]
@@ -135,10 +125,3 @@ def _shrink(picture: NDArray[np.generic]) -> Coverage:
     down, right = max(0, SHORT_SIDE - size[1]), max(0, SHORT_SIDE - size[0])
     padded: Coverage = cv2.copyMakeBorder(small, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return padded
-
-
-def _origins(flow_hw2: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where each pixel (x, y) was in the other picture: its position plus its flow."""
-    height, width = flow_hw2.shape[:2]
-    columns_rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return flow_hw2 + np.stack(columns_rows, axis=-1)

@@ -5,6 +5,7 @@ import logging
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -103,10 +104,8 @@ def versions() -> dict[str, str]:
     """The versions of Python and of the packages that masks and speed depend on, and in a checkout vidseg's commit."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     if (commit := _commit()) is not None:
         found["commit"] = commit
     return found

@@ -9,7 +9,8 @@ synced, so programs should read summary.json.
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +54,9 @@ class WandbTracker:
         for key, seconds in (("init_timeout_s", init_timeout_s), ("finish_timeout_s", finish_timeout_s)):
             if not 0 < seconds < math.inf:
                 raise InputError(f"tracker.{key}: {seconds} is not a number of seconds above 0")
-        self._init: dict[str, Any] = {
-            "project": project,
-            "entity": entity,
-            "group": group,
-            "job_type": job_type,
-            "tags": [str(tag) for tag in tags] or None,
-            "notes": notes,
-            "mode": mode,
-        }
-        self._name = name
-        self._mode = mode
-        self._dir = Path(dir)
-        self._log_video = log_video
+        self._init: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
+        self._init |= {"tags": [str(tag) for tag in tags] or None, "notes": notes, "mode": mode}
+        self._name, self._mode, self._dir, self._log_video = name, mode, Path(dir), log_video
         self._timeouts = {"init_timeout": init_timeout_s, "finish_timeout": finish_timeout_s}
         self._run: Any = None
         self._sample: dict[str, Any] = {}  # a picture that is logged with the values of its frame
@@ -142,17 +133,13 @@ class WandbTracker:
         """
         if self._run is None:
             return
-        run, self._run = self._run, None
-        try:
+        with self._ending(0 if summary.get("status") == "finished" else 1) as run:
             run.summary.update(_flat(summary))
             record = Run(folder, folder.name, summary)
             if media := {**self._sample, **self._media(record)}:
                 run.log(media)
             if record.masks is not None:
                 _log_masks(run, record.masks)
-        finally:
-            run.finish(exit_code=0 if summary.get("status") == "finished" else 1)
-            _restore_messages()
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         """Makes one more W&B run, of job type ``summary``, whose ``sweep`` is a ``wandb.Table``."""
@@ -162,12 +149,18 @@ class WandbTracker:
 
         settings = {"group": group, "job_type": "summary", "name": f"{group} summary", "tags": ["summary"]}
         self._begin({**self._init, **settings, "config": {"folder": str(folder)}})
-        run, self._run = self._run, None
-        try:
+        with self._ending(0) as run:
             cells = [[_cell(value) for value in row.values()] for row in rows]
             run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
+
+    @contextmanager
+    def _ending(self, exit_code: int) -> Iterator[Any]:
+        """Ends the W&B run with the block, whatever happens in it."""
+        run, self._run = self._run, None
+        try:
+            yield run
         finally:
-            run.finish()
+            run.finish(exit_code=exit_code)
             _restore_messages()
 
     def _media(self, record: Run) -> dict[str, Any]:
