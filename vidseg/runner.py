@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from vidseg.console.interrupt import interruptible
-from vidseg.console.progress import progress
+from vidseg.console import interruptible, progress
 from vidseg.contract import TrackChecker, check_scores
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.record.jsonl import JsonLines

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidseg.console.interrupt import interruptible
+from vidseg.console import interruptible
 from vidseg.record.files import whole
 from vidseg.record.summary import read_summary
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from vidseg.console.progress import progress
+from vidseg.console import progress
 from vidseg.model.nano.window import Box, Window, agreement, mirrored_prompt
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.console.progress import progress
+from vidseg.console import progress
 from vidseg.errors import InputError
 from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.one_pass import LowRes, Pass

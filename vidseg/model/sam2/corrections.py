@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from vidseg.console.progress import progress
+from vidseg.console import progress
 from vidseg.errors import InputError
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass

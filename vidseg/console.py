@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM become a request, so that a run ends between two frames and finishes its files."""
+"""What a user at a terminal sees and does: the log, progress bars, Ctrl-C."""
 
 import logging
 import signal
@@ -6,8 +6,29 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+
+
+class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes a log record above the progress bar, without a traceback; vidseg.log has times, names and tracebacks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record; a warning or an error begins with its level."""
+        try:
+            level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+            tqdm.write(level + record.getMessage(), file=self.stream)
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def progress(total: int, what: str | None = None, unit: str = "frame") -> "tqdm[Any]":
+    """A bar over ``total`` units with the title ``what``, on a terminal only. It disappears when it is closed."""
+    return tqdm(total=total, desc=what, unit=unit, disable=None, dynamic_ncols=True, leave=False)
 
 
 class Interruption:

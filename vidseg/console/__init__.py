@@ -1,1 +1,0 @@
-"""What a user at a terminal sees and does: the log, progress bars, Ctrl-C."""
