@@ -18,19 +18,15 @@ def render_table(table: Table, width: int, colour: bool) -> str:
     The best value of a column is green with ``colour``, else it has a star. If the table is too wide, columns of the
     lowest rank are left out first, from the right.
     """
-    columns = {column: _lines(table, column, colour) for column in table.columns if not column.extra}
-    left_out = []
-    while sum(len(lines[0]) + len(GAP) for lines in columns.values()) - len(GAP) > width:
-        rank = min(_rank(table, column) for column in columns)
-        if rank == KEPT:
-            break
-        column = next(column for column in reversed(columns) if _rank(table, column) == rank)
-        left_out.append(column.name)
-        del columns[column]
+    shown = [column for column in table.columns if not column.extra]
+    columns = {column: _lines(table, column, colour) for column in shown}
+    for column in sorted(shown[::-1], key=lambda column: _rank(table, column)):
+        needed = sum(len(lines[0]) + len(GAP) for lines in columns.values()) - len(GAP)
+        if needed > width and _rank(table, column) < KEPT:
+            del columns[column]
     lines = [GAP.join(cells).rstrip() for cells in zip(*columns.values(), strict=True)]
-    if left_out:
-        names = [column.name for column in table.columns if column.name in left_out]
-        lines += ["", f"too wide for {width} characters: {', '.join(names)}"]
+    if left_out := [column.name for column in shown if column not in columns]:
+        lines += ["", f"too wide for {width} characters: {', '.join(left_out)}"]
     if errors := _errors(table):
         lines += ["", *errors]
     return "\n".join(lines)

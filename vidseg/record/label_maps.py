@@ -97,9 +97,9 @@ class LabelMaps:
 
         Raises InputError for a map that doesn't have the size of the video.
         """
-        if not self.has(index, info):
+        if (file := self._files.get(info.file_number(index))) is None:
             return None
-        labels = self._ids(self._files[info.file_number(index)])
+        labels = self._ids(file)
         check_size(labels, index, info, self._key)
         return labels
 

@@ -133,13 +133,24 @@ class WandbTracker:
         """
         if self._run is None:
             return
+        import wandb
+
         with self._ending(0 if summary.get("status") == "finished" else 1) as run:
             run.summary.update(_flat(summary))
             record = Run(folder, folder.name, summary)
-            if media := {**self._sample, **self._media(record)}:
+            media = dict(self._sample)
+            overlay = record.output("overlay", "overlay.mp4")
+            if self._log_video and overlay is not None and overlay.suffix in VIDEO_SUFFIXES:
+                media["output/overlay"] = wandb.Video(str(overlay))  # given a path, W&B copies the file as it is
+            if (sheet := folder / "contact_sheet.png").is_file():
+                media["output/contact_sheet"] = wandb.Image(str(sheet))
+            if media:
                 run.log(media)
             if record.masks is not None:
-                _log_masks(run, record.masks)
+                artifact = wandb.Artifact(f"masks-{run.id}", type="masks")
+                # "immutable": W&B refers to the file where it is; by default it copies it into the home folder first.
+                artifact.add_file(str(record.masks.resolve()), name="masks.jsonl", policy="immutable")
+                run.log_artifact(artifact)
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         """Makes one more W&B run, of job type ``summary``, whose ``sweep`` is a ``wandb.Table``."""
@@ -163,17 +174,6 @@ class WandbTracker:
             run.finish(exit_code=exit_code)
             _restore_messages()
 
-    def _media(self, record: Run) -> dict[str, Any]:
-        import wandb
-
-        media: dict[str, Any] = {}
-        overlay = record.output("overlay", "overlay.mp4")
-        if self._log_video and overlay is not None and overlay.suffix in VIDEO_SUFFIXES:
-            media["output/overlay"] = wandb.Video(str(overlay))  # given a path, W&B copies the file as it is
-        if (sheet := record.folder / "contact_sheet.png").is_file():
-            media["output/contact_sheet"] = wandb.Image(str(sheet))
-        return media
-
 
 def _cell(value: Any) -> Any:
     """A value for a W&B table; a picture is made small, about 40 kB, because a sweep may have a thousand jobs."""
@@ -186,15 +186,6 @@ def _cell(value: Any) -> Any:
         small = picture.convert("RGB")
     small.thumbnail((640, 640))
     return wandb.Image(small, file_type="jpg")
-
-
-def _log_masks(run: Any, path: Path) -> None:
-    import wandb
-
-    artifact = wandb.Artifact(f"masks-{run.id}", type="masks")
-    # "immutable": W&B refers to the file where it is; by default it copies it into the home folder first.
-    artifact.add_file(str(path.resolve()), name="masks.jsonl", policy="immutable")
-    run.log_artifact(artifact)
 
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
