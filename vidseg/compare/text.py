@@ -20,7 +20,8 @@ def render_table(table: Table, width: int, colour: bool) -> str:
     """
     shown = [column for column in table.columns if not column.extra]
     columns = {column: _lines(table, column, colour) for column in shown}
-    for column in sorted(shown[::-1], key=lambda column: _rank(table, column)):
+    from_the_right = shown[::-1]
+    for column in sorted(from_the_right, key=lambda column: _rank(table, column)):
         needed = sum(len(lines[0]) + len(GAP) for lines in columns.values()) - len(GAP)
         if needed > width and _rank(table, column) < KEPT:
             del columns[column]
