@@ -15,8 +15,7 @@ from vidseg.composite import (
     parse_colour,
     transparent,
 )
-from vidseg.composite.colours import NEGATIVE, POSITIVE
-from vidseg.composite.marks import WHITE
+from vidseg.composite.marks import NEGATIVE, POSITIVE, WHITE
 from vidseg.composite.pictures import EDGE_BAND
 from vidseg.errors import InputError
 from vidseg.types import Frame, FrameMasks, Prompt

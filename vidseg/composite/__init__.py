@@ -5,9 +5,8 @@ conf/output/ names one of them (``render: vidseg.composite.cutout``) and passes 
 as they stand in YAML; the function checks them. Knows nothing about files, codecs, videos or trackers.
 """
 
-from vidseg.composite.colours import PALETTE, colour, parse_colour
-from vidseg.composite.figure import annotate, draw_prompts
-from vidseg.composite.pictures import cutout, label_map, overlay, transparent
+from vidseg.composite.marks import PALETTE, colour, parse_colour
+from vidseg.composite.pictures import annotate, cutout, draw_prompts, label_map, overlay, transparent
 
-__all__ = ["PALETTE", "annotate", "colour", "cutout", "draw_prompts", "label_map", "overlay", "parse_colour", "show"]
+__all__ = ["PALETTE", "annotate", "colour", "cutout", "draw_prompts", "label_map", "overlay", "parse_colour"]
 __all__ += ["transparent"]

@@ -1,6 +1,6 @@
-"""What the video outputs show of a frame: cutout, overlay, transparent; and the label map."""
+"""What outputs show of a frame: cutout, overlay, transparent, the label map, and figures with ids and prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.composite import marks
-from vidseg.composite.colours import Colour, colour, parse_colour
+from vidseg.composite.marks import NEGATIVE, POSITIVE, Colour, colour, parse_colour
 from vidseg.errors import InputError
 from vidseg.measure import bounding_box
-from vidseg.types import RGB, Frame, FrameMasks, Mask
+from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt
 
 EDGE_BAND = 8
 """Around an object, so many pixels keep the frame's colours under alpha 0. What mixes neighbours most is a scaler's
@@ -23,13 +23,28 @@ Present = Sequence[tuple[int, int, Box]]
 """Row in masks_nhw, id, and bounding box of each object whose mask is not empty."""
 
 
-def label_map(masks: FrameMasks) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def label_map(masks: FrameMasks, present: Present | None = None) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The object id of each pixel, (h, w); 0 is background.
 
     Where masks overlap, the object with the largest logit has the pixel, and the first of equals. The dtype is uint8 if
-    all ids fit a DAVIS PNG (1 to 254; 255 is void there), else uint16. Raises InputError for an id outside 1..65535.
+    all ids fit a DAVIS PNG (1 to 254; 255 is void there), else uint16. ``present`` saves a search for the masks' boxes.
+    Raises InputError for an id outside 1..65535.
     """
-    return _label_map(masks, _present(masks))
+    for object_id in masks.object_ids:
+        if not 1 <= object_id <= 65535:
+            raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
+    small = max(masks.object_ids, default=0) < 255
+    labels_hw: NDArray[Any] = np.zeros(masks.masks_nhw.shape[1:], np.uint8 if small else np.uint16)
+    if masks.best_hw is not None:
+        np.copyto(labels_hw, np.array(masks.object_ids, labels_hw.dtype)[masks.best_hw], where=masks.masks_nhw.any(0))
+        return labels_hw
+    largest_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
+    for n, object_id, box in _present(masks) if present is None else present:
+        logits_hw = masks.logits_nhw[n][box]
+        larger = logits_hw > largest_hw[box]
+        labels_hw[box][larger] = object_id
+        np.copyto(largest_hw[box], logits_hw, where=larger)
+    return labels_hw
 
 
 def cutout(frame: Frame, masks: FrameMasks, *, background: object = "black") -> RGB:
@@ -52,13 +67,18 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
 
     Raises InputError for an option out of range.
     """
-    strength = _number("opacity", opacity, 1)
-    width = _number("contour", contour, 100)
+    strength, width = _number("opacity", opacity, 1), _number("contour", contour, 100)
     if not isinstance(ids, bool):
         raise InputError(f"ids: {ids!r} is neither true nor false")
     _check_sizes(frame, masks)
     present = _present(masks)
-    out = _tinted(frame, masks, present, strength)
+    labels_hw = label_map(masks, present) if len(present) > 1 else None
+    out: RGB = frame.rgb_hw3.copy()
+    for n, object_id, box in present:
+        inside_hw = masks.masks_nhw[n][box] if labels_hw is None else labels_hw[box] == object_id
+        tint = _plain(out[box].shape, colour(object_id))
+        mixed = cv2.addWeighted(out[box], 1 - strength, tint, strength, 0)
+        cv2.copyTo(mixed, inside_hw.view(np.uint8), out[box])
     thickness = max(1, round(width * marks.scale_of(out)))
     for n, object_id, box in present if width else ():
         cv2.drawContours(out, contours(masks.masks_nhw[n], box), -1, colour(object_id), thickness, cv2.LINE_AA)
@@ -81,6 +101,32 @@ def transparent(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
         rgba = cv2.cvtColor(frame.rgb_hw3[box], cv2.COLOR_RGB2RGBA)
         cv2.insertChannel(cv2.multiply(union_hw[box], 255), rgba, 3)
         cv2.copyTo(rgba, band_hw, out[box])
+    return out
+
+
+def annotate(frame: Frame, masks: FrameMasks, prompts: Iterable[Prompt] = ()) -> RGB:
+    """The frame with masks, contours, ids, and those of ``prompts`` that are about this frame; (h, w, 3)."""
+    own = [prompt for prompt in prompts if prompt.frame_index == masks.frame_index]
+    return draw_prompts(overlay(frame, masks, ids=True), own)
+
+
+def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
+    """A copy of the picture with all ``prompts`` on it, (h, w, 3).
+
+    Positive points are green stars, negative ones red stars (matplotlib's ``*`` with a white edge, as in SAM-2's
+    notebooks), boxes rectangles in the object's colour, and masks dashed white contours.
+    """
+    out = rgb_hw3.copy()
+    for prompt in prompts:
+        if prompt.mask_hw is not None and (box := bounding_box(prompt.mask_hw)):
+            for corners in contours(prompt.mask_hw, box):
+                marks.draw_dashes(out, corners[:, 0], marks.WHITE)
+        if prompt.box_xyxy is not None:
+            marks.draw_box(out, prompt.box_xyxy, colour(prompt.object_id))
+    for prompt in prompts:  # points last, so that nothing hides them
+        if prompt.points_xy is not None and prompt.labels is not None:
+            for point_xy, label in zip(prompt.points_xy, prompt.labels, strict=True):
+                marks.draw_star(out, point_xy, POSITIVE if label else NEGATIVE)
     return out
 
 
@@ -110,24 +156,6 @@ def _present(masks: FrameMasks) -> Present:
     return [(n, masks.object_ids[n], box) for n, box in enumerate(boxes) if box]
 
 
-def _label_map(masks: FrameMasks, present: Present) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    for object_id in masks.object_ids:
-        if not 1 <= object_id <= 65535:
-            raise InputError(f"object: {object_id} can't be a label; ids are 1 to 65535 (1 to 254 in mask PNGs)")
-    small = max(masks.object_ids, default=0) < 255
-    labels_hw: NDArray[Any] = np.zeros(masks.masks_nhw.shape[1:], np.uint8 if small else np.uint16)
-    if masks.best_hw is not None:
-        np.copyto(labels_hw, np.array(masks.object_ids, labels_hw.dtype)[masks.best_hw], where=masks.masks_nhw.any(0))
-        return labels_hw
-    largest_hw = np.zeros(labels_hw.shape, np.float32)  # a mask is logits > 0
-    for n, object_id, box in present:
-        logits_hw = masks.logits_nhw[n][box]
-        larger = logits_hw > largest_hw[box]
-        labels_hw[box][larger] = object_id
-        np.copyto(largest_hw[box], logits_hw, where=larger)
-    return labels_hw
-
-
 def _union(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
     """1 inside any mask, uint8 (h, w). Not to be written to: with one object it is the mask itself."""
     _check_sizes(frame, masks)
@@ -145,17 +173,6 @@ def _plain(shape: tuple[int, ...], fill: Colour) -> RGB:
     """A picture of one colour. OpenCV fills it 50 times faster than ``out[:] = fill``."""
     out: RGB = np.empty(shape, np.uint8)
     cv2.rectangle(out, (0, 0), (out.shape[1], out.shape[0]), fill, cv2.FILLED)
-    return out
-
-
-def _tinted(frame: Frame, masks: FrameMasks, present: Present, strength: float) -> RGB:
-    out: RGB = frame.rgb_hw3.copy()
-    labels_hw = _label_map(masks, present) if len(present) > 1 else None
-    for n, object_id, box in present:
-        inside_hw = masks.masks_nhw[n][box] if labels_hw is None else labels_hw[box] == object_id
-        tint = _plain(out[box].shape, colour(object_id))
-        mixed = cv2.addWeighted(out[box], 1 - strength, tint, strength, 0)
-        cv2.copyTo(mixed, inside_hw.view(np.uint8), out[box])
     return out
 
 
