@@ -51,7 +51,6 @@ def test_a_sweep_becomes_a_table_and_a_sheet(compare, sweep, tmp_path):
     assert [line[-1] for line in lines if line[0] == "0"] == ["reference"]
     assert errors.startswith("4 failed: RuntimeError: the square fell over")
     assert "is the fastest at" in verdict
-    assert "1 of 5 runs did not finish." in verdict
     sheet = {row["run"]: row for row in rows(tmp_path / "out" / "comparison.csv")}
     assert float(sheet["1"]["iou"]) == 1.0
     assert 0.3 < float(sheet["2"]["iou"]) < 1.0  # the shifted square is not the square, but near it

@@ -17,7 +17,6 @@ COLOURS = (
 """They differ on white and on near black; neighbours in this order also do for most colour-blind people."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
-DASH = 14  # pixels
 # Heights in pixels: of a bar with its gap among up to 16 and among more, and of charts that stand side by side.
 ROW, SLIM, SQUARE = 30, 18, 380
 
@@ -84,17 +83,13 @@ def draw_memory(runs: Sequence[Run], labels: Mapping[Run, str], series: Mapping[
 def draw_frames(
     values: Mapping[Run, Mapping[int, float]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
 ) -> go.Figure:
-    """A line for each run over the frames. Lines that coincide are dashed so that each of them shows."""
+    """A line for each run over the frames."""
     figure = _figure("frame", name, height=320)
-    shapes = [tuple(points.items()) for points in values.values()]
-    for n, (run, points) in enumerate(values.items()):
-        twins, below = shapes.count(shapes[n]), shapes[:n].count(shapes[n])
-        dash = f"{(twins - below) * DASH}px,{below * DASH}px" if below else "solid"
+    for run, points in values.items():
         x, y = _thinned(points)
         figure.add_scatter(
-            x=x, y=y, mode="lines", name=labels[run], meta=series[run],
-            line={"width": 2.5, "color": colour_of(series[run]), "dash": dash},
-            hovertemplate="%{y:.4f}",
+            x=x, y=y, mode="lines", name=labels[run], meta=series[run], hovertemplate="%{y:.4f}",
+            line={"width": 2.5, "color": colour_of(series[run])},
         )  # fmt: skip
     return figure.update_layout(hovermode="x unified" if len(values) <= 12 else "closest")
 

@@ -102,55 +102,19 @@ def _mean(table: Table, rows: list[int], column: Column) -> Scalar:
 
 
 def summarise(table: Table) -> list[str]:
-    """Sentences that say what is fastest, what is best and what that costs, what needs least memory, what failed."""
+    """Which run is the fastest and which has the best quality, a sentence each; over several videos by their means.
+
+    There is no sentence about what all runs have in common, and none if no configuration finished on every video.
+    """
     means = average(table)
-    videos = len({run.video for run in table.runs})
+    if means is None and len({run.video for run in table.runs}) > 1:
+        return []
+    ranked = means or table.sorted()
+    labels = label_runs(ranked)
     sentences = []
-    if means or videos < 2:
-        sentences += _compare_speed(means or table) + _compare_memory(means or table)
-    if means and sentences:
-        sentences.append(f"Figures are means over {videos} videos.")
-    if videos > 1 and not means:
-        sentences.append(
-            f"{len(table.runs)} runs of {videos} videos, and no configuration that finished on all of them."
-        )
-    if unfinished := sum(not run.finished for run in table.runs):
-        sentences.append(f"{unfinished} of {len(table.runs)} runs did not finish.")
+    for column in (ranked.column("fps"), ranked.quality):
+        if column is not None and (best := ranked.best(column)):
+            value = column.show(ranked.rows[min(best)][column.name])
+            what = f"is the fastest at {value} fps" if column.name == "fps" else f"has the best {column.title}, {value}"
+            sentences.append(f"{labels[min(best)]} {what}{', on average' if means else ''}.")
     return sentences
-
-
-def _compare_speed(table: Table) -> list[str]:
-    """Which run is the fastest, which has the best quality (of equals the fastest), and how much slower that one is."""
-    labels, fps, quality = label_runs(table), table.numbers(table.column("fps")), table.quality
-    if len(fps) < 2:
-        return []
-    fastest = max(fps, key=fps.__getitem__)
-    first = f"{labels[fastest]} is the fastest at {fps[fastest]:.3g} fps."
-    scores = {row: score for row, score in table.numbers(quality).items() if row in fps} if quality else {}
-    if quality is None or len(scores) < 2:
-        return [first]
-    top = quality.show(max(scores.values()))
-    winners = [row for row, score in scores.items() if quality.show(score) == top]
-    if len(winners) == len(scores):
-        return [first, f"All have the same {quality.title}: {top}."]
-    if fastest in winners:
-        return [first, f"It also has the best {quality.title}, {top}."]
-    best = max(winners, key=fps.__getitem__)
-    said = f"{labels[best]} has the best {quality.title}, {top}, at {fps[best]:.3g} fps"
-    if fastest not in scores:
-        return [first, f"{said}."]
-    lost, faster = quality.show(scores[best] - scores[fastest]), fps[fastest] / max(fps[best], 1e-9)
-    return [first, f"{said}: {lost} more than the fastest, which is {faster:.2g} times as fast."]
-
-
-def _compare_memory(table: Table) -> list[str]:
-    """Which run needs the least and the most memory, of the GPU if one was used."""
-    peaks = {column.name: table.numbers(column) for column in table.columns if column.name.startswith("peak_")}
-    gpu = peaks.get("peak_cuda_mib")
-    mib, where = (gpu, "GPU memory") if gpu else (peaks.get("peak_rss_mib", {}), "memory")
-    if len(mib) < 2:
-        return []
-    least, most = min(mib, key=mib.__getitem__), max(mib.values())
-    if most < 1.05 * mib[least]:
-        return [f"All need about {most:,.0f} MiB of {where}."]
-    return [f"{label_runs(table)[least]} needs the least {where}: {mib[least]:,.0f} MiB; the most is {most:,.0f}."]
