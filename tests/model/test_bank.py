@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidseg.model.sam2.bank import MemoryBank, Window, fill_banks
+from vidseg.model.sam2.bank import MemoryBank, Reach, fill_banks
 
 
 def window(masks: int = 7, stride: int = 1, pointers: int = 16) -> Window:
     """Of a predictor with sam2's keys."""
     keys = {"num_maskmem": masks, "memory_temporal_stride_for_eval": stride, "max_obj_ptrs_in_encoder": pointers}
-    return Window(SimpleNamespace(**keys))
+    return Reach(SimpleNamespace(**keys))
 
 
 def output(value: float, objects: int = 1) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def output(value: float, objects: int = 1) -> dict[str, Any]:
     }
 
 
-def remembering(positions: range, window: Window, reverse: bool = False) -> MemoryBank:
+def remembering(positions: range, window: Reach, reverse: bool = False) -> MemoryBank:
     """A bank that was tracked through ``positions``."""
     bank = MemoryBank((1,), {positions[0]: output(0)}, window)
     for position in positions[1:]:

@@ -1,1 +1,1 @@
-"""Segmenters: SAM-2, the classical baseline, and the replay of an earlier run."""
+"""Segmenters: SAM 2 (``sam2``, made faster by ``fast``), vidseg's own small SAM 2 (``nano``), and replay of a run."""

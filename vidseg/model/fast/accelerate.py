@@ -87,7 +87,7 @@ class Fast(Plain):
             warm_up(track)
 
     def image(self, rgb_hw3: RGB, side: int) -> Tensor:
-        """Copied to a GPU from pinned memory, which nobody waits for. torch gives that memory to nobody else before."""
+        """On a GPU: copied from pinned memory without a wait. torch reuses that memory only once the copy is done."""
         image_chw = super().image(rgb_hw3, side)
         return image_chw.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else image_chw
 
@@ -114,7 +114,7 @@ class Fast(Plain):
             steps = self._steps(prepared, stages)
             with closing(prefetch(steps, 1) if encode_ahead else steps) as stepped:
                 shown = (show() for show in stepped)
-                try:  # two threads that compute share the cores: every operator gets half of them
+                try:  # two threads, which start at the first `show` below, compute: operators get half of the cores
                     torch.set_num_threads(threads // 2 if encode_ahead else threads)
                     yield from one_behind(shown) if self._unwaited else shown
                 finally:

@@ -38,7 +38,7 @@ class NanoPredictor(Predictor):
         **keys: Any,
     ) -> None:  # fmt: skip
         super().__init__(**keys)
-        # Which frames sam2 looks for among the memories; that these alone become memories is up to `remembers`
+        # sam2 attends to memories that are so far apart; `remembers` has no others made
         self.memory_temporal_stride_for_eval *= memory_stride
         self._memory_stride, self._mask_threshold = memory_stride, mask_threshold
         self._colour_weight, self._box_fit = colour_weight, box_fit

@@ -37,7 +37,7 @@ class Backwards:
         self._pass, self._encode = pass_, encode
         self._from_start: dict[int, LowRes] = {}
         self._before_start = _MaskFile()
-        self.end = min(start + pass_.window.pointers + 1, len(source.frames))
+        self.end = min(start + pass_.reach.pointers + 1, len(source.frames))
         try:
             with closing(source.backwards(self.end - 1)) as frames, progress(start + 1, "backwards") as bar:
                 self._track(frames, source.frames, start, bar.update)

@@ -12,13 +12,13 @@ import torch
 from vidseg.model.sam2.upstream import FrameOutput, Predictor
 
 
-class Window:
+class Reach:
     """How many frames back (in reverse: ahead) a frame attends to object pointers, and to masks."""
 
     def __init__(self, predictor: Predictor) -> None:
-        # A frame attends to the masks of the num_maskmem - 2 frames that are a stride apart, and of the one before it …
+        # Frame t attends to the masks of frame t - 1, and of num_maskmem - 2 frames before it, a stride apart …
         self.masks = 1 + (predictor.num_maskmem - 2) * predictor.memory_temporal_stride_for_eval
-        # … and to the object pointers of the 15 frames before it, beside those of the conditioning frames.
+        # … and to the object pointers of the 15 frames before it. Conditioning frames come on top.
         self.pointers = max(self.masks, predictor.max_obj_ptrs_in_encoder - 1)
 
 
@@ -33,7 +33,7 @@ class MemoryBank:
 
     object_ids: tuple[int, ...]
     conditioning: dict[int, FrameOutput]
-    window: Window
+    reach: Reach
     tracked: dict[int, FrameOutput] = field(default_factory=dict)
 
     @property
@@ -53,9 +53,9 @@ class MemoryBank:
         """Drops what no frame after ``position`` (before it, in ``reverse``) attends to."""
         for past, output in list(self.tracked.items()):
             distance = past - position if reverse else position - past
-            if distance >= self.window.pointers:
+            if distance >= self.reach.pointers:
                 del self.tracked[past]
-            elif distance >= self.window.masks:
+            elif distance >= self.reach.masks:
                 output["maskmem_features"] = output["pred_masks"] = None
 
     def copy_tracked(self) -> dict[int, FrameOutput]:
@@ -63,7 +63,7 @@ class MemoryBank:
         return {position: dict(output) for position, output in self.tracked.items()}
 
 
-def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], window: Window, most: int) -> list[MemoryBank]:
+def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], reach: Reach, most: int) -> list[MemoryBank]:
     """Banks of up to ``most`` objects (id: outputs of its conditioning frames by position), objects in their order."""
     alike: dict[tuple[int, ...], list[int]] = {}
     for object_id, outputs in conditioning.items():
@@ -72,7 +72,7 @@ def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], window: Window, 
     for positions, ids in alike.items():
         for batch in (tuple(ids[first : first + most]) for first in range(0, len(ids), most)):
             stacked = {position: _stack([conditioning[each][position] for each in batch]) for position in positions}
-            banks.append(MemoryBank(batch, stacked, window))
+            banks.append(MemoryBank(batch, stacked, reach))
     return banks
 
 

@@ -23,8 +23,8 @@ PositionedPrompt = tuple[int, Prompt]  # the position of the prompt's frame in `
 def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews) -> tuple[Pass, int]:
     """A pass over ``source`` that was given all prompts, and the position of the first.
 
-    Every prompted frame is read and encoded once. Raises InputError for a prompt on a frame that isn't in the source,
-    or on one to correct that can't be read.
+    Prompted frames are read and encoded here, and again when the video is played. Raises InputError for a prompt on a
+    frame that isn't in the source, or on one to correct that can't be read.
     """
     initial, corrections = _separate([(_position(source, prompt), prompt) for prompt in prompts])
     first_prompts = _by_position(initial)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidseg.model.sam2.bank import MemoryBank, Window, fill_banks
+from vidseg.model.sam2.bank import MemoryBank, Reach, fill_banks
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.upstream import NO_OBJ_SCORE, FrameOutput
 from vidseg.model.sam2.view import View, Views
@@ -37,7 +37,7 @@ class Pass:
         self._engine, self._predictor, self.views = engine, engine.predictor, views
         self._size = source.info.height, source.info.width
         self._state = engine.predictor.begin(len(source.frames), *self._size)
-        self.window = Window(engine.predictor)
+        self.reach = Reach(engine.predictor)
         self._conditioned: dict[int, dict[int, FrameOutput]] = {}  # by object id and position
         self._first: dict[int, int] = {}  # the position of every object's first prompt, in the order of the prompts
         self._banks: list[MemoryBank] = []
@@ -103,7 +103,7 @@ class Pass:
         # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
         most = 1 if self._predictor.non_overlap_masks_for_mem_enc else self._engine.speed.objects_at_once
         with torch.inference_mode():
-            self._banks = fill_banks(conditioning, self.window, most)
+            self._banks = fill_banks(conditioning, self.reach, most)
 
     def turn(self, position: int) -> None:
         """Steps go backwards from ``position`` from now on; they read the memories of the steps before."""

@@ -33,7 +33,7 @@ class View:
 
 
 class Views:
-    """The view of every frame of one pass over ``source``, whose first ``prompts`` are those, by position."""
+    """The view of every frame of one pass over ``source``; ``prompts`` are its first ones, by position."""
 
     def __init__(self, engine: "Engine", source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
         self.view: View = View(source.info.width, source.info.height)  # of the next frame
