@@ -149,7 +149,7 @@ def test_a_config_dir_that_is_not_there():
 def test_a_config_dir_comes_before_vidseg_s_own(tmp_path, overrides):
     (tmp_path / "mine" / "output").mkdir(parents=True)
     (tmp_path / "mine" / "output" / "rle.yaml").write_text(
-        "rle: {_target_: vidseg.output.rle.MaskLines, path: mine.jsonl}"
+        "rle: {_target_: vidseg.output.files.MaskLines, path: mine.jsonl}"
     )
     (tmp_path / "mine" / "model").symlink_to(CONF / "model")
     run = vidseg.run([*overrides, "output=[rle]"], CLICK, tmp_path / "mine")

@@ -1,7 +1,6 @@
 """The sample pictures of a run, and the contact sheet that shows them on one page.
 
-The sheet is made at the end from the samples' files, with one in memory at a time, so that memory doesn't grow with the
-video. Knows nothing about the runner or trackers.
+The sheet is made at the end from the samples' files, one at a time, so that memory doesn't grow with the video.
 """
 
 import math
@@ -31,19 +30,15 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 class Samples:
     """Writes ``samples/frame_00000.png`` and so on, and ``contact_sheet.png``, into the run's ``folder``.
 
-    A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is on it.
-    ``total`` is the number of frames of the run, or None; it is in the sheet's title. Raises InputError for a stride
-    below 1.
+    A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is on it. The
+    sheet's title has ``total``, the frames of the run, unless it is None. Raises InputError for a stride below 1.
     """
 
     def __init__(self, folder: Path, stride: int, prompts: Sequence[Prompt], total: int | None) -> None:
         if stride < 1:
             raise InputError(f"stride: {stride} is not a number of frames; say 1 or more")
-        self._folder = folder
-        self._stride = stride
-        self._prompts = tuple(prompts)
+        self._folder, self._stride, self._prompts, self._total = folder, stride, tuple(prompts), total
         self._prompted = {prompt.frame_index for prompt in prompts}
-        self._total = total
         self._written: list[tuple[int, float]] = []  # frame number and time of every sample
 
     def wants(self, position: int, frame_index: int) -> bool:
@@ -91,9 +86,8 @@ def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
     for number, (frame_index, time_s, path) in enumerate(samples):
         x = GUTTER + number % columns * (thumb_w + GUTTER)
         y = HEADER + number // columns * (thumb_h + CAPTION + GUTTER)
-        page[y : y + thumb_h, x : x + thumb_w] = cv2.resize(
-            _read_png(path), (thumb_w, thumb_h), interpolation=cv2.INTER_AREA
-        )
+        thumb = cv2.resize(_read_png(path), (thumb_w, thumb_h), interpolation=cv2.INTER_AREA)
+        page[y : y + thumb_h, x : x + thumb_w] = thumb
         scale = 0.5 if thumb_w > 150 else 0.35
         _text(page, f"frame {frame_index}   {time_s:.2f} s", (x, y + thumb_h + CAPTION // 2), scale)
     return page

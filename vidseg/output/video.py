@@ -59,13 +59,9 @@ class VideoOutput:
 
     def open(self, folder: Path, source: Source) -> None:
         """Starts the encoder."""
+        path, audio = folder / self.path, source.audio
         self._encoder = Encoder(
-            folder / self.path,
-            self._codec,
-            source.info,
-            quality=self._quality,
-            audio=source.audio,
-            offset_s=source.offset_s,
+            path, self._codec, source.info, quality=self._quality, audio=audio, offset_s=source.offset_s
         )
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
