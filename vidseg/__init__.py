@@ -17,10 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidseg.api.result import Run
-    from vidseg.api.run import run
-    from vidseg.api.segment import segment
-    from vidseg.api.show import show
+    from vidseg.api import Run, run, segment, show
     from vidseg.errors import InputError
     from vidseg.job import JobFailed
     from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
@@ -45,11 +42,11 @@ __all__ = [
 _MODULES = {
     "InputError": "errors",
     "JobFailed": "job",
-    "Run": "api.result",
+    "Run": "api",
     "open_source": "video",
-    "run": "api.run",
-    "segment": "api.segment",
-    "show": "api.show",
+    "run": "api",
+    "segment": "api",
+    "show": "api",
 }
 
 

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sources import HEIGHT, WIDTH, Discs, click
 from torch.nn import functional
+from vidseg.model.checkpoint import load
+from vidseg.model.upstream import build
 
+from vidseg.config.overrides import compose_config
 from vidseg.errors import InputError
 from vidseg.measure import iou
-from vidseg.model.checkpoint import load
 from vidseg.model.nano import Trunk, _Conv
 from vidseg.model.sam2 import SAM2
-from vidseg.model.upstream import build
-from vidseg.api.compose import compose_config
-from vidseg.types import FrameMasks, Prompt
 from vidseg.sample import SampleSource
+from vidseg.types import FrameMasks, Prompt
 
 CONFIG = "model/nano.yaml"
 

@@ -1,17 +1,77 @@
-"""The configuration: its schema, the folder of its YAML files, and how parts are built from it.
+"""The configuration: the types of its root's keys, the checks that types can't make, and the folder of its YAML files.
 
 Knows nothing about the parts: a group's ``_target_`` names the class, its other keys are the constructor's parameters.
 Importing this package loads neither numpy nor torch.
 """
 
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
 
 from vidseg.config import resolvers
-from vidseg.config.schema import Config, check
+from vidseg.errors import InputError
 
-__all__ = ["Config", "check", "folder", "register"]
+PROPAGATE = ("forward", "both")
+
+
+@dataclass
+class Sample:
+    """The built-in clip; every seed draws another one."""
+
+    seed: int = 0
+
+
+@dataclass
+class Extract:
+    """Which frames of the video are taken."""
+
+    start: Any = None  # a number or text such as "2.5s", for which OmegaConf has no type: vidseg.video checks it
+    stop: Any = None
+    step: int = 1
+    fps: float | None = None
+
+
+@dataclass
+class Config:
+    """All keys; conf/config.yaml says what each means. A group's keys are the parameters of its ``_target_``."""
+
+    video: str = "sample"
+    sample: Sample = field(default_factory=Sample)
+    extract: Extract = field(default_factory=Extract)
+    propagate: str = "forward"
+    stride: int = 15
+    preview: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    optimize: str | None = None
+    resume: bool = False
+    model: dict[str, Any] = field(default_factory=dict)
+    precision: dict[str, Any] = field(default_factory=dict)
+    prompt: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
+
+
+def check(config: DictConfig) -> None:
+    """Raises InputError for a key that nothing reads, and for a value that no other part checks."""
+    schemas = ((config, Config, ""), (config.sample, Sample, "sample."), (config.extract, Extract, "extract."))
+    for node, schema, prefix in schemas:
+        names = [entry.name for entry in fields(schema)]
+        if unknown := [str(key) for key in node if key not in names]:  # added with +, which Hydra allows
+            raise InputError(f"{prefix}{unknown[0]}: unknown key; there are {', '.join(names)}")
+    if config.propagate not in PROPAGATE:
+        raise InputError(f"propagate: {config.propagate} is not one of {', '.join(PROPAGATE)}")
+    if config.stride < 1:
+        raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
+    if config.threads is not None and config.threads < 1:
+        raise InputError(f"threads: {config.threads}; 1 or more, or null for all cores")
+    if config.seed < 0:
+        raise InputError(f"seed: {config.seed}; 0 or more")
 
 
 def folder() -> str:

@@ -1,19 +1,24 @@
-"""KEY=VALUE: from values of Python, and the errors of Hydra and OmegaConf about it in one line.
+"""KEY=VALUE: made of Python's values, composed to a configuration, and Hydra's errors about it in one line.
 
 Such a line says the value, what is allowed and what to do.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from vidseg import config as configuration
+from vidseg.errors import InputError
 
 # Choices that are there only after an extra of pyproject.toml is installed.
 EXTRAS = {
@@ -23,6 +28,41 @@ EXTRAS = {
     "hydra/launcher/ray": "ray",
     "hydra/sweeper/optuna": "optuna",
 }
+
+
+def compose_config(overrides: Sequence[str], config_dir: str | Path | None = None) -> tuple[DictConfig, DictConfig]:
+    """The configuration that the command composes from ``overrides``, and Hydra's own settings beside it.
+
+    ``config_dir`` is a folder of YAML that is searched before vidseg's, as with the command's ``--config-dir``. Raises
+    InputError if the overrides are no configuration. What others did with Hydra in this process stays as it is:
+    ``import sam2``, for one, initialises it.
+    """
+    if flags := [override for override in overrides if override.startswith("-")]:
+        hint = "flags are for the command line; here give KEY=VALUE, and a folder as config_dir="
+        raise InputError(f"{flags[0]}: {hint}")
+    search_path = create_config_search_path(configuration.folder())
+    if config_dir is not None:
+        folder = Path(config_dir).expanduser().absolute()
+        if not folder.is_dir():
+            raise InputError(f"config_dir: no such folder: {config_dir}")
+        search_path.prepend("config_dir", f"file://{folder}")
+    configuration.register()
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        version.setbase("1.3")
+        Hydra.create_main_hydra2("vidseg", search_path)
+        composed = compose("config", list(overrides), return_hydra_config=True)
+    except CompactHydraException as error:
+        raise InputError(explain(error)) from error
+    except ValueError as error:  # Hydra's, for a group without a name (=nano) and the like
+        raise InputError(str(error).splitlines()[0]) from error
+    finally:
+        GlobalHydra.instance().hydra = theirs
+    config = composed.copy()
+    with open_dict(config):
+        del config["hydra"]
+    return config, composed.hydra
 
 
 def explain(error: CompactHydraException) -> str:
