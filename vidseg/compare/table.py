@@ -153,13 +153,10 @@ def tabulate(runs: Sequence[Run], agreements: "Mapping[Run, Agreement] | None" =
             row["iou"] = agreement.note if agreement.mean is None else agreement.mean
         rows.append(row)
     columns = {column.name: column for column in [Column("run", "run"), *config, *_fallbacks(runs)]}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        if name not in columns:
-            columns[name] = _result_column(name, measured=any(row.get(name) is not None for row in rows))
-    shown = [
-        column for name, column in columns.items() if not column.extra or any(row.get(name) is not None for row in rows)
-    ]
-    return Table(runs, shown, [{column.name: row.get(column.name) for column in shown} for row in rows])
+    measured = {name for row in rows for name, value in row.items() if value is not None}
+    for name in dict.fromkeys(name for row in rows for name in row if name in measured):
+        columns.setdefault(name, _result_column(name))
+    return Table(runs, list(columns.values()), [{name: row.get(name) for name in columns} for row in rows])
 
 
 def _results(run: Run) -> dict[str, Scalar]:
@@ -175,12 +172,12 @@ def _results(run: Run) -> dict[str, Scalar]:
     return cells | {"error": summary.get("error"), "folder": str(run.folder)}
 
 
-def _result_column(name: str, measured: bool) -> Column:
-    """A column of results. Scores of single objects, stages, versions and what no run has ``measured`` are extra."""
+def _result_column(name: str) -> Column:
+    """A column of results. Scores of single objects, stages and versions are extra."""
     plain = re.sub(r"_\d+$", "", name).partition(".")[0]
     better = 1 if plain in HIGHER else -1 if plain in LOWER else 0
     if plain in ("frames", "seconds", *COSTS):
-        return Column(name, "cost", better, extra=plain == "seconds" or not measured)
+        return Column(name, "cost", better, extra=plain == "seconds")
     if plain in ("status", "precision_resolved", "device_resolved", "versions", "wandb", "error", "folder"):
         return Column(name, "run", extra=plain != "status")
     return Column(name, "quality", better, extra=plain != name)

@@ -24,12 +24,10 @@ class MaskStats:
 
     On a frame: ``parts_<id>``, the number of 8-connected components; ``centroid_x_<id> centroid_y_<id>`` and
     ``box_x0_<id> box_y0_<id> box_x1_<id> box_y1_<id>`` in pixels (x1 and y1 exclusive) if the object is present; and
-    ``flicker_<id>``. (The runner logs its area and score, as ``mask/area_<id>`` and ``mask/score_<id>``.)
-
-    Flicker is 1 - IoU of the mask and the previous frame's mask, moved by the optical flow between the two pictures
-    (dense inverse search, Kroeger et al., ECCV 2016, at 320 pixels). At that size a mask is the share of each pixel
-    that it covers, so that thin objects count, and IoU is the sum of minima over the sum of maxima. Flicker is 1 when
-    an object appears or disappears; if it is absent from both frames, the pair isn't counted.
+    ``flicker_<id>``, 1 - IoU of the mask and the previous frame's mask, moved by the optical flow between the two
+    pictures (dense inverse search, Kroeger et al., ECCV 2016, at 320 pixels). At that size a mask is the share of each
+    pixel that it covers, and IoU the sum of minima over the sum of maxima, so that thin objects count. Flicker is 1
+    when an object appears or disappears; if it is absent from both frames, the pair isn't counted.
 
     Over the run: ``flicker`` and ``mean_score`` are means over the frames, ``mean_area`` (pixels) and ``mean_parts``
     over the frames with the object, and ``absent_frames`` counts those without it. An object counts from its first

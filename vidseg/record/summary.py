@@ -74,15 +74,14 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     path = folder / NAME
     try:
         content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and isinstance(content.get("status"), str):
+            return content
+        log.warning("%s is not the summary of a run", path)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        pass
     except (OSError, ValueError) as error:
         log.warning("%s can't be read: %s", path, error)
-        return None
-    if not isinstance(content, dict) or not isinstance(content.get("status"), str):
-        log.warning("%s is not the summary of a run", path)
-        return None
-    return content
+    return None
 
 
 def score(summary: Mapping[str, Any], optimize: str | None) -> float | None:

@@ -70,7 +70,8 @@ def describe(content: Mapping[str, Any], table: Table, folder: Path) -> str:
     width = shutil.get_terminal_size().columns if terminal else 10_000
     lines = [f"sweep {content['group']}", render_table(table, width, terminal and "NO_COLOR" not in os.environ), ""]
     counts = Counter(job["status"] for job in content["jobs"])
-    told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    states = ("finished", "failed", "interrupted", "missing")
+    told = ", ".join(f"{counts[status]} {status}" for status in states if counts[status])
     if skipped := sum(job["skipped"] for job in content["jobs"]):
         told += f" ({skipped} skipped)"
     lines.append(f"{told or 'no jobs'}; {folder / record.NAME}")
