@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +34,10 @@ HERE = Path(__file__).parent
 class _Names:
     """The labels and colours of runs: the runs of one configuration on several videos share a colour.
 
-    ``labels`` are unique; ``short`` ones leave out the video where that is clear. ``series`` is the number of a run's
-    colour, and ``legend`` the label of each number.
+    ``labels`` are unique, ``series`` is the number of a run's colour, and ``legend`` the label of each number.
     """
 
     labels: Mapping[Run, str]
-    short: Mapping[Run, str]
     series: Mapping[Run, int]
     legend: Sequence[str]
 
@@ -81,9 +78,7 @@ def _name(table: Table) -> _Names:
     kinds = dict(zip(table.runs, label_runs(table, video=False), strict=True)) if several else labels
     legend = list(dict.fromkeys(kind for run, kind in kinds.items() if run.summary.get("frames")))
     series = {run: legend.index(kind) for run, kind in kinds.items() if kind in legend}
-    count = Counter((run.video, kind) for run, kind in kinds.items())
-    short = {run: kind if kind and count[run.video, kind] == 1 else labels[run] for run, kind in kinds.items()}
-    return _Names(labels, short, series, [kind or "every run" for kind in legend])
+    return _Names(labels, series, [kind or "every run" for kind in legend])
 
 
 @dataclass(frozen=True)
@@ -191,9 +186,9 @@ def _charts(
         yield "memory", draw_memory(table.runs, names.labels, names.series)
     for n, gallery in enumerate(galleries):
         if gallery.j:
-            yield f"j-{n}", draw_frames(gallery.j, names.short, names.series, "J")
+            yield f"j-{n}", draw_frames(gallery.j, names.labels, names.series, "J")
         if gallery.iou:
-            yield f"iou-{n}", draw_frames(gallery.iou, names.short, names.series, "IoU")
+            yield f"iou-{n}", draw_frames(gallery.iou, names.labels, names.series, "IoU")
 
 
 def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
@@ -211,7 +206,7 @@ def _describe(gallery: Gallery, names: _Names) -> dict[str, Any]:
     return {
         "gallery": gallery,
         "video": gallery.video.rstrip("/").rpartition("/")[2],
-        "reference": None if gallery.reference is None else names.short.get(gallery.reference, gallery.reference.name),
+        "reference": None if gallery.reference is None else names.labels.get(gallery.reference, gallery.reference.name),
         "script": {
             "frames": list(gallery.times_s),
             "times_s": [round(time_s, 4) for time_s in gallery.times_s.values()],
