@@ -10,7 +10,7 @@ from torch import Tensor
 from vidseg.model.sam2.bank import MemoryBank, Reach, fill_banks
 
 
-def window(masks: int = 7, stride: int = 1, pointers: int = 16) -> Window:
+def reach(masks: int = 7, stride: int = 1, pointers: int = 16) -> Reach:
     """Of a predictor with sam2's keys."""
     keys = {"num_maskmem": masks, "memory_temporal_stride_for_eval": stride, "max_obj_ptrs_in_encoder": pointers}
     return Reach(SimpleNamespace(**keys))
@@ -28,9 +28,9 @@ def output(value: float, objects: int = 1) -> dict[str, Any]:
     }
 
 
-def remembering(positions: range, window: Reach, reverse: bool = False) -> MemoryBank:
+def remembering(positions: range, reach: Reach, reverse: bool = False) -> MemoryBank:
     """A bank that was tracked through ``positions``."""
-    bank = MemoryBank((1,), {positions[0]: output(0)}, window)
+    bank = MemoryBank((1,), {positions[0]: output(0)}, reach)
     for position in positions[1:]:
         bank.remember(position, output(position))
         bank.forget(position, reverse)
@@ -41,16 +41,16 @@ def whole(bank: MemoryBank) -> list[int]:
     return [position for position, kept in bank.tracked.items() if kept["maskmem_features"] is not None]
 
 
-def test_the_window_is_sam2s() -> None:
+def test_the_reach_is_sam2s() -> None:
     """7 memories: the prompted frame and 6 before. 3 frames apart: the frame before, and 5 times 3 before it."""
-    assert (window().masks, window().pointers) == (6, 15)
-    assert (window(stride=3).masks, window(stride=3).pointers) == (16, 16)
-    assert (window(masks=4, stride=3).masks, window(masks=4, stride=3).pointers) == (7, 15)
+    assert (reach().masks, reach().pointers) == (6, 15)
+    assert (reach(stride=3).masks, reach(stride=3).pointers) == (16, 16)
+    assert (reach(masks=4, stride=3).masks, reach(masks=4, stride=3).pointers) == (7, 15)
 
 
 @pytest.mark.parametrize(("positions", "reverse"), [(range(41), False), (range(40, -1, -1), True)])
 def test_masks_of_6_frames_and_pointers_of_15_are_kept(positions: range, reverse: bool) -> None:
-    bank = remembering(positions, window(), reverse)
+    bank = remembering(positions, reach(), reverse)
     assert [*bank.tracked] == [*positions[-15:]]  # the next frame attends to as many
     assert whole(bank) == [*positions[-6:]]
     for kept in bank.tracked.values():
@@ -59,14 +59,14 @@ def test_masks_of_6_frames_and_pointers_of_15_are_kept(positions: range, reverse
 
 
 def test_the_prompted_frames_stay() -> None:
-    bank = remembering(range(41), window())
+    bank = remembering(range(41), reach())
     assert [*bank.conditioning] == [0]
     assert bank.conditioning[0]["maskmem_features"] is not None
     assert bank.outputs == {"cond_frame_outputs": bank.conditioning, "non_cond_frame_outputs": bank.tracked}
 
 
 def test_a_copy_is_as_it_was() -> None:
-    bank = remembering(range(11), window())
+    bank = remembering(range(11), reach())
     kept, masks = bank.copy_tracked(), whole(bank)
     for position in range(11, 40):
         bank.remember(position, output(position))
@@ -81,14 +81,14 @@ def test_objects_prompted_on_the_same_frames_share_a_bank() -> None:
     """In the order of the objects; the frames' order counts, since sums depend on it."""
     on = {4: (0,), 1: (0, 5), 7: (0,), 2: (5, 0), 3: (0,), 9: (0, 5)}
     conditioning = {id_: {at: output(10 * id_ + at) for at in positions} for id_, positions in on.items()}
-    banks = fill_banks(conditioning, window(), most=16)
+    banks = fill_banks(conditioning, reach(), most=16)
     assert [bank.object_ids for bank in banks] == [(4, 7, 3), (1, 9), (2,)]
     assert [[*bank.conditioning] for bank in banks] == [[0], [0, 5], [5, 0]]
     assert banks[1].conditioning[5]["obj_ptr"].tolist() == [[15], [95]]
     assert banks[2].conditioning[5] is conditioning[2][5]  # of one object alone nothing is copied
-    two = fill_banks(conditioning, window(), most=2)
+    two = fill_banks(conditioning, reach(), most=2)
     assert [bank.object_ids for bank in two] == [(4, 7), (3,), (1, 9), (2,)]
-    assert [bank.object_ids for bank in fill_banks(conditioning, window(), most=1)] == [
+    assert [bank.object_ids for bank in fill_banks(conditioning, reach(), most=1)] == [
         (n,) for n in (4, 7, 3, 1, 9, 2)
     ]
     assert not any(bank.tracked for bank in banks)
@@ -97,7 +97,7 @@ def test_objects_prompted_on_the_same_frames_share_a_bank() -> None:
 def test_rows_are_what_was_stacked() -> None:
     """Of every tensor, also in lists; what is None stays None."""
     conditioning = {n: {0: output(n)} for n in (1, 2, 3)}
-    [bank] = fill_banks(conditioning, window(), most=16)
+    [bank] = fill_banks(conditioning, reach(), most=16)
     bank.remember(1, output(10, objects=3))
     for row, object_id in enumerate(bank.object_ids):
         own = bank.outputs_of(row)
