@@ -23,31 +23,12 @@ if TYPE_CHECKING:
     from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
     from vidseg.video import open_source
 
-__all__ = [
-    "Frame",
-    "FrameMasks",
-    "InputError",
-    "JobFailed",
-    "Output",
-    "Prompt",
-    "Run",
-    "Segmenter",
-    "Source",
-    "open_source",
-    "run",
-    "segment",
-    "show",
-]
+__all__ = ["Frame", "FrameMasks", "InputError", "JobFailed", "Output", "Prompt", "Run", "Segmenter", "Source"]
+__all__ += ["open_source", "run", "segment", "show"]
 
-_MODULES = {
-    "InputError": "errors",
-    "JobFailed": "job",
-    "Run": "api",
-    "open_source": "video",
-    "run": "api",
-    "segment": "api",
-    "show": "api",
-}
+# The modules of the names that aren't in vidseg.types
+_MODULES = dict.fromkeys(("Run", "run", "segment", "show"), "api")
+_MODULES |= {"InputError": "errors", "JobFailed": "job", "open_source": "video"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,11 +22,7 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def points(name: str, value: Any) -> NDArray[np.float32]:
     """At least one point: float32 (n, 2)."""
-    form = "[[x, y], ...], finite numbers in pixels"
-    points_xy = _numbers(name, value, form)
-    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or not len(points_xy):
-        raise InputError(f"{name}: {_plain(value)} is not {form}")
-    return points_xy
+    return _numbers(name, value, "[[x, y], ...]", (-1, 2))
 
 
 def labels(name: str, value: Any, count: int) -> NDArray[np.int32]:
@@ -43,15 +39,10 @@ def labels(name: str, value: Any, count: int) -> NDArray[np.int32]:
 
 def box(name: str, value: Any) -> NDArray[np.float32]:
     """A box's corners x0, y0, x1, y1: float32 (4,)."""
-    form = "[x0, y0, x1, y1], finite numbers in pixels"
-    box_xyxy = _numbers(name, value, form)
-    if box_xyxy.shape != (4,):
-        raise InputError(f"{name}: {_plain(value)} is not {form}")
+    box_xyxy = _numbers(name, value, "[x0, y0, x1, y1]", (4,))
     if box_xyxy[0] >= box_xyxy[2] or box_xyxy[1] >= box_xyxy[3]:
-        raise InputError(
-            f"{name}: {_plain(value)} is inside out; x0 < x1 and y0 < y1 are needed "
-            "(corners in pixels, not width and height)"
-        )
+        rule = "x0 < x1 and y0 < y1 are needed (corners in pixels, not width and height)"
+        raise InputError(f"{name}: {_plain(value)} is inside out; {rule}")
     return box_xyxy
 
 
@@ -85,16 +76,19 @@ def kind(array: NDArray[Any]) -> str:
     return f"{array.dtype} {array.shape}"
 
 
-def _numbers(name: str, value: Any, form: str) -> NDArray[np.float32]:
-    """A finite float32 array. Raises InputError for anything else."""
+def _numbers(name: str, value: Any, form: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A finite float32 array of this shape, in which -1 is any length above 0. Raises InputError for anything else."""
     try:
         given = np.asarray(value)
     except ValueError:  # lists of different lengths
         given = np.array("")
     with np.errstate(over="ignore"):
         array = given.astype(np.float32, copy=False) if given.dtype.kind in "iuf" else np.array(np.nan, np.float32)
-    if not np.isfinite(array).all():
-        raise InputError(f"{name}: {_plain(value)} is not {form}")
+    fits = array.ndim == len(shape) and all(
+        want in (-1, length) for want, length in zip(shape, array.shape, strict=True)
+    )
+    if not (fits and array.size and np.isfinite(array).all()):
+        raise InputError(f"{name}: {_plain(value)} is not {form}, finite numbers in pixels")
     return array
 
 

@@ -28,9 +28,8 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         name = next(choice for choice in ("cuda", "mps", "cpu") if choice in there)
     if name not in there:
-        raise InputError(
-            f"device: {name} isn't there; this machine has {', '.join(there)} (device=auto takes the best)"
-        )
+        names = ", ".join(there)
+        raise InputError(f"device: {name} isn't there; this machine has {names} (device=auto takes the best)")
     return torch.device(name)
 
 
@@ -60,15 +59,11 @@ class Precision:
             if not _cpu_has_bf16():
                 logger.warning("precision=%s: this CPU emulates bfloat16, many times slower than fp32", self.name)
             return self
-        if self.autocast == "float16":
-            supported = device.type == "cuda"
-        elif self.autocast == "bfloat16" or self.tf32:
-            supported = _is_ampere(device)
-        else:
-            supported = True
-        if not supported:
+        is_able = device.type == "cuda" if self.autocast == "float16" else _is_ampere(device)
+        if (self.autocast or self.tf32) and not is_able:
             logger.warning("precision=%s: not available on %s, running in fp32", self.name, device)
-        return self if supported else FP32
+            return FP32
+        return self
 
     @contextmanager
     def applied(self, device: torch.device) -> Iterator[None]:
@@ -77,12 +72,9 @@ class Precision:
         before = matmul.allow_tf32, cudnn.allow_tf32
         matmul.allow_tf32 = cudnn.allow_tf32 = self.tf32
         try:
-            if self.autocast is None:
-                with torch.autocast(device.type, enabled=False):
-                    yield
-            else:
-                with torch.autocast(device.type, dtype=getattr(torch, self.autocast)):
-                    yield
+            dtype = None if self.autocast is None else getattr(torch, self.autocast)
+            with torch.autocast(device.type, dtype=dtype, enabled=self.autocast is not None):
+                yield
         finally:
             matmul.allow_tf32, cudnn.allow_tf32 = before
 

@@ -14,10 +14,7 @@ STAGES = ("build", "extract", "segment", "composite", "log")
 
 
 class Meter:
-    """Counts frames, wall-clock seconds by stage, and peak memory, all since it was made.
-
-    The loop is the thread that made the meter. Each of its seconds counts for one stage, so the stages never add up to
-    more than the time that passed:
+    """Counts frames, and the wall-clock seconds of the loop (the thread that made the meter) in each stage:
 
     - ``build``: everything before the first frame, most of it the model.
     - ``extract``: the segmenter waited for frames (to be decoded, or drawn) and could not go on.
@@ -25,10 +22,9 @@ class Meter:
     - ``composite``: the loop drew outputs, or waited for the threads that encode them.
     - ``log``: metrics, samples, frames.jsonl and the tracker.
 
-    Stages nest, and time counts for the innermost. A segmenter may read its frames in a thread of its own, which waits
-    for them while the loop waits for masks, or composites the frame before. What it waited for a frame is moved from
-    ``segment`` to ``extract``, up to the time that the loop waited for that frame's masks. So 20 ms of extract are
-    20 ms of the frame that faster decoding could save; waits that the loop didn't notice count nowhere.
+    Stages nest, and time counts for the innermost alone. A segmenter may read its frames in a thread of its own. What
+    that thread waited for a frame is moved from ``segment`` to ``extract``, up to the time that the loop waited for the
+    frame's masks: 20 ms of extract are 20 ms that faster decoding could save.
     """
 
     def __init__(self) -> None:
@@ -108,29 +104,25 @@ def reset_peaks() -> None:
             torch.cuda.reset_peak_memory_stats(device)
 
 
-def _status_mib(field: str) -> float | None:
-    try:
-        text = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return None
-    found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found.group(1)) / 1024 if found else None
-
-
 def rss_mib() -> float:
-    """Resident memory of this process now, in MiB."""
-    now = _status_mib("VmRSS")
-    return peak_rss_mib() if now is None else now
+    """Resident memory of this process now, in MiB; off Linux the peak."""
+    return _resident_mib("VmRSS")
 
 
 def peak_rss_mib() -> float:
-    """Peak resident memory of this process in MiB since the last reset (since its start, off Linux)."""
-    if (peak := _status_mib("VmHWM")) is not None:
-        return peak
+    """Peak resident memory of this process in MiB since the last reset; off Linux since its start."""
+    return _resident_mib("VmHWM")
+
+
+def _resident_mib(field: str) -> float:
+    with suppress(OSError):
+        text = Path("/proc/self/status").read_text(encoding="ascii")
+        if found := re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE):
+            return int(found.group(1)) / 1024
     import resource
 
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_kib / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def peak_cuda_mib() -> float | None:

@@ -1,8 +1,7 @@
-"""The only threads of vidseg. ``prefetch`` and ``ahead`` compute items before they are needed; Background consumes them
-after they are handed over. ``chunks`` and ``one_behind`` change the order of work without a thread.
+"""The only threads of vidseg: ``prefetch`` and ``ahead`` compute items early, Background consumes them later.
 
-All of them hold a bounded number of items and raise a thread's exception in the caller. Their threads have ended when
-they are closed.
+``chunks`` and ``one_behind`` change the order of work without a thread. All hold a bounded number of items and raise an
+exception in the caller, after the items before it. Threads have ended when their generator or Background is closed.
 """
 
 import queue
@@ -10,25 +9,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
 class _End:
     """The last thing in a queue: no more items come, because of ``error`` if there is one."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
+    error: BaseException | None = None
 
 
 def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
-    """Yields what ``items`` yields; a thread computes up to ``depth`` items ahead.
-
-    An exception of ``items`` is raised after the items before it. Closing the generator ends the thread after the item
-    that it computes, and closes ``items`` in the thread.
-    """
+    """Yields what ``items`` yields; a thread computes up to ``depth`` items ahead, and closes ``items`` at the end."""
     ready: queue.Queue[T | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
@@ -70,8 +66,7 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
 def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Generator[tuple[T, R]]:
     """Yields pairs (item, function(item)), in order; ``depth`` threads call ``function`` for the next ``depth`` items.
 
-    ``items`` is iterated in the caller's thread. An exception of ``items`` or ``function`` is raised after the pairs
-    before it.
+    ``items`` is iterated in the caller's thread.
     """
     iterator = iter(items)
     waiting: deque[tuple[T, Future[R]]] = deque()
@@ -95,8 +90,7 @@ def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Gen
 
 
 def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
-    """Yields lists of ``size`` items, the last one maybe shorter. An exception of ``items`` is raised after the items
-    before it."""
+    """Yields lists of ``size`` items, the last one maybe shorter."""
     chunk: list[T] = []
     try:
         for item in items:
@@ -113,7 +107,7 @@ def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
 
 
 def one_behind(items: Iterable[T]) -> Generator[T]:
-    """Yields every item after the next one is computed. An exception of ``items`` is raised after the items before it.
+    """Yields every item after the next one is computed.
 
     On a GPU an item is a frame whose kernels are queued, and reading its masks waits for them. The GPU then works on
     the next frame while the consumer waits for this one and composites it.
@@ -132,8 +126,7 @@ def one_behind(items: Iterable[T]) -> Generator[T]:
 class Background(Generic[T]):
     """Calls ``consume(item)`` in a thread for every item that is put, in order; at most ``depth`` items wait.
 
-    After the first exception of ``consume`` items are dropped, so that ``put`` doesn't wait for ever. The next ``put``
-    and ``close`` raise the exception.
+    After an exception of ``consume`` further items are dropped, and ``put`` and ``close`` raise the exception.
     """
 
     def __init__(self, consume: Callable[[T], None], depth: int = 4) -> None:
@@ -152,13 +145,13 @@ class Background(Generic[T]):
                     self._error = error
 
     def put(self, item: T) -> None:
-        """Queues an item; waits while ``depth`` others are queued. Raises what ``consume`` has raised."""
+        """Queues an item; waits while ``depth`` others are queued."""
         if self._error is not None:
             raise self._error
         self._waiting.put(item)
 
     def close(self) -> None:
-        """Waits for all queued items, then ends the thread. Raises what ``consume`` has raised."""
+        """Waits for all queued items, then ends the thread."""
         if self._thread.is_alive():
             self._waiting.put(_End())
             self._thread.join()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from vidseg.errors import InputError
 
-_PACKAGE = "pkg://"
 _HASH = "@sha256:"
 _TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
 _HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
@@ -20,14 +19,13 @@ _HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
 def locate(name: str, key: str) -> Path:
     """The file that ``name`` means: ``hf://OWNER/REPOSITORY/FILE``, ``pkg://FILE`` (in the package vidseg), or a path.
 
-    Any of them may end in ``@sha256:`` and the file's hash. Raises InputError if there is no such file, or none can be
-    fetched.
+    Any of them may end in ``@sha256:`` and the file's hash. Raises InputError if there is no such file.
     """
     name = name.partition(_HASH)[0]
     if match := _HUB.fullmatch(name):
         return _from_hub(match["repository"], match["file"], key)
-    in_package = name.startswith(_PACKAGE)
-    path = Path(str(files("vidseg") / name.removeprefix(_PACKAGE))) if in_package else Path(name).expanduser()
+    in_package = name.startswith("pkg://")
+    path = Path(str(files("vidseg") / name.removeprefix("pkg://"))) if in_package else Path(name).expanduser()
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{key}: {name} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random")
@@ -60,10 +58,8 @@ def _from_hub(repository: str, file: str, key: str) -> Path:
     except Exception as error:  # whichever HTTP client the hub's package uses, any failure means that it isn't reached
         cache = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} can't be reached"
-        raise InputError(
-            f"{name} is not in the cache ({cache}) and {why}. With a network, run\n"
-            f"`hf download {repository} {file}`; or give the file itself: {key}=/path/to/{Path(file).name}"
-        ) from error
+        hint = f"`hf download {repository} {file}`; or give the file itself: {key}=/path/to/{Path(file).name}"
+        raise InputError(f"{name} is not in the cache ({cache}) and {why}. With a network, run\n{hint}") from error
     try:
         return Path(hf_hub_download(repository, file))
     except RepositoryNotFoundError as error:
@@ -71,10 +67,10 @@ def _from_hub(repository: str, file: str, key: str) -> Path:
     except EntryNotFoundError as error:
         raise InputError(f"{name}: the repository {repository} has no file {file}") from error
     except Exception as error:
+        why = f"the download failed: {_first_line(error)}\nRun again: it resumes"
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            where = f"no space left in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
-            raise InputError(f"{name}: {where}") from error
-        raise InputError(f"{name}: the download failed: {_first_line(error)}\nRun again: it resumes") from error
+            why = f"no space left in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
+        raise InputError(f"{name}: {why}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,10 +8,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from vidseg import devices as precisions
+from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
-from vidseg.model import precision as precisions
-from vidseg.model.device import resolve_device
-from vidseg.model.precision import Precision
 
 CONF = Path(__file__).parents[2] / "conf"
 pytestmark = pytest.mark.usefixtures("own_hydra")
