@@ -162,7 +162,7 @@ def choose_prompts(config: DictConfig, source: Source, prompts: Sequence[Prompt]
 
 def taken(config: DictConfig, source: Source, prompts: Sequence[Prompt]) -> Source:
     """The frames of the source that are segmented: with ``preview`` the prompted ones alone."""
-    from vidseg.video.selection import Selection
+    from vidseg.video.window import Selection
 
     return Selection(source, sorted({prompt.frame_index for prompt in prompts})) if config.preview else source
 

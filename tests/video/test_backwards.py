@@ -20,7 +20,7 @@ from vidseg.sample import SampleSource
 from vidseg.types import FrameMasks
 from vidseg.video import open_source, reader
 from vidseg.video.reader import FileSource
-from vidseg.video.selection import Selection
+from vidseg.video.window import Selection
 
 
 def same(ours, theirs):

@@ -8,8 +8,7 @@ import pytest
 
 from vidseg.errors import InputError
 from vidseg.sample import SampleSource
-from vidseg.sample.cast import Skater
-from vidseg.sample.source import NUM_FRAMES
+from vidseg.sample.source import NUM_FRAMES, Skater
 
 
 @pytest.fixture(scope="module")

@@ -36,17 +36,10 @@ _FIRST_COLOURS: tuple[Colour, ...] = (
     (155, 89, 255), (0, 210, 211), (239, 68, 68), (163, 230, 53), (200, 125, 70),
 )  # fmt: skip
 
-
-def _voc_palette() -> NDArray[np.uint8]:
-    index = np.arange(256)
-    palette = np.zeros((256, 3), np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            palette[:, channel] |= ((index >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
-    return palette
-
-
-PALETTE = _voc_palette()
+_BITS = (np.arange(256)[:, None] >> np.arange(24) & 1).reshape(
+    256, 8, 3
+)  # bits 0, 3, 6 of an id are red, from 128 down
+PALETTE: NDArray[np.uint8] = (_BITS * (128 >> np.arange(8))[:, None]).sum(axis=1).astype(np.uint8)
 """Pascal VOC's colour map (VOCdevkit, VOClabelcolormap.m), which DAVIS uses too: uint8 (256, 3), for label PNGs."""
 
 
@@ -64,10 +57,7 @@ def colour(object_id: int) -> Colour:
 
 
 def parse_colour(key: str, value: object) -> Colour:
-    """RGB from YAML: a name of ``BACKGROUNDS``, ``"#rrggbb"`` or ``[r, g, b]``.
-
-    Raises InputError for anything else; its message begins with ``key``.
-    """
+    """RGB from YAML: a name of ``BACKGROUNDS``, ``"#rrggbb"`` or ``[r, g, b]``; else InputError, naming ``key``."""
     if isinstance(value, str):
         text = value.strip().lower()
         if text in BACKGROUNDS:
@@ -119,10 +109,7 @@ def draw_dashes(picture: RGB, corners_xy: NDArray[np.int32], line: Colour) -> No
 
 
 def draw_labels(picture: RGB, labels: Iterable[tuple[str, Colour, tuple[int, int]]]) -> None:
-    """Writes each (text, colour, (x, y)) in a pill that stands on its point.
-
-    A pill is moved where it would leave the picture or cover an earlier one.
-    """
+    """Writes each (text, colour, (x, y)) in a pill on its point, moved if it leaves the picture or covers another."""
     height, width = picture.shape[:2]
     scale = max(0.35, 0.6 * scale_of(picture))  # smaller digits can't be read
     taken: list[tuple[int, int, int]] = []

@@ -131,10 +131,7 @@ def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
 
 
 def contours(mask_hw: Mask, box: Box) -> list[NDArray[np.int32]]:
-    """Outer and inner contours of a mask with bounding ``box``, each (n, 1, 2) in pixels of the picture.
-
-    The stairs of slanted edges are straightened.
-    """
+    """Outer and inner contours of a mask with bounding ``box``, each (n, 1, 2) in pixels; stairs are straightened."""
     offset = (box[1].start, box[0].start)
     found, _ = cv2.findContours(mask_hw[box].view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
     return [cv2.approxPolyDP(points, 0.8, True) if len(points) > 8 else points for points in found]

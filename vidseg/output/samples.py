@@ -101,8 +101,7 @@ def _text(page: RGB, text: str, left_middle: tuple[int, int], scale: float) -> N
 
 def _read_png(path: Path) -> NDArray[Any]:
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    picture: NDArray[Any] = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    return picture
+    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def _write_png(path: Path, rgb_hw3: RGB) -> None:

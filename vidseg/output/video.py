@@ -38,10 +38,8 @@ class VideoOutput:
         self._encoder: Encoder | None = None
 
     def check(self, source: Source, prompts: Sequence[Prompt]) -> None:
-        """Draws one grey frame of the video's size, on which every prompted object is the middle quarter.
-
-        Raises InputError if the function fails, or returns what can't be encoded.
-        """
+        """Draws one grey frame of the video's size, on which every prompted object is the middle quarter. Raises
+        InputError if the function fails, or returns what can't be encoded."""
         height, width = source.info.height, source.info.width
         ids = tuple(sorted({prompt.object_id for prompt in prompts})) or (1,)  # a replay's objects aren't known yet
         logits_hw = np.full((height, width), -1, np.float32)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidseg.sample.canvas import LIGHT, RGBA, TONES, Bone, Canvas, Colour, tones
+from vidseg.sample.paint import RGBA, TO_LIGHT, TONES, Bone, Canvas, Colour, tones
 from vidseg.sample.pose import Arm, Leg, Points, Pose, direction, pose, smooth, turned
 
 
@@ -22,7 +22,6 @@ class Outfit:
     trousers: Colour
     piping: Colour
     scarf: tuple[Colour, Colour]
-    hat: Colour
     gloves: Colour
     boots: Colour
     skin: Colour
@@ -58,8 +57,7 @@ class _Part:
 
     def at(self, points: Sequence[float] | Sequence[tuple[float, float]] | Points) -> Points:
         """Points of the part in figure coordinates."""
-        placed: Points = self.origin + np.asarray(points, float) @ self.axes
-        return placed
+        return np.asarray(self.origin + np.asarray(points, float) @ self.axes)
 
     def curve(self, keys: Sequence[tuple[float, float]] | Points, samples: int = 40) -> Points:
         """A closed curve through points of the part, in figure coordinates."""
@@ -147,7 +145,7 @@ class Figure:
         spine = joints.neck - joints.hip
         ahead = turned(spine) / np.hypot(*spine)
         keys = smooth(_JACKET, np.linspace(0, len(_JACKET) - 1, 41))
-        light = float(LIGHT @ (ahead * canvas.facing))  # across the body only, so that bands stay bands
+        light = float(TO_LIGHT @ (ahead * canvas.facing))  # across the body only, so that bands stay bands
 
         def between(low: float, high: float, shrink: float) -> Points:
             along = np.linspace(low, high, max(int(30 * (high - low)), 5))
@@ -228,7 +226,7 @@ class Figure:
         canvas.fill(head.curve([(0.42, -0.22), (0.56, -0.12), (0.66, -0.26), (0.54, -0.38)], 14), blush)
 
     def _hat(self, canvas: Canvas, head: _Part) -> None:
-        wool = tones(self.outfit.hat)
+        wool = tones(self.outfit.scarf[1])
         canvas.blob(head.curve(_HAT), wool, 0.03)
         for x in np.linspace(-0.8, 0.8, 7):
             rib = [(x, 0.62), (0.75 * x - 0.06, 1.0), (0.35 * x - 0.10, 1.28)]

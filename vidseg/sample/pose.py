@@ -29,8 +29,7 @@ def smooth(keys: Points, at: NDArray[np.float64], closed: bool = False) -> Point
     t = (at - i)[:, None]
     index = [(i + k) % n if closed else np.clip(i + k, 0, n - 1) for k in (-1, 0, 1, 2)]
     a, b, c, d = (keys[k] for k in index)
-    curve: Points = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return curve
+    return np.asarray(b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))))
 
 
 def turned(vector: Points) -> Points:
@@ -42,17 +41,6 @@ def direction(degrees: float) -> Points:
     """A unit vector: 0 points straight up, positive angles lean forward."""
     radians = np.deg2rad(degrees)
     return np.array([np.sin(radians), -np.cos(radians)])
-
-
-def _joint(root: Points, tip: Points, upper: float, lower: float) -> tuple[Points, Points]:
-    """Knee and ankle of a two-bone leg from ``root`` towards ``tip``, the knee bent forward."""
-    reach = tip - root
-    length = min(float(np.hypot(*reach)), 0.995 * (upper + lower))
-    along = reach / np.hypot(*reach)
-    tip = root + along * length
-    a = (upper**2 - lower**2 + length**2) / (2 * length)
-    knee = root + along * a - turned(along) * np.sqrt(max(upper**2 - a**2, 0.0))
-    return knee, tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +78,7 @@ class Pose:
     def clothes(self) -> Points:
         """A point (2,) in the middle of the jacket, a little towards the chest and clear of its hem."""
         spine = self.neck - self.hip
-        point: Points = self.hip + 0.46 * spine + 0.03 * turned(spine)
-        return point
+        return np.asarray(self.hip + 0.46 * spine + 0.03 * turned(spine))
 
 
 def pose(phase: float, crouch: float) -> Pose:
@@ -106,9 +93,12 @@ def pose(phase: float, crouch: float) -> Pose:
         key = ((phase + offset) % 1.0) * len(STROKE)
         ahead, above, pitch = smooth(STROKE, np.array([key]), closed=True)[0]
         root = hip + np.array([0.012, depth * 0.5])
-        ankle = np.array([hip[0] + ahead, -ANKLE - max(above, 0.0) + depth])
-        knee, ankle = _joint(root, ankle, THIGH, SHIN)
-        legs.append(Leg(root, knee, ankle, float(pitch)))
+        reach = np.array([hip[0] + ahead, -ANKLE - max(above, 0.0) + depth]) - root
+        length = min(float(np.hypot(*reach)), 0.995 * (THIGH + SHIN))
+        along = reach / np.hypot(*reach)
+        bend = (THIGH**2 - SHIN**2 + length**2) / (2 * length)  # where along the leg the knee bends forward
+        knee = root + along * bend - turned(along) * np.sqrt(max(THIGH**2 - bend**2, 0.0))
+        legs.append(Leg(root, knee, root + along * length, float(pitch)))
         back = np.sin(swing + side * np.pi + 0.35)  # each arm swings with the other side's leg
         shoulder = neck + 0.045 * direction(lean + 180) + np.array([-0.012 + 0.014 * side, depth])
         upper = 176 - 50 * back

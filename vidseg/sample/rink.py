@@ -8,22 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.sample.layer import (
-    BASE,
-    FLOOR,
-    HEIGHT,
-    HORIZON,
-    WIDTH,
-    Colour,
-    Layer,
-    Light,
-    Strip,
-    clouds,
-    gradient,
-    nearness,
-    scaled,
-    width_of,
-)
+from vidseg.sample import paint
+from vidseg.sample.paint import BASE, FLOOR, HEIGHT, HORIZON, WIDTH, Colour, Layer, Light, Strip, scaled
 from vidseg.types import RGB
 
 _ICE = HEIGHT - BASE
@@ -44,14 +30,14 @@ class Rink:
     """The rink of one seed in one ``light``, for a camera that travels between -``reach`` and ``reach``."""
 
     def __init__(self, rng: np.random.Generator, light: Light, reach: float) -> None:
-        self._sky, *layers = (paint(rng, light, reach) for paint in (sky, houses, firs, stands))
+        self._sky, *layers = (make(rng, light, reach) for make in (sky, houses, firs, stands))
         self._layers = (*layers, reflection(layers[-1]))
         self._ice = _paint_ice(rng, light, reach)
 
     def draw(self, travel: float) -> RGB:
         """The empty rink (720, 1280, 3) as the camera sees it after ``travel`` units to the right."""
         frame: RGB = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-        offset = (self._ice.shape[1] - WIDTH) / 2 + travel * nearness(BASE)
+        offset = (self._ice.shape[1] - WIDTH) / 2 + travel * paint.nearness(BASE)
         shear = np.array([[1.0, travel * (1 / (FLOOR - HORIZON)), offset], [0.0, 1.0, 0.0]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(self._ice, shear, (WIDTH, _ICE), frame[BASE:], flags, cv2.BORDER_REPLICATE)
@@ -63,9 +49,9 @@ class Rink:
 
 def _paint_ice(rng: np.random.Generator, light: Light, reach: float) -> RGB:
     """The ice (302, w, 3) as seen at camera travel 0."""
-    width = width_of(reach, nearness(HEIGHT))
-    ice = gradient(light.ice_far, light.ice_near, _ICE, width, 0.8)
-    blotches = clouds(rng, _ICE, width // 3, 64, 5)
+    width = paint.width_of(reach, paint.nearness(HEIGHT))
+    ice = paint.gradient(light.ice_far, light.ice_near, _ICE, width, 0.8)
+    blotches = paint.clouds(rng, _ICE, width // 3, 64, 5)
     ice += cv2.resize(blotches, (width, _ICE))[..., None] * (15, 12, 9)
     lines_hw1 = (_lines(rng, width) / 255.0)[..., None].astype(np.float32)
     ice += lines_hw1 * (np.array(((196, 70, 80), (60, 96, 178))[rng.integers(2)]) - ice) * 0.75
@@ -78,27 +64,25 @@ def _paint_ice(rng: np.random.Generator, light: Light, reach: float) -> RGB:
 
 
 def _on_ice(x: NDArray[np.float64], depth: NDArray[np.float64], width: int) -> NDArray[np.int32]:
-    """Pixels (n, 2), with four fractional bits, of points on the ice.
-
-    ``x`` is in pixels of the row FLOOR, from the middle; ``depth`` is the distance from the camera, 1 at the row FLOOR.
-    """
+    """Pixels (n, 2), with four fractional bits, of points on the ice: ``x`` is in pixels of the row FLOOR, from the
+    middle, and ``depth`` is the distance from the camera, 1 at the row FLOOR."""
     points = np.stack([width / 2 + x / depth, HORIZON - BASE + (FLOOR - HORIZON) / depth], axis=1)
     return np.rint(points * 16).astype(np.int32)
 
 
 def _lines(rng: np.random.Generator, width: int) -> NDArray[np.uint8]:
     """How opaque the painted lines and the circle are, (302, w)."""
-    paint = np.zeros((_ICE, width), np.uint8)
+    painted_hw = np.zeros((_ICE, width), np.uint8)
     span = np.array([_NEAR, _FAR])
     for x in np.arange(-2600, 2601, 1040) + rng.uniform(-200, 200):
         left, right = _on_ice(np.full(2, x - 26.0), span, width), _on_ice(np.full(2, x + 26.0), span[::-1], width)
-        cv2.fillPoly(paint, [np.concatenate([left, right])], 120, cv2.LINE_AA, 4)
+        cv2.fillPoly(painted_hw, [np.concatenate([left, right])], 120, cv2.LINE_AA, 4)
     ring = np.linspace(0, 2 * np.pi, 120)
     spot = rng.uniform(-400, 400)
     for radius in (330.0, 312.0):
         circle = _on_ice(spot + radius * np.cos(ring), 1.25 + 0.30 * np.sin(ring) * radius / 330, width)
-        cv2.polylines(paint, [circle], True, 90, 4, cv2.LINE_AA, 4)
-    return paint
+        cv2.polylines(painted_hw, [circle], True, 90, 4, cv2.LINE_AA, 4)
+    return painted_hw
 
 
 def _cuts(rng: np.random.Generator, width: int) -> NDArray[np.uint8]:
@@ -118,10 +102,10 @@ def _cuts(rng: np.random.Generator, width: int) -> NDArray[np.uint8]:
 def sky(rng: np.random.Generator, light: Light, reach: float) -> Layer:
     """The sky with veils of cloud over two ranges of hills, the farther one with snow; no part of it is clear."""
     speed = 0.04
-    height, width = BASE, width_of(reach, speed)
-    picture = gradient(light.zenith, light.glow, height, width, 1.3)
+    height, width = BASE, paint.width_of(reach, speed)
+    picture = paint.gradient(light.zenith, light.glow, height, width, 1.3)
     glow, hills = np.array(light.glow, np.float32), np.array(light.hills, np.float32)
-    veil = np.clip(cv2.resize(clouds(rng, height // 2, width // 5, 90), (width, height)), 0, 1)[..., None]
+    veil = np.clip(cv2.resize(paint.clouds(rng, height // 2, width // 5, 90), (width, height)), 0, 1)[..., None]
     picture += veil * (glow - picture) * 0.55
     x = np.arange(width)
     for k, (foot, rough) in enumerate(((150.0, 46.0), (196.0, 30.0))):
@@ -132,7 +116,7 @@ def sky(rng: np.random.Generator, light: Light, reach: float) -> Layer:
         haze = hills * (0.9, 0.72)[k] + glow * (0.1, 0.28)[k]
         depth = np.arange(height)[:, None] - ridge[None]
         cover = np.clip(depth, 0, 1)[..., None]
-        snow = np.clip((26 - depth + 14 * clouds(rng, height, width, 24)) / 8, 0, 1)[..., None] * (1 - k)
+        snow = np.clip((26 - depth + 14 * paint.clouds(rng, height, width, 24)) / 8, 0, 1)[..., None] * (1 - k)
         hill = haze + snow * (glow * 0.5 + 118 - haze) * 0.8
         picture += cover * (hill - picture)
     return Layer(np.clip(picture, 0, 255).astype(np.uint8), np.zeros((1, 1, 3), np.uint8), 0, speed)
@@ -141,7 +125,7 @@ def sky(rng: np.random.Generator, light: Light, reach: float) -> Layer:
 def houses(rng: np.random.Generator, light: Light, reach: float) -> Layer:
     """A row of houses with snow on their roofs; half of the windows are lit."""
     speed, foot = 0.16, 320
-    width = width_of(reach, speed)
+    width = paint.width_of(reach, speed)
     strip = Strip(foot, width)
     walls = ((190, 120, 96), (206, 176, 130), (150, 156, 170), (176, 98, 84), (216, 200, 172), (120, 140, 150))
     roof, dark = scaled((110, 82, 84), light.walls), scaled((70, 84, 110), light.walls)
@@ -166,7 +150,7 @@ def houses(rng: np.random.Generator, light: Light, reach: float) -> Layer:
 def firs(rng: np.random.Generator, light: Light, reach: float) -> Layer:
     """Firs with snow, and strings of lamps between posts."""
     speed, foot = 0.30, 325.0
-    width = width_of(reach, speed)
+    width = paint.width_of(reach, speed)
     strip = Strip(330, width)
     trunk, white = scaled((74, 56, 48), light.walls), scaled((226, 236, 246), 0.40 + 0.60 * light.walls)
     for x in np.sort(rng.uniform(-20, width + 20, width // 62)):
@@ -200,8 +184,8 @@ def firs(rng: np.random.Generator, light: Light, reach: float) -> Layer:
 
 def stands(rng: np.random.Generator, light: Light, reach: float) -> Layer:
     """Three rows of spectators, and the boards before them."""
-    speed = nearness(BASE)
-    width = width_of(reach, speed)
+    speed = paint.nearness(BASE)
+    width = paint.width_of(reach, speed)
     strip = Strip(BASE - _TOP_OF_STANDS, width)
     dim = 0.45 + 0.55 * light.walls
     haze = 0.5 * np.array(light.hills, float) + 0.25 * np.array(light.glow, float)

@@ -7,7 +7,6 @@ better. Knows nothing about frames.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from vidseg.errors import InputError
 
@@ -77,71 +76,47 @@ class Container:
     starts_at_zero: bool = False
 
 
-CONTAINERS: Mapping[str, Container] = MappingProxyType(
-    {
-        ".mp4": Container("mp4", ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac")),
-        ".mov": Container("mov", ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "pcm_")),
-        ".webm": Container("webm", ("opus", "vorbis"), starts_at_zero=True),
-        ".mkv": Container(
-            "matroska",
-            ("aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd", "pcm_"),
-            starts_at_zero=True,
-        ),
-        ".avi": Container("avi", (), constant_rate=True),
-    }
-)
+_SOUND = ("aac", "mp3", "mp2", "ac3", "eac3", "alac")
+CONTAINERS: Mapping[str, Container] = {
+    ".mp4": Container("mp4", (*_SOUND, "opus", "flac")),
+    ".mov": Container("mov", (*_SOUND, "pcm_")),
+    ".webm": Container("webm", ("opus", "vorbis"), starts_at_zero=True),
+    ".mkv": Container("matroska", (*_SOUND, "opus", "flac", "vorbis", "dts", "truehd", "pcm_"), starts_at_zero=True),
+    ".avi": Container("avi", (), constant_rate=True),
+}
 
 _QUANTISER = Quality("quantiser", 1, 31, 3)
 _H264 = ("mp4", "mov", "matroska")
+# With B-frames x265 4.2 doesn't set the decoding times of clips of one to three frames.
+_X265 = {"preset": "ultrafast", "x265-params": "log-level=none:bframes=0"}
+_VP9 = {"b": "0", "deadline": "realtime", "row-mt": "1"}
+_VP9_ALPHA = {**_VP9, "cpu-used": "5", "auto-alt-ref": "0"}
+_PRORES = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
 
-CODECS: Mapping[str, Codec] = MappingProxyType(
-    {
-        "h264": Codec("libx264", "yuv420p", _H264, Quality("crf", 0, 51, 20), {"preset": "veryfast"}),
-        "h264_nvenc": Codec(
-            "h264_nvenc", "yuv420p", _H264, Quality("cq", 1, 51, 23), {"rc": "vbr", "b": "0"}, fallback="h264"
-        ),
-        "hevc": Codec(
-            "libx265",
-            "yuv420p",
-            _H264,
-            Quality("crf", 0, 51, 24),
-            # With B-frames x265 4.2 doesn't set the decoding times of clips of one to three frames.
-            {"preset": "ultrafast", "x265-params": "log-level=none:bframes=0"},
-            tag="hvc1",
-        ),
-        "av1": Codec(
-            "libsvtav1", "yuv420p", ("mp4", "webm", "matroska"), Quality("crf", 1, 63, 30), {"preset": "9"}, smallest=64
-        ),
-        "xvid": Codec("mpeg4", "yuv420p", ("avi",), _QUANTISER, tag="XVID", own_clock=True),
-        "mpeg4": Codec("mpeg4", "yuv420p", ("mp4", "mov", "avi", "matroska"), _QUANTISER, own_clock=True),
-        "vp9": Codec(
-            "libvpx-vp9",
-            "yuv420p",
-            ("webm", "mp4", "matroska"),
-            Quality("crf", 0, 63, 30),
-            {"b": "0", "deadline": "realtime", "cpu-used": "7", "row-mt": "1"},
-        ),
-        "vp9_alpha": Codec(
-            "libvpx-vp9",
-            "yuva420p",
-            ("webm", "matroska"),
-            Quality("crf", 0, 63, 12),
-            {"b": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
-            alpha=True,
-        ),
-        "prores4444": Codec(
-            "prores_ks",
-            "yuva444p10le",
-            ("mov", "matroska"),
-            Quality("qscale", 1, 31, 4),
-            {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
-            alpha=True,
-        ),
-        "qtrle": Codec("qtrle", "argb", ("mov",), alpha=True),
-        "png": Codec("png", "rgba", ("mov", "avi"), options={"pred": "up"}, alpha=True),
-        "ffv1": Codec("ffv1", "bgr0", ("matroska", "avi"), options={"level": "3", "slices": "4", "slicecrc": "1"}),
-    }
-)
+CODECS: Mapping[str, Codec] = {
+    "h264": Codec("libx264", "yuv420p", _H264, Quality("crf", 0, 51, 20), {"preset": "veryfast"}),
+    "h264_nvenc": Codec(
+        "h264_nvenc", "yuv420p", _H264, Quality("cq", 1, 51, 23), {"rc": "vbr", "b": "0"}, fallback="h264"
+    ),
+    "hevc": Codec("libx265", "yuv420p", _H264, Quality("crf", 0, 51, 24), _X265, tag="hvc1"),
+    "av1": Codec(
+        "libsvtav1", "yuv420p", ("mp4", "webm", "matroska"), Quality("crf", 1, 63, 30), {"preset": "9"}, smallest=64
+    ),
+    "xvid": Codec("mpeg4", "yuv420p", ("avi",), _QUANTISER, tag="XVID", own_clock=True),
+    "mpeg4": Codec("mpeg4", "yuv420p", ("mp4", "mov", "avi", "matroska"), _QUANTISER, own_clock=True),
+    "vp9": Codec(
+        "libvpx-vp9", "yuv420p", ("webm", "mp4", "matroska"), Quality("crf", 0, 63, 30), {**_VP9, "cpu-used": "7"}
+    ),
+    "vp9_alpha": Codec(
+        "libvpx-vp9", "yuva420p", ("webm", "matroska"), Quality("crf", 0, 63, 12), _VP9_ALPHA, alpha=True
+    ),
+    "prores4444": Codec(
+        "prores_ks", "yuva444p10le", ("mov", "matroska"), Quality("qscale", 1, 31, 4), _PRORES, alpha=True
+    ),
+    "qtrle": Codec("qtrle", "argb", ("mov",), alpha=True),
+    "png": Codec("png", "rgba", ("mov", "avi"), options={"pred": "up"}, alpha=True),
+    "ffv1": Codec("ffv1", "bgr0", ("matroska", "avi"), options={"level": "3", "slices": "4", "slicecrc": "1"}),
+}
 
 
 def check_codec(codec: str, path: str | Path, quality: float | None = None) -> tuple[Codec, Container]:
@@ -162,13 +137,8 @@ def check_codec(codec: str, path: str | Path, quality: float | None = None) -> t
             f"path: {path}: {suffix} can't hold codec {codec}, which goes into {', '.join(fitting)}\n"
             f"({suffix} holds {', '.join(codecs)})"
         )
-    _check_quality(codec, row, quality)
-    return row, container
-
-
-def _check_quality(codec: str, row: Codec, quality: float | None) -> None:
     if quality is None:
-        return
+        return row, container
     if row.quality is None:
         raise InputError(f"quality: codec {codec} is lossless and takes none; leave quality={quality} out")
     number = isinstance(quality, int | float) and not isinstance(quality, bool)
@@ -177,3 +147,4 @@ def _check_quality(codec: str, row: Codec, quality: float | None) -> None:
             f"quality: {quality} is not a {row.quality.option} of codec {codec}: "
             f"{row.quality.best:g} (best) to {row.quality.worst:g} (smallest file)"
         )
+    return row, container

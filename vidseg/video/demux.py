@@ -1,45 +1,29 @@
-"""Opening a file with FFmpeg: its picture and sound streams, the start of its clock, and clear errors.
+"""A file opened with FFmpeg: its picture and sound streams, the start of its clock, and its sound copied as it is.
 
 Knows nothing about decoding. Don't read an attribute of a stream after its container is closed: PyAV 18 reads freed
 memory.
 """
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.stream import Discard, Disposition, Stream
 
 from vidseg.errors import InputError
-from vidseg.video.truncation import lacks_index
+from vidseg.video.codec import Container
+
+log = logging.getLogger(__name__)
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and thumbnails, which FFmpeg lists as video streams."""
 
 CLOCKS_WITHOUT_ZERO = {"mpegts", "mpeg", "rtp", "rtsp", "hls"}
 """Broadcast formats: their first time stamp may be any time, hours for example."""
-
-
-def check_file(path: Path) -> None:
-    """Raises InputError unless ``path`` is a file that isn't empty (opening a pipe would wait forever)."""
-    try:
-        if not path.exists():
-            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
-        if not path.is_file():
-            raise InputError(f"video: {path} is neither a file nor a folder")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise InputError(f"video: {path} is empty")
-    except PermissionError as error:
-        raise InputError(f"video: {path} can't be read: permission denied") from error
-    if lacks_index(path):
-        raise InputError(
-            f"video: {path} has no index (moov): recording or copying it was interrupted\n"
-            "Copy it again, or repair it with a tool such as untrunc."
-        )
 
 
 @contextmanager
@@ -54,7 +38,8 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     except PermissionError as error:
         raise InputError(f"video: {path} can't be read: permission denied") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"video: {path} is not a video that FFmpeg can read ({_reason(error)})") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"video: {path} is not a video that FFmpeg can read ({reason})") from error
     with container:
         yield container
 
@@ -98,5 +83,72 @@ def clock_origin(container: InputContainer) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+class Sound:
+    """Copies the audio stream of ``source`` that FFmpeg would play into ``output``, whose header isn't written yet.
+
+    Packets before ``offset_s`` (seconds of the source) are left out, and later ones are shifted by it. They are read
+    when they are needed, so that memory is constant. Nothing is copied if there is no sound, or if the container can't
+    hold its codec; a warning then says so.
+    """
+
+    def __init__(self, source: Path, output: OutputContainer, container: Container, offset_s: float) -> None:
+        self._source, self._offset_s, self._output = source, offset_s, output
+        self._packets: Iterator[av.Packet[av.AudioStream]] = iter(())
+        self.time_base = Fraction(1)
+        with ExitStack() as resources:
+            self._open(container, resources.enter_context(open_input(source)))
+            self._next = next(self._packets, None)
+            self._resources = resources.pop_all()
+
+    def _open(self, container: Container, file: InputContainer) -> None:
+        stream = audio_stream(file)
+        if stream is None:
+            return
+        codec = stream.codec_context.codec.canonical_name
+        if not any(codec == name or (name == "pcm_" and codec.startswith(name)) for name in container.sound):
+            holds = f"holds {', '.join(container.sound)}" if container.sound else "gets no sound"
+            log.warning("%s: its sound (%s) is left out: %s %s", self._source.name, codec, container.muxer, holds)
+            return
+        skip_others(file, stream)
+        self._stream = self._output.add_stream_from_template(stream)
+        self.time_base = Fraction(stream.time_base)
+        self._shift = round((clock_origin(file) + Fraction(self._offset_s)) / self.time_base)
+        if self._offset_s > 0:
+            file.seek(self._shift, stream=stream)
+        # An AAC track begins with packets before time 0, the encoder's priming. MP4 and MOV keep them. Matroska would
+        # shift sound and pictures to begin at 0 with them, except for Opus, whose priming it knows.
+        first = -(2**63)
+        if self._offset_s > 0 or (container.starts_at_zero and codec != "opus"):
+            first = self._shift
+        self._packets = (packet for packet in file.demux(stream) if packet.pts is not None and packet.pts >= first)
+
+    def copy(self, until_s: float | None) -> None:
+        """Writes the packets that begin before ``until_s`` (seconds of the output); None: all that are left."""
+        while (packet := self._next) is not None:
+            assert packet.pts is not None
+            pts = packet.pts - self._shift
+            if until_s is not None and pts * self.time_base >= until_s:
+                return
+            packet.dts = pts if packet.dts is None else packet.dts - self._shift
+            packet.pts = pts
+            packet.stream = self._stream
+            self._output.mux(packet)
+            self._next = next(self._packets, None)
+
+    def finish(self, end_s: float, frame_s: float) -> None:
+        """Writes the rest of the sound. A whole video keeps the sound after its last picture; an extract ends its sound
+        at ``end_s``, the end of its last frame in seconds of the output. ``frame_s`` is the length of a frame."""
+        if self._next is not None:
+            self.copy(end_s if self._pictures_go_on(end_s + self._offset_s + frame_s / 2) else None)
+
+    def _pictures_go_on(self, time_s: float) -> bool:
+        with open_input(self._source) as file:
+            stream = video_stream(file, self._source)
+            pts = round((Fraction(time_s) + clock_origin(file)) / stream.time_base)
+            file.seek(pts, stream=stream)
+            return any(p.pts is not None and p.pts >= pts and not p.is_discard for p in file.demux(stream))
+
+    def close(self) -> None:
+        """Closes the source."""
+        self._next, self._packets = None, iter(())
+        self._resources.close()

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import VideoInfo
-from vidseg.video.audio import Sound
 from vidseg.video.codec import CODECS, check_codec
+from vidseg.video.demux import Sound
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,11 @@ class Encoder:
 
     A picture with ``time_s`` is shown at ``time_s - offset_s``, counted in ``info.time_base``, so that a source with an
     irregular rate and its output stay in step. If it isn't later than the picture before it, it is shown one tick after
-    that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``.
+    that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``. The
+    sound of the file ``audio`` is copied from ``offset_s`` on, as ``Sound`` describes.
 
     4:2:0 codecs have even sizes only: the last column or row of an odd picture is doubled. Colours are BT.709 from
     1280x720 on, BT.601 below and in AVI, and tagged so.
-
-    The sound of the file ``audio`` is copied from ``offset_s`` on, as ``Sound`` describes.
 
     Raises InputError as ``check_codec`` does, and for a size that the codec refuses. ``write`` and ``close`` raise
     OSError if the file can't be written, as on a full disk.
@@ -71,20 +70,22 @@ class Encoder:
         self._sound: Sound | None = None
         self._container: OutputContainer | None = None
         try:
-            self._open(codec, quality)
-            if audio is not None and self._container is not None:
-                self._sound = Sound(audio, self._container, self._format, offset_s)
-            self._set_movie_clock()
+            container = self._open(codec, quality)
+            if audio is not None:
+                self._sound = Sound(audio, container, self._format, offset_s)
+            if self._format.muxer in ("mp4", "mov"):
+                # Otherwise they write the start of each track (in edit lists) in milliseconds.
+                sound_clock = self._sound.time_base.denominator if self._sound else 1
+                if (timescale := math.lcm(info.time_base.denominator, sound_clock)) <= MAX_TIMESCALE:
+                    container.container_options["movie_timescale"] = str(timescale)
         except BaseException:
             self._discard()
             raise
         self._thread: Background[tuple[NDArray[np.uint8], float]] = Background(self._encode)
 
     def write(self, image_hwc: NDArray[np.uint8], time_s: float) -> None:
-        """Queues one picture of the size of ``info``; don't change it afterwards.
-
-        Raises what encoding an earlier picture raised, and ValueError for another dtype or shape.
-        """
+        """Queues one picture of the size of ``info``; don't change it afterwards. Raises ValueError for another dtype
+        or shape, and what encoding an earlier picture raised."""
         height, width = self._info.height, self._info.width
         shapes = [(height, width, 3), (height, width, 4)] if self.alpha else [(height, width, 3)]
         if image_hwc.dtype != np.uint8 or image_hwc.shape not in shapes:
@@ -92,18 +93,21 @@ class Encoder:
         self._thread.put((image_hwc, time_s))
 
     def close(self) -> None:
-        """Encodes what is queued, copies the rest of the sound, and gives the file its name.
-
-        Makes no file if nothing was written. If encoding raised an exception, removes the file and raises it.
-        """
+        """Encodes what is queued, copies the rest of the sound, and gives the file its name. Makes no file if nothing
+        was written. If encoding raised an exception, removes the file and raises it."""
         if self._container is None:
             return
         try:
             self._thread.close()
-            if self._frames:
-                self._finish()
-            else:
+            if self._last_pts is None:
                 log.warning("%s: there was no frame to write", self._path.name)
+                return
+            self._mux(self._stream.encode(None))
+            if self._sound is not None:
+                frame_s = float(1 / self._info.fps)
+                self._sound.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
+            self._container.close()
+            self._partial.replace(self._path)
         finally:
             self._discard()
 
@@ -114,31 +118,30 @@ class Encoder:
             self._thread.close()
         self._discard()
 
-    def _open(self, codec: str, quality: float | None) -> None:
+    def _open(self, codec: str, quality: float | None) -> OutputContainer:
         """Opens the container and the codec, or the codec's ``fallback``."""
         width, height = self._info.width, self._info.height
         if min(width, height) < self._codec.smallest:
             least = self._codec.smallest
             raise InputError(f"codec: {codec} can't encode {width}x{height}, only {least} pixels and more")
-        self._container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
+        self._container = container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
         try:
-            self._stream = self._add_stream(quality)
+            self._stream = self._add_stream(container, quality)
         except av.error.FFmpegError as error:
             if self._codec.fallback is None:
                 raise InputError(f"codec: {codec} can't encode {width}x{height} pixels ({error.strerror})") from error
             log.warning("codec %s can't be opened here (%s): %s instead", codec, error.strerror, self._codec.fallback)
             self._codec = CODECS[self._codec.fallback]
-            self._open(self._codec.encoder, None)
+            return self._open(self._codec.encoder, None)
+        return container
 
-    def _add_stream(self, quality: float | None) -> av.VideoStream:
+    def _add_stream(self, container: OutputContainer, quality: float | None) -> av.VideoStream:
         row, info = self._codec, self._info
         self._numbered = row.own_clock or self._format.constant_rate
         self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
-        assert self._container is not None
         if row.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: FFmpeg's log doesn't filter it
-        options = row.options_for(quality)
-        stream: av.VideoStream = self._container.add_stream(row.encoder, rate=info.fps, options=options)
+        stream = container.add_stream(row.encoder, rate=info.fps, options=row.options_for(quality))
         context = stream.codec_context
         even = 2 if "420" in row.pix_fmt else 1
         context.width, context.height = -(-info.width // even) * even, -(-info.height // even) * even
@@ -146,33 +149,18 @@ class Encoder:
         context.thread_type, context.thread_count = "AUTO", 0
         if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
             context.codec_tag = row.tag
-        self._tag_colours(context)
+        self._matrix: int | None = None
+        if row.pix_fmt.startswith("yuv"):  # RGB needs no tag; in AVI, which has none, players assume BT.601
+            hd = (info.width >= 1280 or info.height >= 720) and not self._format.constant_rate
+            self._matrix = Colorspace.ITU709 if hd else Colorspace.ITU601
+            context.colorspace = context.color_primaries = context.color_trc = BT709 if hd else SMPTE170M
+            context.color_range = ColorRange.MPEG
         # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later
         # would inherit it; two of them that wait busily for a third one would leave it no core.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(context.open, strict=False).result()
         stream.time_base = self._clock if self._format.constant_rate else info.time_base
         return stream
-
-    def _tag_colours(self, context: av.VideoCodecContext) -> None:
-        """BT.709 for HD, BT.601 below and in AVI, where players assume it, as it has no tags. RGB needs no tag."""
-        self._matrix: int | None = None
-        if not self._codec.pix_fmt.startswith("yuv"):
-            return
-        hd = (self._info.width >= 1280 or self._info.height >= 720) and not self._format.constant_rate
-        self._matrix = Colorspace.ITU709 if hd else Colorspace.ITU601
-        context.colorspace = BT709 if hd else SMPTE170M
-        context.color_primaries = context.color_trc = BT709 if hd else SMPTE170M
-        context.color_range = ColorRange.MPEG
-
-    def _set_movie_clock(self) -> None:
-        """Makes MP4 and MOV write the start of each track (in edit lists) exactly, not in milliseconds."""
-        if self._container is None or self._format.muxer not in ("mp4", "mov"):
-            return
-        clocks = [self._info.time_base.denominator, *([self._sound.time_base.denominator] if self._sound else [])]
-        timescale = math.lcm(*clocks)
-        if timescale <= MAX_TIMESCALE:
-            self._container.container_options["movie_timescale"] = str(timescale)
 
     def _encode(self, item: tuple[NDArray[np.uint8], float]) -> None:
         if self._stopped:
@@ -209,16 +197,6 @@ class Encoder:
             if self._sound is not None:
                 self._sound.copy(float(packet.dts * packet.time_base))
             self._container.mux(packet)
-
-    def _finish(self) -> None:
-        assert self._container is not None
-        assert self._last_pts is not None
-        self._mux(self._stream.encode(None))
-        if self._sound is not None:
-            frame_s = float(1 / self._info.fps)
-            self._sound.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
-        self._container.close()
-        self._partial.replace(self._path)
 
     def _discard(self) -> None:
         """Closes everything, and removes the file if it hasn't got its final name. Never raises."""

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,7 +38,10 @@ class FolderSource:
         self, path: Path, fps: float | None = None, start: Position = None, stop: Position = None, step: int = 1
     ) -> None:
         check_window(start, stop, step)
-        rate = _rate(fps)
+        fps = DEFAULT_FPS if fps is None else fps
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0.01 <= fps <= 1000:
+            raise InputError(f"extract.fps: {fps!r} is not a rate; give frames a second, 0.01 to 1000")
+        rate = Fraction(fps).limit_denominator(1001)
         self.path, self.name = path, path.resolve().name
         files = numbered(path, SUFFIXES, "video")
         if not files:
@@ -52,9 +54,7 @@ class FolderSource:
         self.offset_s = self._times_s[self.frames[0]]
 
     def __iter__(self) -> Generator[Frame]:
-        """The frames of ``self.frames``, read ahead in a thread."""
-        with closing(prefetch(self[index] for index in self.frames)) as frames:
-            yield from frames
+        return prefetch(self[index] for index in self.frames)
 
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first."""
@@ -63,12 +63,11 @@ class FolderSource:
     def __getitem__(self, index: int) -> Frame:
         if not 0 <= index < len(self._files):
             raise InputError(f"video: {self.path} has no frame {index}; its last is {len(self._files) - 1}")
-        file, info = self._files[index], self.info
-        rgb_hw3 = _read(file)
-        height, width = rgb_hw3.shape[:2]
+        rgb_hw3 = _read(self._files[index])
+        (height, width), info = rgb_hw3.shape[:2], self.info
         if (width, height) != (info.width, info.height):
             size = f"{width}x{height} pixels, the first image {info.width}x{info.height}"
-            raise InputError(f"video: {file} has {size}: all must have one size")
+            raise InputError(f"video: {self._files[index]} has {size}: all must have one size")
         return Frame(index, self._times_s[index], rgb_hw3)
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:
@@ -79,11 +78,8 @@ class FolderSource:
         digest = hashlib.sha256()
         for file in self._files:
             digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        return {
-            "path": str(self.path),
-            "num_frames": str(len(self._files)),
-            "sha256_of_names_and_sizes": digest.hexdigest(),
-        }
+        key, num_frames = "sha256_of_names_and_sizes", str(len(self._files))
+        return {"path": str(self.path), "num_frames": num_frames, key: digest.hexdigest()}
 
 
 def _read(file: Path) -> RGB:
@@ -98,10 +94,3 @@ def _read(file: Path) -> RGB:
     # Pillow raises SyntaxError for a broken PNG, ValueError for a broken header.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"video: {file} can't be read: {error}") from error
-
-
-def _rate(fps: float | None) -> Fraction:
-    fps = DEFAULT_FPS if fps is None else fps
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0.01 <= fps <= 1000:
-        raise InputError(f"extract.fps: {fps!r} is not a rate; give frames a second, 0.01 to 1000")
-    return Fraction(fps).limit_denominator(1001)

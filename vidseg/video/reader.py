@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
-from vidseg.video.demux import audio_stream, check_file, open_input, video_stream
-from vidseg.video.timeline import read_timeline
+from vidseg.video.demux import audio_stream, open_input, video_stream
+from vidseg.video.timeline import check_file, read_timeline
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,8 @@ class FileSource:
     a broadcast format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames taken (the
     file's divided by ``step``), ``info.num_frames`` the number of all frames of the file.
 
-    Opening reads all packets once, without decoding them. Iteration and indexing open the file anew and hold a few
-    frames. Damaged pictures are skipped with one warning. Raises InputError for a file without pictures, and if no
-    frame lies between ``start`` and ``stop``.
+    Opening reads all packets once, without decoding them. Iteration and indexing open the file anew. Damaged pictures
+    are skipped with one warning. Raises InputError if no picture, or none between ``start`` and ``stop``, is there.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -76,27 +75,16 @@ class FileSource:
         self.offset_s = self._timeline.time_s(self.frames[0]) if self.frames[0] else 0.0
 
     def __iter__(self) -> Generator[Frame]:
-        """The frames of ``self.frames``, decoded ahead in a thread, without damaged ones.
-
-        Raises InputError at the end, if the file ends before the last of ``self.frames``.
-        """
-        with closing(prefetch(self._read())) as frames:
-            yield from frames
+        return prefetch(self._read())
 
     def backwards(self, position: int) -> Generator[Frame]:
-        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead, without damaged ones.
-
-        Raises InputError at the end, if the file ends before the frame at ``position``.
-        """
-        with closing(prefetch(self._read_backwards(position))) as frames:
-            yield from frames
+        """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead, without damaged ones."""
+        return prefetch(self._read_backwards(position))
 
     def __getitem__(self, index: int) -> Frame:
-        """Any frame of the file, with the same pixels as in iteration; decodes from the key frame before it."""
         if not 0 <= index < self._timeline.announced:
-            raise InputError(
-                f"video: {self.path.name} has no frame {index}; its last is {self._timeline.announced - 1}"
-            )
+            last = self._timeline.announced - 1
+            raise InputError(f"video: {self.path.name} has no frame {index}; its last is {last}")
         if index >= len(self._timeline):
             raise self._truncated(len(self._timeline))
         with closing(self._images(index)) as images:
@@ -110,10 +98,17 @@ class FileSource:
 
     def provenance(self) -> Mapping[str, str]:
         """Path, SHA-256, codec, pixel format, frames a second, number of frames. Reads the file."""
-        key, digest = _sha256(self.path)
+        key, size = "sha256", self.path.stat().st_size
+        with self.path.open("rb") as file:
+            if size <= HASHED_WHOLE:
+                digest = hashlib.file_digest(file, "sha256")
+            else:
+                key, digest = "sha256_of_first_and_last_64_mib_and_size", hashlib.sha256(file.read(HASHED_ENDS))
+                file.seek(-HASHED_ENDS, 2)
+                digest.update(file.read(HASHED_ENDS) + str(size).encode())
         return {
             "path": str(self.path),
-            key: digest,
+            key: digest.hexdigest(),
             "codec": self._codec,
             "pix_fmt": self._pix_fmt,
             "fps": f"{float(self._timeline.rate):g}",
@@ -172,7 +167,7 @@ class FileSource:
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
             # With frame threads a broken last packet is reported so late that PyAV drops the frames before it.
-            stream.thread_type = "SLICE" if self._timeline.truncated else "AUTO"
+            stream.thread_type = "SLICE" if self._timeline.announced > len(self._timeline) else "AUTO"
             try:
                 if key is not None:
                     container.seek(key[1], stream=stream)
@@ -212,10 +207,8 @@ class FileSource:
             yield None  # flushes the decoder
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
-        if (image.width, image.height) == self._size:
-            rgb_hw3 = image.to_ndarray(format="rgb24")
-        else:  # the size may change within a stream, but not within an output
-            rgb_hw3 = image.to_ndarray(format="rgb24", width=self._size[0], height=self._size[1])
+        # The size may change within a stream, but not within an output.
+        rgb_hw3 = image.to_ndarray(format="rgb24", width=self._size[0], height=self._size[1])
         return Frame(number, self._timeline.time_s(number), np.ascontiguousarray(np.rot90(rgb_hw3, self._turns)))
 
     def _warn_once(self, error: Exception) -> None:
@@ -232,17 +225,3 @@ class FileSource:
 
 def _nothing_decodes(path: Path) -> InputError:
     return InputError(f"video: {path}: not one frame could be decoded; the file is truncated or damaged")
-
-
-def _sha256(path: Path) -> tuple[str, str]:
-    """What the hash covers, as its key in the run's record, and the hash."""
-    size = path.stat().st_size
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        if size <= HASHED_WHOLE:
-            return "sha256", hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(file.read(HASHED_ENDS))
-        file.seek(-HASHED_ENDS, 2)
-        digest.update(file.read(HASHED_ENDS))
-        digest.update(str(size).encode())
-    return "sha256_of_first_and_last_64_mib_and_size", digest.hexdigest()

@@ -1,25 +1,33 @@
-"""When each frame of a file is shown, from its packets, without decoding.
+"""When each frame of a file is shown, from its packets, and whether the file was cut off, from the sizes in its boxes.
 
-Frame number i is the i-th time stamp in the order of display. Knows nothing about pictures.
+Frame number i is the i-th time stamp in the order of display. Nothing is decoded. Formats with sizes: ISO/IEC 14496-12
+section 4.2 (MP4, MOV), Matroska (RFC 8794 section 6, RFC 9559) and RIFF (AVI, with OpenDML's further RIFF chunks).
 """
 
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from vidseg.errors import InputError
 from vidseg.video.demux import clock_origin
-from vidseg.video.truncation import missing_bytes
 
 MAX_REORDER = 16
 """No codec shows a frame more than 16 frames after its packet (H.264's and HEVC's largest picture buffer)."""
 
 DEFAULT_RATE = Fraction(25)
 """FFmpeg's own, for raw streams without a rate."""
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"sidx", b"pnot", b"uuid", b"meta"}
+_TOLERANCE = 8
+"""Some AVI writers count the RIFF header, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,6 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.pts)
 
-    @property
-    def truncated(self) -> bool:
-        """Whether the file ends before its last frame."""
-        return self.announced > len(self)
-
     def time_s(self, number: int) -> float:
         """When frame ``number`` is shown."""
         return float(int(self.pts[number]) * self.time_base - self.origin)
@@ -62,10 +65,7 @@ class Timeline:
         return np.concatenate([times_s, times_s[-1] + missing])
 
     def number(self, pts: int | None, previous: int) -> int:
-        """The number of a decoded frame; ``previous`` is that of the frame decoded before it, or -1.
-
-        A number below ``previous`` is a frame that comes too late.
-        """
+        """The number of a frame decoded after frame ``previous`` (-1: none); a smaller one means that it comes late."""
         if self.counted or pts is None:
             return previous + 1
         number = int(np.searchsorted(self.pts, pts))
@@ -82,10 +82,8 @@ class Timeline:
 
 
 def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream, first_pts: int | None) -> Timeline:
-    """Reads all packets of ``stream``. ``first_pts`` is the time stamp of the first frame that can be decoded.
-
-    Packets before it belong to a group of pictures that was cut away; they aren't counted.
-    """
+    """Reads all packets of ``stream``. Those before ``first_pts``, the first time stamp that can be decoded, belong to
+    a group of pictures that was cut away; they aren't counted."""
     packets, broken = _packets(stream)
     truncated = broken or missing_bytes(path) > 0
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
@@ -99,11 +97,18 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
     else:
         pts, origin = pts[pts >= first_pts], clock_origin(container)
         pts = _without_holes(pts, packets[-1][1]) if truncated else pts
-        rate = _average_rate(stream, pts, time_base)
+        rate = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
+        if (
+            len(pts) > 1
+        ):  # FFmpeg guesses the header's rate from a few packets: the time stamps may show that it is wrong
+            measured = Fraction(len(pts) - 1, int(pts[-1] - pts[0])) / time_base
+            rate = rate if abs(rate - measured) < measured / 20 else measured.limit_denominator(1001)
     announced = len(pts)
     if truncated:
-        said = stream.frames or round(_duration_s(container, stream) * rate)
-        announced = max(said, announced + broken)
+        duration_s = Fraction(container.duration or 0, av.time_base)
+        if stream.duration is not None and stream.time_base is not None:
+            duration_s = Fraction(stream.duration) * Fraction(stream.time_base)
+        announced = max(stream.frames or round(duration_s * rate), announced + broken)
     return Timeline(pts, time_base, origin, rate, counted, key_pts, key_dts, announced)
 
 
@@ -124,11 +129,8 @@ def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None,
 
 
 def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.int64]:
-    """Drops the last frames of a cut file if frames before them are missing, since their numbers aren't certain.
-
-    A missing packet would be decoded, and so shown, after the last packet that is there. So only gaps after that packet
-    count.
-    """
+    """Drops the last frames of a cut file if frames before them are missing, since their numbers aren't certain."""
+    # A missing packet would be decoded, and so shown, after the last packet that is there: only later gaps count.
     steps = np.diff(pts)
     certain = len(pts) - MAX_REORDER if last_dts is None else int(np.searchsorted(pts, last_dts, side="right"))
     holes = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else steps
@@ -136,16 +138,94 @@ def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.i
     return pts[: holes[0]] if len(holes) else pts
 
 
-def _average_rate(stream: av.VideoStream, pts: NDArray[np.int64], time_base: Fraction) -> Fraction:
-    """The rate of the header, unless the time stamps show that it is wrong (FFmpeg guesses it from a few packets)."""
-    header = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
-    if len(pts) < 2:
-        return header
-    measured = Fraction(len(pts) - 1, int(pts[-1] - pts[0])) / time_base
-    return header if abs(header - measured) < measured / 20 else measured.limit_denominator(1001)
+def check_file(path: Path) -> None:
+    """Raises InputError unless ``path`` is a file that isn't empty (opening a pipe would wait forever)."""
+    try:
+        if not path.exists():
+            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
+        if not path.is_file():
+            raise InputError(f"video: {path} is neither a file nor a folder")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"video: {path} is empty")
+    except PermissionError as error:
+        raise InputError(f"video: {path} can't be read: permission denied") from error
+    if lacks_index(path):
+        raise InputError(
+            f"video: {path} has no index (moov): recording or copying it was interrupted\n"
+            "Copy it again, or repair it with a tool such as untrunc."
+        )
 
 
-def _duration_s(container: InputContainer, stream: av.VideoStream) -> Fraction:
-    if stream.duration is not None and stream.time_base is not None:
-        return Fraction(stream.duration) * Fraction(stream.time_base)
-    return Fraction(container.duration or 0, av.time_base)
+def missing_bytes(path: Path) -> int:
+    """How many bytes are missing at the end by the container's own sizes; 0 if it has none."""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        magic = file.read(8)
+        file.seek(0)
+        if magic[:4] == _EBML:
+            end = _matroska_end(file)
+        elif magic[:4] == b"RIFF":
+            end = _chunks_end(file, size)
+        elif magic[4:] in _BOXES:
+            end = _boxes(file, size)[0]
+        else:
+            end = 0
+    return end - size if end - size > _TOLERANCE else 0
+
+
+def lacks_index(path: Path) -> bool:
+    """Whether this is an MP4 or MOV without ``moov``, or with half of it, as a recorder without power leaves it."""
+    with path.open("rb") as file:
+        if file.read(8)[4:] not in _BOXES:
+            return False
+        end, kinds = _boxes(file, size := path.stat().st_size)
+        return b"moov" not in kinds or (kinds[-1] == b"moov" and end > size)
+
+
+def _boxes(file: BinaryIO, size: int) -> tuple[int, list[bytes]]:
+    """Where the last top-level box ends, and the kinds of all boxes in order."""
+    start = 0
+    kinds: list[bytes] = []
+    while start + 8 <= size:
+        file.seek(start)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
+        elif length == 0:  # to the end of the file
+            length = size - start
+        if length < 8 or (kind not in _BOXES and not kind.isalnum()):  # no box: appended by another program
+            break
+        kinds.append(kind)
+        start += length
+    return start, kinds
+
+
+def _chunks_end(file: BinaryIO, size: int) -> int:
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        if kind != b"RIFF" or length == 0:
+            break
+        end += 8 + length + length % 2
+    return end
+
+
+def _matroska_end(file: BinaryIO) -> int:
+    """The end of the Segment, or 0 if its size is unknown."""
+    for _ in range(4):  # the EBML header, perhaps a Void or a CRC, then the Segment
+        identifier = file.read(4)
+        if identifier[:1] == b"\xec":  # Void has an identifier of one byte
+            file.seek(-3, 1)
+        first = file.read(1)
+        if not first or not first[0]:
+            return 0
+        width = 9 - first[0].bit_length()
+        value = int.from_bytes(bytes([first[0] & (0xFF >> width)]) + file.read(width - 1), "big")
+        if value == (1 << 7 * width) - 1:  # all ones: unknown, a live recording
+            return 0
+        if identifier == _SEGMENT:
+            return file.tell() + value
+        file.seek(value, 1)
+    return 0

@@ -1,12 +1,14 @@
-"""The frames that ``extract.start``, ``extract.stop`` and ``extract.step`` select. Knows nothing about files."""
+"""The frames of a source to take: by ``extract.start``, ``stop`` and ``step``, or single ones for ``preview``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
+from vidseg.types import Frame, Source
 
 Position = int | str | None
 """A frame number (100), seconds ("2.5s"), or None: the start or the end of the video."""
@@ -58,3 +60,24 @@ def _parse(key: str, value: int | str) -> int | float:
 
 def _frame_number(position: int | float, times_s: NDArray[np.float64]) -> int:
     return position if isinstance(position, int) else int(np.searchsorted(times_s, position - _ROUNDING_S))
+
+
+class Selection:
+    """The frames of ``source`` with the given numbers, each read by seeking; without sound."""
+
+    def __init__(self, source: Source, frames: Sequence[int]) -> None:
+        self._source, self.frames = source, frames
+        self.name, self.info, self.prompts = source.name, source.info, source.prompts
+        self.truth, self.provenance = source.truth, source.provenance
+        self.audio: Path | None = None
+        self.offset_s = 0.0
+
+    def __iter__(self) -> Generator[Frame]:
+        return (self[index] for index in self.frames)
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the first."""
+        return (self[self.frames[n]] for n in range(position, -1, -1))
+
+    def __getitem__(self, index: int) -> Frame:
+        return self._source[index]
