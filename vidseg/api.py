@@ -17,7 +17,7 @@ from vidseg.composite import draw_prompts, overlay
 from vidseg.config.overrides import compose_config, overrides_of
 from vidseg.config.parts import build
 from vidseg.errors import InputError
-from vidseg.job import JobFailed, choose_prompts, limited, open_video, run_job, taken
+from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
 from vidseg.record.jsonl import read_frames
 from vidseg.record.masks import NAME, MaskRecord
@@ -78,9 +78,8 @@ def segment(
     video or the model, before the first frame; while frames are read, for a video that ends early.
     """
     config, _ = compose_config(list(overrides_of({"video": video, "model": model, **keys})), config_dir)
-    source = open_video(config)
-    chosen = choose_prompts(config, source, _as_prompts(prompts))
-    segmenter, source = build(config, "model"), taken(config, source, chosen)
+    source, chosen = open_video(config, _as_prompts(prompts))
+    segmenter = build(config, "model")
 
     def pairs() -> Generator[tuple[Frame, FrameMasks]]:
         with limited(config.threads), closing(segmented(segmenter, source, chosen, Meter())) as tracked:
@@ -169,8 +168,7 @@ class Run:
 
     @cached_property
     def _video(self) -> tuple[Source, tuple[Prompt, ...]]:
-        source = open_video(self._config)
-        return source, choose_prompts(self._config, source, self._prompts)
+        return open_video(self._config, self._prompts)
 
 
 class RunMasks(Mapping[int, dict[int, Mask]]):

@@ -1,7 +1,6 @@
 """The rules of vidseg.types, checked on what custom classes do: a mistake is one line with the class and the rule.
 
-A part is checked when it is built, and every frame when it is tracked (in microseconds), so that a run which ends as
-"finished" has what it claims. Knows nothing about any particular class.
+A part is checked when it is built, and every frame when it is tracked, in microseconds.
 """
 
 from collections import deque
@@ -25,9 +24,10 @@ def check_members(group: str, key: str, part: object) -> None:
     """Raises ContractError if a part of ``group`` lacks an attribute; the message begins with ``key``."""
     members = _MEMBERS.get(group, ())
     if missing := [name for name in members if not hasattr(part, name)]:
-        raise ContractError(f"{key}: {class_of(part)} has no {missing[0]}; it must have {', '.join(members)}")
-    if group == "output" and not isinstance(part.path, str):  # type: ignore[attr-defined]
-        raise ContractError(f"{key}: the path of {class_of(part)} is {part.path!r}; it must be text")  # type: ignore[attr-defined]
+        raise ContractError(f"{key}: {_class(part)} has no {missing[0]}; it must have {', '.join(members)}")
+    path = getattr(part, "path", "")
+    if group == "output" and not isinstance(path, str):
+        raise ContractError(f"{key}: the path of {_class(part)} is {path!r}; it must be text")
 
 
 def check_prompts(function: str, returned: object) -> tuple[Prompt, ...]:
@@ -40,11 +40,8 @@ def check_prompts(function: str, returned: object) -> tuple[Prompt, ...]:
 
 
 def check_scores(metric: object, method: str, scores: object) -> dict[str, float]:
-    """What a metric's ``method`` returned, numpy's numbers as Python's.
-
-    Raises ContractError unless it is a mapping of names to numbers.
-    """
-    rule = f"{class_of(metric)}.{method}: it must return a dict of numbers by name"
+    """What a metric's ``method`` returned, numpy's numbers as Python's. Raises ContractError for all but numbers."""
+    rule = f"{_class(metric)}.{method}: it must return a dict of numbers by name"
     if not isinstance(scores, Mapping):
         raise ContractError(f"{rule}, not {_short(scores)}")
     for name, value in scores.items():
@@ -58,10 +55,10 @@ _ORDER = "it must yield every frame of the source once, in order"
 
 
 class TrackChecker:
-    """Checks the pairs that a segmenter's ``track`` yields: one for each frame that it read, in order.
+    """Checks the pairs that a segmenter's ``track`` yields: one for each frame that the source yielded, in order.
 
-    The frames are those that the source yielded, since it skips damaged ones; a segmenter that doesn't iterate the
-    source owes those of ``source.frames``. Whoever iterates the source calls ``saw`` and ``saw_all``, in any thread.
+    A segmenter that doesn't iterate the source owes ``source.frames``. Whoever iterates it calls ``saw`` and
+    ``saw_all``, in any thread.
     """
 
     def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]) -> None:
@@ -94,9 +91,11 @@ class TrackChecker:
             pairs = iter(tracked)
             for pair in pairs:
                 yield self._checked(pair)
-            self._check_end()
+            total = self._read if self._read_all else len(self._frames)
+            if self._done < total:
+                raise ContractError(f"it ended after {self._done} of {total} frames; {_ORDER}")
         except ContractError as error:
-            raise ContractError(f"{class_of(self._segmenter)}.track: {error}") from error
+            raise ContractError(f"{_class(self._segmenter)}.track: {error}") from error
         finally:
             if hasattr(pairs, "close"):  # a generator; a list has nothing to close
                 pairs.close()
@@ -122,24 +121,18 @@ class TrackChecker:
         return frame, masks
 
     def _check_order(self, index: int) -> None:
-        due: int | None = None
         if self._due:
             due = self._due.popleft()
         elif not self._read_all and self._done < len(self._frames):  # it reads source[index] instead of iterating
             due = self._frames[self._done]
-        if due is None:
+        else:
             raise ContractError(f"it yielded frame {index} after the last of {self._done} frames; {_ORDER}")
         if index != due:
             raise ContractError(f"it yielded frame {index} where frame {due} was due; {_ORDER}")
         self._done += 1
 
-    def _check_end(self) -> None:
-        total = self._read if self._read_all else len(self._frames)
-        if self._done < total:
-            raise ContractError(f"it ended after {self._done} of {total} frames; {_ORDER}")
 
-
-def class_of(part: object) -> str:
+def _class(part: object) -> str:
     """The dotted name of a part's class."""
     return f"{type(part).__module__}.{type(part).__qualname__}"
 
@@ -147,4 +140,4 @@ def class_of(part: object) -> str:
 def _short(value: object) -> str:
     """A value in a message of one line, or its type if it is long."""
     text = repr(value)
-    return text if len(text) <= 60 and "\n" not in text else f"an object of {class_of(value)}"
+    return text if len(text) <= 60 and "\n" not in text else f"an object of {_class(value)}"

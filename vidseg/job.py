@@ -4,8 +4,8 @@ import errno
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -74,7 +74,6 @@ class _Job:
         """Does everything from the configuration to the output files. Returns False if the user interrupted."""
         with self._meter.stage("build"):
             parts = self._prepare(prompts)
-            self._outputs = parts.outputs
             segmenter = self._build()
             self._start_tracker(parts.tracker)
         with limited(self._config.threads):
@@ -92,19 +91,17 @@ class _Job:
 
         config = self._config
         self._tracker = Guarded(build(config, "tracker"))  # first, so that a failure of the others is tracked
-        source = open_video(config)
-        chosen = choose_prompts(config, source, prompts)
+        source, chosen = open_video(config, prompts)
         self._provenance["video"] = dict(source.provenance())
         self._summary.objects = sorted({prompt.object_id for prompt in chosen})
-        source = taken(config, source, chosen)
-        outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
-        _check(outputs, source, chosen)
+        self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
+        _check(self._outputs, source, chosen)
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
         for metric in metrics:
             metric.open(source, chosen)
         stride = 1 if config.preview else config.stride
         samples = Samples(self._folder, stride, chosen, len(source.frames))
-        return Parts(source, chosen, outputs, metrics, samples, self._tracker)
+        return Parts(source, chosen, self._outputs, metrics, samples, self._tracker)
 
     def _build(self) -> Segmenter:
         """Builds the model, the only part that takes long."""
@@ -143,53 +140,44 @@ def _check(outputs: Mapping[str, Output], source: Source, prompts: Sequence[Prom
                 raise InputError(f"output.{name}.{error}") from error
 
 
-def open_video(config: DictConfig) -> Source:
-    """Checks the keys at the root of the configuration and opens the video that they name."""
+def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[Source, tuple[Prompt, ...]]:
+    """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
+
+    With ``preview`` only the prompted frames are segmented.
+    """
     from vidseg.video import open_source
+    from vidseg.video.window import Selection
 
     configuration.check(config)
     extract = config.extract
-    return open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
-
-
-def choose_prompts(config: DictConfig, source: Source, prompts: Sequence[Prompt] | None) -> tuple[Prompt, ...]:
-    """``prompts``, or those of the configuration if that is None; checked against the source."""
+    source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
     if prompts is None:
         prompts = check_prompts(config.prompt.get("_target_"), build(config, "prompt")(source))
     prompting.check(source, prompts)
-    return tuple(prompts)
-
-
-def taken(config: DictConfig, source: Source, prompts: Sequence[Prompt]) -> Source:
-    """The frames of the source that are segmented: with ``preview`` the prompted ones alone."""
-    from vidseg.video.window import Selection
-
-    return Selection(source, sorted({prompt.frame_index for prompt in prompts})) if config.preview else source
+    if config.preview:
+        source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
+    return source, tuple(prompts)
 
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
-    """Sets the CPU threads of OpenCV and torch within the block; None leaves them as they are.
+    """Sets the CPU threads of OpenCV and torch within the block, then as they were; None changes nothing.
 
-    Entered when the model is built: until then torch may not be imported. Afterwards both have what they had before, so
-    that jobs of one process don't inherit each other's threads.
+    Entered when the model is built: until then torch may not be imported.
     """
     if threads is None:
         yield
         return
     import cv2
 
-    torch = sys.modules.get("torch")
-    opencv_before, torch_before = cv2.getNumThreads(), torch.get_num_threads() if torch else None
-    cv2.setNumThreads(threads)
-    if torch:
-        torch.set_num_threads(threads)
-    try:
+    switches: list[tuple[Callable[[], int], Callable[[int], None]]] = [(cv2.getNumThreads, cv2.setNumThreads)]
+    if (torch := sys.modules.get("torch")) is not None:
+        switches.append((torch.get_num_threads, torch.set_num_threads))
+    with ExitStack() as stack:
+        for count, switch in switches:
+            stack.callback(switch, count())
+            switch(threads)
         yield
-    finally:
-        cv2.setNumThreads(opencv_before)
-        if torch:
-            torch.set_num_threads(torch_before)
 
 
 def _describe(error: Exception, folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from vidseg.console import interruptible, progress
 from vidseg.contract import TrackChecker, check_scores
@@ -12,14 +12,14 @@ from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.record.jsonl import JsonLines
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
+T = TypeVar("T")
+
 
 class SampleWriter(Protocol):
-    """Draws every stride-th frame, and every prompted one, into a file."""
+    """Draws the frames that it ``wants`` into files."""
 
     def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
-
     def write(self, frame: Frame, masks: FrameMasks) -> object: ...  # noqa: D102
-
     def close(self) -> None: ...  # noqa: D102
 
 
@@ -43,7 +43,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
     """
     with ExitStack() as stack:
         interruption = stack.enter_context(interruptible())
-        stack.callback(_close_samples, parts.samples, meter)
+        stack.callback(meter.stage("log")(parts.samples.close))
         lines = stack.enter_context(closing(JsonLines(folder / "frames.jsonl")))
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
@@ -74,13 +74,18 @@ def segmented(
 ) -> Generator[tuple[Frame, FrameMasks]]:
     """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest."""
     checker = TrackChecker(segmenter, source, prompts)
-    with closing(checker.pairs(_WatchedSource(source, meter, checker))) as pairs:
+    return _timed(checker.pairs(_WatchedSource(source, meter, checker)), meter, "segment")
+
+
+def _timed(items: Generator[T], meter: Meter, stage: str) -> Generator[T]:
+    """Yields the items; the time until each of them comes counts for the stage."""
+    with closing(items):
         while True:
-            with meter.stage("segment"):
-                pair = next(pairs, None)
-            if pair is None:
+            with meter.stage(stage):
+                item = next(items, None)
+            if item is None:
                 return
-            yield pair
+            yield item
 
 
 class _WatchedSource:
@@ -93,23 +98,14 @@ class _WatchedSource:
         return getattr(self._source, name)
 
     def __iter__(self) -> Generator[Frame]:
-        with closing(self._timed(self._source.__iter__())) as frames:
+        with closing(_timed(self._source.__iter__(), self._meter, "extract")) as frames:
             for position, frame in enumerate(frames):
                 self._checker.saw(position, frame)
                 yield frame
         self._checker.saw_all()
 
     def backwards(self, position: int) -> Generator[Frame]:
-        return self._timed(self._source.backwards(position))
-
-    def _timed(self, reading: Generator[Frame]) -> Generator[Frame]:
-        with closing(reading) as frames:
-            while True:
-                with self._meter.stage("extract"):
-                    frame = next(frames, None)
-                if frame is None:
-                    return
-                yield frame
+        return _timed(self._source.backwards(position), self._meter, "extract")
 
     def __getitem__(self, index: int) -> Frame:
         with self._meter.stage("extract"):
@@ -130,11 +126,6 @@ def _values(frame: Frame, masks: FrameMasks, scores: Sequence[Mapping[str, float
     for named in scores:
         values |= {f"metric/{name}": value for name, value in named.items()}
     return {key: round(value, 6) for key, value in values.items()}
-
-
-def _close_samples(samples: SampleWriter, meter: Meter) -> None:
-    with meter.stage("log"):
-        samples.close()
 
 
 def _finish(output: Output, meter: Meter) -> None:

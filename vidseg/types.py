@@ -27,10 +27,9 @@ Logits = NDArray[np.float32]
 class VideoInfo:
     """Size, rate and length of a video as displayed: after rotation by its metadata.
 
-    - ``width``, ``height``: pixels.
     - ``fps``: the average frame rate.
     - ``num_frames``: None if only decoding the whole video would tell.
-    - ``time_base``: all time stamps are whole multiples of this many seconds, so that outputs can keep them exactly.
+    - ``time_base``: all time stamps are whole multiples of this many seconds.
     - ``file_numbers``: for a folder of images, the numbers in their file names, in order; else None.
 
     Raises InputError for a size or a rate that is not positive.
@@ -81,11 +80,10 @@ class FrameMasks:
     - ``frame_index``: the frame's number in the source.
     - ``object_ids``: the user's ids, ascending.
     - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
-    - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None; None if the model
-      has no scores.
-    - ``masks_nhw``: ``logits_nhw > 0``, computed once.
-    - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals), if a
-      segmenter has computed it already; else None.
+    - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None.
+    - ``masks_nhw``: bool, ``logits_nhw > 0``.
+    - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals); None
+      unless a segmenter has computed it.
 
     Equal only to itself. Raises ContractError for logits of another dtype or shape, and for another number of scores.
     """
@@ -100,9 +98,8 @@ class FrameMasks:
     def __post_init__(self) -> None:
         count, logits = len(self.object_ids), self.logits_nhw
         if logits.dtype != np.float32 or logits.ndim != 3 or len(logits) != count:
-            raise ContractError(
-                f"FrameMasks: logits_nhw is {kind(logits)}; with {count} object ids it must be float32 ({count}, h, w)"
-            )
+            rule = f"with {count} object ids it must be float32 ({count}, h, w)"
+            raise ContractError(f"FrameMasks: logits_nhw is {kind(logits)}; {rule}")
         if self.scores is not None and len(self.scores) != count:
             raise ContractError(f"FrameMasks: {len(self.scores)} scores for {count} object ids; each needs one")
         object.__setattr__(self, "masks_nhw", logits > 0)
@@ -167,10 +164,8 @@ class Prompt:
         A box of zero width and height is a positive point. A second box with the same label is another object. Raises
         InputError if ``bboxes`` is empty.
         """
-        return tuple(
-            cls(frame_index, object_id, **given)
-            for object_id, given in enumerate(coordinates.objects_of(bboxes), start=1)
-        )
+        objects = enumerate(coordinates.objects_of(bboxes), start=1)
+        return tuple(cls(frame_index, object_id, **given) for object_id, given in objects)
 
 
 class Source(Protocol):
@@ -180,8 +175,7 @@ class Source(Protocol):
     - ``info``: size, rate and length.
     - ``frames``: the numbers of the frames that iteration yields, in order.
     - ``audio``: the file with the sound of the video, or None.
-    - ``offset_s``: the time stamp, in seconds, that is time 0 in output videos; above 0 if frames at the start are left
-      out.
+    - ``offset_s``: the time stamp, in seconds, that is time 0 in output videos.
     - ``prompts``: prompts that come with the video (the built-in clip has one); else empty.
     """
 
@@ -193,17 +187,13 @@ class Source(Protocol):
     prompts: tuple[Prompt, ...]
 
     def __iter__(self) -> Generator[Frame]:
-        """Yields the frames in order, decoded ahead in a thread; damaged ones are skipped.
+        """Yields the frames in order, decoded ahead in a thread; skips damaged ones.
 
         Raises InputError if the video ends early, after the frames that could be read.
         """
 
     def backwards(self, position: int) -> Generator[Frame]:
-        """Yields ``frames[position]``, the frame before it, and so on to ``frames[0]``, holding a bounded number.
-
-        Skips the frames that iteration skips. Raises InputError if the video ends before ``frames[position]``, after
-        the frames that could be read.
-        """
+        """Yields ``frames[position]``, the frame before it, and so on to ``frames[0]``; otherwise as iteration does."""
 
     def __getitem__(self, index: int) -> Frame:
         """The frame with number ``index`` in the source. Raises InputError if it can't be decoded."""
@@ -218,17 +208,13 @@ class Source(Protocol):
 class Segmenter(Protocol):
     """Follows prompted objects through a video.
 
-    - ``device``: the device that it runs on, such as "cpu" or "cuda:0"; never "auto".
-    - ``precision``: the number format that it computes in, such as "fp32"; never "auto".
-    - ``provenance``: which model it is, for the run's record: config, checkpoint, hash, …
-
     A segmenter whose object ids are its own (it replays masks, or detects objects) has an attribute
     ``own_objects = True``; its ids then need not be the prompted ones.
     """
 
-    device: str
-    precision: str
-    provenance: Mapping[str, str]
+    device: str  # that it runs on, such as "cuda:0"; never "auto"
+    precision: str  # that it computes in, such as "fp32"; never "auto"
+    provenance: Mapping[str, str]  # which model it is, for the run's record: config, checkpoint, hash, …
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterable[tuple[Frame, FrameMasks]]:
         """Yields a frame and its masks for each frame of ``source``, in order; a generator, so that memory is bounded.
@@ -261,10 +247,7 @@ class Output(Protocol):
 
 
 class Metric(Protocol):
-    """Scores the masks of a run.
-
-    The score of one object ends in its id, as ``j_1``; the same name without the id is the mean over all objects.
-    """
+    """Scores masks. The score of one object ends in its id, as ``j_1``; the mean over all objects is ``j``."""
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Begins a run, before the model is built. Raises InputError if nothing could be scored."""
@@ -292,8 +275,7 @@ class Tracker(Protocol):
         """Ends the record with the content of summary.json and the run's files."""
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-        """Records a finished sweep in ``group``: one row for each job, all with the same keys.
+        """Records a finished sweep in ``group``: a row of text, numbers and paths of pictures for each job.
 
-        Values are text, numbers, None, and paths of pictures; all values of one key are of one type. No run's record
-        may be open.
+        All rows have the same keys, and all values of a key are of one type. No run's record may be open.
         """
