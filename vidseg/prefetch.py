@@ -1,6 +1,6 @@
 """The only threads of vidseg: ``prefetch`` and ``ahead`` compute items early, Background consumes them later.
 
-``chunks`` and ``one_behind`` change the order of work without a thread. All hold a bounded number of items and raise an
+``chunks`` and ``behind`` change the order of work without a thread. All hold a bounded number of items and raise an
 exception in the caller, after the items before it. Threads have ended when their generator or Background is closed.
 """
 
@@ -8,7 +8,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -68,25 +68,27 @@ def ahead(items: Iterable[T], function: Callable[[T], R], depth: int = 1) -> Gen
 
     ``items`` is iterated in the caller's thread.
     """
-    iterator = iter(items)
-    waiting: deque[tuple[T, Future[R]]] = deque()
-    error: Exception | None = None
     with ThreadPoolExecutor(depth, "vidseg-ahead") as pool:
-        end = False
-        while waiting or not end:
-            try:
-                while not end and len(waiting) <= depth:
-                    item = next(iterator)
-                    waiting.append((item, pool.submit(function, item)))
-            except StopIteration:
-                end = True
-            except Exception as raised:
-                end, error = True, raised
-            if waiting:
-                item, future = waiting.popleft()
-                yield item, future.result()
-    if error is not None:
-        raise error
+        for item, future in behind(((item, pool.submit(function, item)) for item in items), depth):
+            yield item, future.result()
+
+
+def behind(items: Iterable[T], depth: int = 1) -> Generator[T]:
+    """Yields every item after the next ``depth`` items are computed.
+
+    On a GPU an item is a frame whose kernels are queued, and reading its masks waits for them. The GPU then works on
+    the next frame while the consumer waits for this one and composites it.
+    """
+    waiting: deque[T] = deque()
+    try:
+        for item in items:
+            waiting.append(item)
+            if len(waiting) > depth:
+                yield waiting.popleft()
+    except Exception:
+        yield from waiting
+        raise
+    yield from waiting
 
 
 def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
@@ -104,23 +106,6 @@ def chunks(items: Iterable[T], size: int) -> Generator[list[T]]:
         raise
     if chunk:
         yield chunk
-
-
-def one_behind(items: Iterable[T]) -> Generator[T]:
-    """Yields every item after the next one is computed.
-
-    On a GPU an item is a frame whose kernels are queued, and reading its masks waits for them. The GPU then works on
-    the next frame while the consumer waits for this one and composites it.
-    """
-    former: list[T] = []
-    try:
-        for item in items:
-            yield from former
-            former = [item]
-    except Exception:
-        yield from former
-        raise
-    yield from former
 
 
 class Background(Generic[T]):

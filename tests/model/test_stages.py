@@ -16,7 +16,7 @@ from vidseg import devices
 from vidseg.model.fast.accelerate import Fast
 from vidseg.model.sam2.plain import Plain
 from vidseg.model.sam2.stages import Seen, Stages
-from vidseg.prefetch import chunks, one_behind
+from vidseg.prefetch import behind, chunks
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -245,7 +245,7 @@ def test_chunks_hold_everything_in_order_also_before_an_error() -> None:
 
 
 def test_the_last_item_is_handed_out_before_an_error() -> None:
-    late = one_behind(failing(["masks"]))
+    late = behind(failing(["masks"]))
     assert next(late) == "masks"
     with pytest.raises(OSError, match="the reader failed"):
         next(late)

@@ -16,7 +16,7 @@ from vidseg.model.fast.int8 import quantize
 from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.plain import Plain, Track
 from vidseg.model.sam2.stages import Seen, Stages
-from vidseg.prefetch import ahead, chunks, one_behind, prefetch
+from vidseg.prefetch import ahead, behind, chunks, prefetch
 from vidseg.types import RGB, FrameMasks
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class Fast(Plain):
                 shown = (show() for show in stepped)
                 try:  # two threads, which start at the first `show` below, compute: operators get half of the cores
                     torch.set_num_threads(threads // 2 if encode_ahead else threads)
-                    yield from one_behind(shown) if self._unwaited else shown
+                    yield from behind(shown) if self._unwaited else shown
                 finally:
                     torch.set_num_threads(threads)
 
