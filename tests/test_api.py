@@ -219,8 +219,8 @@ def test_any_path_is_taken_as_it_is(tmp_path, clip):
             {"prompts": vidseg.Prompt(20, 1, points_xy=[[1, 1]])},
             "prompt of object 1: frame: 20 is beyond the last frame",
         ),
-        ({"prompts": [CLICK, 3]}, "prompts: 3 is not a vidseg.Prompt"),
-        ({"prompts": 7}, "prompts: 7 is not a vidseg.Prompt"),
+        ({"prompts": [CLICK, 3]}, "prompts: give vidseg.Prompts; 3 is none"),
+        ({"prompts": 7}, "prompts: give vidseg.Prompts; 7 is none"),
         ({"prompts": None}, "prompt: clip.mp4 has no prompt of its own"),
     ],
 )

@@ -33,8 +33,10 @@ def job(config: DictConfig) -> float | None:
 
     if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):
         raise JobFailed("interrupted before it began")
+    folder, here = Path(settings.runtime.output_dir), Path.cwd()
     try:
-        summary = run_job(config, _relative(settings.runtime.output_dir), settings.runtime.choices)
+        shown = folder.relative_to(here) if folder.is_relative_to(here) else folder  # messages have this path
+        summary = run_job(config, shown, settings.runtime.choices)
     except KeyboardInterrupt:
         if settings.runtime.choices["hydra/launcher"] == "basic":
             raise
@@ -43,28 +45,20 @@ def job(config: DictConfig) -> float | None:
 
 
 def main() -> None:
-    """Runs the command. Exit status: 0, 1 after an error, 130 after Ctrl-C.
-
-    HYDRA_FULL_ERROR=1 in the environment shows the traceback of an error.
-    """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        run()
-        return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors outside a job, too, instead of printing a traceback
-    JobReturn.return_value = property(_value, JobReturn.return_value.fset)  # type: ignore[assignment, attr-defined]
-    try:
-        run()
-    except Exception as error:
-        sys.exit(1 if type(error).__name__ == "JobFailed" else _message(error))
-
-
-def run() -> None:
-    """Hands the command's arguments to Hydra. Ctrl-C ends the process with status 130."""
+    """Runs the command. Exit status: 0, 1 after an error (HYDRA_FULL_ERROR=1 shows its traceback), 130 after Ctrl-C."""
+    with_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    if not with_traceback:
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises errors outside a job, too, instead of printing tracebacks
+        JobReturn.return_value = property(_value, JobReturn.return_value.fset)  # type: ignore[assignment, attr-defined]
     try:
         sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if with_traceback:
+            raise
+        sys.exit(1 if type(error).__name__ == "JobFailed" else _message(error))
 
 
 def _value(done: JobReturn) -> Any:
@@ -73,12 +67,6 @@ def _value(done: JobReturn) -> Any:
         raise done._return_value
     assert done.status == JobStatus.COMPLETED
     return done._return_value
-
-
-def _relative(folder: str) -> Path:
-    """The path, relative to the current folder if it lies in it."""
-    path = Path(folder)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _message(error: Exception) -> str:

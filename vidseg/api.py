@@ -6,16 +6,18 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from vidseg import coordinates
 from vidseg.composite import draw_prompts, overlay
 from vidseg.config.overrides import compose_config, overrides_of
 from vidseg.config.parts import build
+from vidseg.contract import check_prompts
 from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
@@ -23,9 +25,6 @@ from vidseg.record.jsonl import read_frames
 from vidseg.record.masks import NAME, MaskRecord
 from vidseg.runner import segmented
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Prompts = Prompt | Iterable[Prompt] | Iterable[Mapping[str, Any]]
 Masks = FrameMasks | Mapping[int, NDArray[Any]] | NDArray[Any]
@@ -88,7 +87,7 @@ def segment(
     return pairs()
 
 
-def show(frame: Frame | RGB, masks: Masks | None = None, prompts: Prompts = ()) -> "Image":
+def show(frame: Frame | RGB, masks: Masks | None = None, prompts: Prompts = ()) -> Image.Image:
     """A frame with masks, their contours and ids, and prompts on it: a PIL image, which a notebook displays.
 
     - ``frame``: a Frame, or a picture alone, uint8 (height, width, 3) in RGB.
@@ -102,16 +101,11 @@ def show(frame: Frame | RGB, masks: Masks | None = None, prompts: Prompts = ()) 
     picture = frame if isinstance(frame, Frame) else Frame(index or 0, 0.0, np.asarray(frame))
     rgb_hw3 = picture.rgb_hw3 if masks is None else overlay(picture, _as_masks(picture, masks), ids=True)
     own = [prompt for prompt in _as_prompts(prompts) or () if index in (None, prompt.frame_index)]
-    from PIL import Image
-
     return Image.fromarray(draw_prompts(rgb_hw3, own))
 
 
 class Run:
-    """A finished run: ``summary`` is the content of summary.json, ``folder`` the run's folder.
-
-    ``summary, folder = vidseg.run(...)`` works too.
-    """
+    """A run: ``summary`` is the content of summary.json. ``summary, folder = vidseg.run(...)`` works too."""
 
     def __init__(
         self, summary: dict[str, Any], folder: Path, config: DictConfig, prompts: tuple[Prompt, ...] | None
@@ -140,14 +134,10 @@ class Run:
         return RunMasks(self._record)
 
     def frames(self) -> list[dict[str, Any]]:
-        """The numbers of every frame, as W&B has them: ``pandas.DataFrame(run.frames())`` is a table.
-
-        ``frame`` is the number in the source, ``time_s`` the time in seconds; the others are ``time/segment_ms``,
-        ``memory/rss_mib``, ``mask/area_1``, ``metric/j`` and so on.
-        """
+        """``frame``, ``time_s`` and W&B's numbers (``mask/area_1``, …) of every frame, for a ``pandas.DataFrame``."""
         return list(read_frames(self.folder))
 
-    def show(self, frame: int) -> "Image":
+    def show(self, frame: int) -> Image.Image:
         """The frame of that number with its masks and its prompts, read from the video again; see ``vidseg.show``.
 
         Raises InputError for a frame without masks, and if the video can't be read any more.
@@ -204,10 +194,7 @@ def _as_prompts(given: Prompts | None) -> tuple[Prompt, ...] | None:
     entries: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     if entries and all(isinstance(entry, Mapping) for entry in entries):
         return Prompt.from_bboxes(entries)
-    for entry in entries:
-        if not isinstance(entry, Prompt):
-            raise InputError(f"prompts: {entry!r:.60} is not a vidseg.Prompt")
-    return entries
+    return check_prompts("prompts: give vidseg.Prompts", entries)
 
 
 def _as_masks(frame: Frame, given: Masks) -> FrameMasks:

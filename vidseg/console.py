@@ -4,7 +4,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -31,35 +32,32 @@ def progress(total: int, what: str | None = None, unit: str = "frame") -> "tqdm[
     return tqdm(total=total, desc=what, unit=unit, disable=None, dynamic_ncols=True, leave=False)
 
 
+@dataclass
 class Interruption:
-    """``requested`` is true after a signal. Then ``consequence`` is logged and ``action`` is called, once."""
+    """``requested`` is true after a signal."""
 
-    def __init__(self, consequence: str, action: Callable[[], object]) -> None:
-        self.requested = False
-        self._consequence, self._action = consequence, action
-
-    def request(self, number: int, stack: FrameType | None) -> None:
-        """The signal handler: the first signal is a request, the second one raises KeyboardInterrupt."""
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        log.warning("interrupted: %s; once more ends at once", self._consequence)
-        self._action()
+    requested: bool = False
 
 
 @contextmanager
 def interruptible(
     consequence: str = "finishing the files", action: Callable[[], object] = lambda: None
 ) -> Iterator[Interruption]:
-    """Within the block SIGINT and SIGTERM set ``requested``; but only in the main thread, others can't set handlers."""
-    interruption = Interruption(consequence, action)
-    if threading.current_thread() is not threading.main_thread():
+    """Within the block the first SIGINT or SIGTERM sets ``requested``, logs ``consequence`` and calls ``action``.
+
+    The second one raises KeyboardInterrupt. Outside the main thread, which alone can set handlers, nothing changes.
+    """
+    interruption = Interruption()
+
+    def request(number: int, stack: FrameType | None) -> None:
+        if interruption.requested:
+            raise KeyboardInterrupt
+        interruption.requested = True
+        log.warning("interrupted: %s; once more ends at once", consequence)
+        action()
+
+    with ExitStack() as handlers:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                handlers.callback(signal.signal, number, signal.signal(number, request))
         yield interruption
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, interruption.request) for number in numbers]
-    try:
-        yield interruption
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

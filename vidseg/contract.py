@@ -30,12 +30,12 @@ def check_members(group: str, key: str, part: object) -> None:
         raise ContractError(f"{key}: the path of {_class(part)} is {path!r}; it must be text")
 
 
-def check_prompts(function: str, returned: object) -> tuple[Prompt, ...]:
-    """What a prompt function returned. Raises ContractError unless it is an iterable of Prompt."""
-    prompts = tuple(returned) if hasattr(returned, "__iter__") else (returned,)
+def check_prompts(rule: str, given: object) -> tuple[Prompt, ...]:
+    """One prompt or several, as a tuple. Raises ContractError, which begins with ``rule``, for anything else."""
+    prompts = tuple(given) if hasattr(given, "__iter__") else (given,)
     for prompt in prompts:
         if not isinstance(prompt, Prompt):
-            raise ContractError(f"{function}: it must return vidseg.Prompts; {_short(prompt)} is none")
+            raise ContractError(f"{rule}; {_short(prompt)} is none")
     return prompts
 
 
@@ -55,10 +55,9 @@ _ORDER = "it must yield every frame of the source once, in order"
 
 
 class TrackChecker:
-    """Checks the pairs that a segmenter's ``track`` yields: one for each frame that the source yielded, in order.
+    """Checks the pairs of ``track``: one for each frame that the source yields, or for all ``source.frames``, in order.
 
-    A segmenter that doesn't iterate the source owes ``source.frames``. Whoever iterates it calls ``saw`` and
-    ``saw_all``, in any thread.
+    Whoever iterates the source calls ``saw`` and ``saw_all``, in any thread.
     """
 
     def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]) -> None:
@@ -106,7 +105,15 @@ class TrackChecker:
         frame, masks = pair
         if not isinstance(masks, FrameMasks):
             raise ContractError(f"with frame {frame.index} it yielded {_short(masks)}; {_PAIRS}")
-        self._check_order(frame.index)
+        if self._due:
+            due = self._due.popleft()
+        elif not self._read_all and self._done < len(self._frames):  # it reads source[index] instead of iterating
+            due = self._frames[self._done]
+        else:
+            raise ContractError(f"it yielded frame {frame.index} after the last of {self._done} frames; {_ORDER}")
+        if frame.index != due:
+            raise ContractError(f"it yielded frame {frame.index} where frame {due} was due; {_ORDER}")
+        self._done += 1
         if masks.frame_index != frame.index:
             raise ContractError(f"with frame {frame.index} it yielded the masks of frame {masks.frame_index}")
         for name, size in (("pixels", frame.rgb_hw3.shape[:2]), ("masks", masks.masks_nhw.shape[1:])):
@@ -119,17 +126,6 @@ class TrackChecker:
         elif ids != self._ids:
             raise ContractError(f"frame {frame.index} has masks of objects {ids}; prompted, in order, are {self._ids}")
         return frame, masks
-
-    def _check_order(self, index: int) -> None:
-        if self._due:
-            due = self._due.popleft()
-        elif not self._read_all and self._done < len(self._frames):  # it reads source[index] instead of iterating
-            due = self._frames[self._done]
-        else:
-            raise ContractError(f"it yielded frame {index} after the last of {self._done} frames; {_ORDER}")
-        if index != due:
-            raise ContractError(f"it yielded frame {index} where frame {due} was due; {_ORDER}")
-        self._done += 1
 
 
 def _class(part: object) -> str:

@@ -1,7 +1,6 @@
-"""Points, labels, boxes and masks as a user gives them: converted to arrays, with one message for each mistake.
+"""Points, labels, boxes and masks as a user gives them, converted to arrays. Knows nothing about videos.
 
-Every function takes the ``name`` that its InputError begins with. Knows nothing about videos: whether a point lies
-inside one is checked elsewhere.
+Every function takes the ``name`` that its InputError begins with.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """Devices and number formats of every kind of model: autocast to 16 bits, and TF32 for what stays float32.
 
-TF32 keeps 10 bits of the mantissa in matrix products and convolutions of float32 (NVIDIA GPUs from Ampere on, compute
-capability 8.0). bfloat16 needs the same GPUs; a CPU runs it always, but without the instructions it is emulated.
+TF32 (10 bits of mantissa) and bfloat16 need NVIDIA GPUs from Ampere on, compute capability 8.0. A CPU always runs
+bfloat16, but emulates it without the instructions.
 """
 
 import logging
@@ -20,23 +20,19 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them; the la
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that ``name`` means: "auto", "cpu", "cuda", "cuda:1" or "mps".
+    """The device "cpu", "cuda", "cuda:1", "mps", or "auto": the first of CUDA, MPS and the CPU that is there.
 
-    ``auto`` is CUDA where there is a GPU, else MPS, else the CPU. Raises InputError if the device isn't there.
+    Raises InputError if the device isn't there.
     """
-    there = available_devices()
+    there = ["cpu", "mps"] if torch.backends.mps.is_available() else ["cpu"]
+    if torch.cuda.is_available():
+        there += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if name == "auto":
         name = next(choice for choice in ("cuda", "mps", "cpu") if choice in there)
     if name not in there:
         names = ", ".join(there)
         raise InputError(f"device: {name} isn't there; this machine has {names} (device=auto takes the best)")
     return torch.device(name)
-
-
-def available_devices() -> list[str]:
-    """The names of the devices that this process can use, the CPU first."""
-    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    return ["cpu", *(["mps"] if torch.backends.mps.is_available() else []), *(["cuda", *gpus] if gpus else [])]
 
 
 @dataclass(frozen=True, slots=True)

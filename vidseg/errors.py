@@ -1,8 +1,7 @@
-"""The exception that means "the user can mend this".
+"""The exception that means "the user can mend this"; any other is a defect of vidseg or of the machine.
 
 Its message is all that a person sees: one or two lines with the key or the file, the value it had, what is allowed and
-what to do. Any other exception is a defect of vidseg (or of the machine) and is shown with its type. The traceback goes
-to the run's log either way.
+what to do. The traceback goes to the run's log.
 """
 
 

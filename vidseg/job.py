@@ -74,7 +74,10 @@ class _Job:
         """Does everything from the configuration to the output files. Returns False if the user interrupted."""
         with self._meter.stage("build"):
             parts = self._prepare(prompts)
-            segmenter = self._build()
+            segmenter: Segmenter = build(self._config, "model")
+            self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
+            self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
+            log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
             self._start_tracker(parts.tracker)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter)
@@ -85,7 +88,7 @@ class _Job:
         return finished
 
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:
-        """Builds and checks everything but the model, so that the user hears of a mistake at once."""
+        """Builds and checks all but the model, which takes long, so that the user hears of a mistake at once."""
         from vidseg.output.samples import Samples
         from vidseg.tracker.guard import Guarded
 
@@ -95,21 +98,17 @@ class _Job:
         self._provenance["video"] = dict(source.provenance())
         self._summary.objects = sorted({prompt.object_id for prompt in chosen})
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
-        _check(self._outputs, source, chosen)
+        for name, output in self._outputs.items():
+            if check := getattr(output, "check", None):
+                try:
+                    check(source, chosen)
+                except InputError as error:
+                    raise InputError(f"output.{name}.{error}") from error
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
         for metric in metrics:
             metric.open(source, chosen)
-        stride = 1 if config.preview else config.stride
-        samples = Samples(self._folder, stride, chosen, len(source.frames))
+        samples = Samples(self._folder, 1 if config.preview else config.stride, chosen, len(source.frames))
         return Parts(source, chosen, self._outputs, metrics, samples, self._tracker)
-
-    def _build(self) -> Segmenter:
-        """Builds the model, the only part that takes long."""
-        segmenter: Segmenter = build(self._config, "model")
-        self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
-        self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
-        log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
-        return segmenter
 
     def _start_tracker(self, tracker: Tracker) -> None:
         resolved = cast("dict[str, Any]", OmegaConf.to_container(self._config, resolve=True))
@@ -130,16 +129,6 @@ class _Job:
             self._tracker.finish(asdict(self._summary), self._folder)
 
 
-def _check(outputs: Mapping[str, Output], source: Source, prompts: Sequence[Prompt]) -> None:
-    """Calls the outputs' ``check``, if they have it, and puts the output's key in front of its InputErrors."""
-    for name, output in outputs.items():
-        if check := getattr(output, "check", None):
-            try:
-                check(source, prompts)
-            except InputError as error:
-                raise InputError(f"output.{name}.{error}") from error
-
-
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[Source, tuple[Prompt, ...]]:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
 
@@ -152,7 +141,8 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[So
     extract = config.extract
     source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
     if prompts is None:
-        prompts = check_prompts(config.prompt.get("_target_"), build(config, "prompt")(source))
+        function = build(config, "prompt")
+        prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", function(source))
     prompting.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
@@ -189,8 +179,7 @@ def _describe(error: Exception, folder: Path) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
-    if len(text) > 300:
-        text = text[:297] + "..."
+    text = text if len(text) <= 300 else f"{text[:297]}..."
     return f"{type(error).__name__}: {text} (the traceback is in {folder / 'vidseg.log'})"
 
 

@@ -10,10 +10,7 @@ from vidseg.types import Mask
 
 
 def iou(mask_hw: Mask, other_hw: Mask) -> float:
-    """Intersection over union of two bool masks of one size: DAVIS' J (Perazzi et al., CVPR 2016).
-
-    1 where both masks are empty.
-    """
+    """Intersection over union of two bool masks (h, w): DAVIS' J (Perazzi et al., CVPR 2016). 1 if both are empty."""
     union = np.count_nonzero(mask_hw | other_hw)
     return np.count_nonzero(mask_hw & other_hw) / union if union else 1.0
 
@@ -21,7 +18,7 @@ def iou(mask_hw: Mask, other_hw: Mask) -> float:
 def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> tuple[slice, slice] | None:
     """The rows and columns that hold every non-zero pixel of a bool or uint8 mask (h, w); None of an empty mask.
 
-    ``margin`` makes the box that many pixels wider on each side, as far as the picture goes.
+    ``margin`` more pixels are added on each side, as far as the picture goes.
     """
     x, y, width, height = cv2.boundingRect(mask_hw.view(np.uint8))
     if not width:

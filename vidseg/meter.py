@@ -59,7 +59,10 @@ class Meter:
                 if not in_loop:
                     self._readers -= 1
                 elif self._stack.pop() == "segment":
-                    self._move_waits(self.seconds["segment"] - began_s)
+                    moved = min(self._waited, self.seconds["segment"] - began_s)
+                    self.seconds["segment"] -= moved
+                    self.seconds["extract"] += moved
+                    self._waited = 0.0
 
     def lap_ms(self) -> dict[str, float]:
         """Milliseconds of each stage since the last call, up to now: the share of one frame."""
@@ -80,13 +83,6 @@ class Meter:
         if self._readers:
             self._waited += now - self._since
         self._since = now
-
-    def _move_waits(self, segment_s: float) -> None:
-        """Moves what a reading thread waited to ``extract``, out of the ``segment_s`` of the masks that just came."""
-        moved = min(self._waited, segment_s)
-        self.seconds["segment"] -= moved
-        self.seconds["extract"] += moved
-        self._waited = 0.0
 
 
 def reset_peaks() -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,31 +29,22 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
     ready: queue.Queue[T | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
-    def put(item: T | _End) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
     def work() -> None:
-        iterator = iter(items)
         end = _End()
         try:
-            for item in iterator:
-                if not put(item):
-                    break
+            iterator = iter(items)
+            with closing(iterator) if isinstance(iterator, Generator) else nullcontext():
+                for item in iterator:
+                    ready.put(item)
+                    if stopped.is_set():
+                        break
         except BaseException as error:
             end = _End(error)
-        finally:
-            if hasattr(iterator, "close"):
-                iterator.close()
-            put(end)
+        ready.put(end)
 
     thread = threading.Thread(target=work, name="vidseg-prefetch", daemon=True)
     thread.start()
+    item: T | _End | None = None
     try:
         while not isinstance(item := ready.get(), _End):
             yield item
@@ -60,6 +52,8 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T]:
             raise item.error
     finally:
         stopped.set()
+        while not isinstance(item, _End):  # the thread may wait for a place in the queue
+            item = ready.get()
         thread.join()
 
 

@@ -16,7 +16,7 @@ from vidseg import coordinates
 from vidseg.errors import InputError
 from vidseg.record.files import numbered
 from vidseg.record.label_maps import VOID, annotations_of, read_label_map
-from vidseg.types import Mask, Prompt, Source
+from vidseg.types import Prompt, Source
 
 KEYS = ("frame", "object", "points", "labels", "box", "mask")  # of an entry in a prompt file
 
@@ -45,11 +45,10 @@ def mask(source: Source, path: str | None, frame: int, object: int | None) -> tu
 
 
 def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Prompt, ...]:
-    """The objects of the video's first label map, read as ``mask`` reads it: one key for all videos of a sweep.
+    """The objects of the first extracted frame with a label map, read as ``mask`` does: one key for a sweep's videos.
 
-    ``root`` has a folder for every video, named as the video's folder, or as its file without the suffix. The label
-    maps in it are PNGs, named with the number of the frame's image in a folder of images, or of the frame in a video
-    file. The map of the first extracted frame that has one is taken.
+    ``root`` has a folder for every video, named as the video's folder, or as its file without the suffix. In it are
+    PNGs, named with the number of the image in the video's folder, or of the frame in a video file.
     """
     if root is None:
         raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
@@ -180,39 +179,31 @@ def _fitted(source: Source, prompt: Prompt, where: str, mask: str = "") -> Promp
     """
     if prompt.object_id >= VOID:
         raise InputError(f"{where}object: {prompt.object_id} is not an object id; ids go from 1 to {VOID - 1}")
-    _check_frame(source, prompt.frame_index, f"{where}frame: {prompt.frame_index}")
-    size = f"{source.info.width}x{source.info.height}"
-    _check_points(source, prompt, where, size)
-    if prompt.mask_hw is not None:
-        _check_mask(prompt.mask_hw, mask or f"{where}mask", size)
-    return prompt
-
-
-def _check_frame(source: Source, frame: int, value: str) -> None:
-    if frame in source.frames:
-        return
-    first, last, total = source.frames[0], source.frames[-1], source.info.num_frames
-    if total is not None and frame >= total:
-        raise InputError(f"{value} is beyond the last frame of {source.name}, which is {total - 1}")
-    which = f"{first} to {last}, {len(source.frames)} of them; extract.start, extract.stop, extract.step"
-    raise InputError(f"{value} is not among the extracted frames ({which})")
-
-
-def _check_points(source: Source, prompt: Prompt, where: str, size: str) -> None:
+    if prompt.frame_index not in source.frames:
+        raise InputError(f"{where}frame: {prompt.frame_index} is {_why_missing(source, prompt.frame_index)}")
     width, height = source.info.width, source.info.height
+    outside = f"lies outside the frame of {width}x{height}"
     for x, y in [] if prompt.points_xy is None else prompt.points_xy.tolist():
         if not (0 <= x < width and 0 <= y < height):
             ranges = f"x goes from 0 to {width - 1}, y from 0 to {height - 1}"
-            raise InputError(f"{where}points: [{x:g}, {y:g}] lies outside the frame of {size}; {ranges}")
+            raise InputError(f"{where}points: [{x:g}, {y:g}] {outside}; {ranges}")
     if prompt.box_xyxy is not None:
         x0, y0, x1, y1 = prompt.box_xyxy.tolist()
         if min(x0, y0) < 0 or x1 > width or y1 > height:
-            raise InputError(f"{where}box: [{x0:g}, {y0:g}, {x1:g}, {y1:g}] lies outside the frame of {size}")
+            raise InputError(f"{where}box: [{x0:g}, {y0:g}, {x1:g}, {y1:g}] {outside}")
+    if prompt.mask_hw is not None:
+        mask, shape = mask or f"{where}mask", prompt.mask_hw.shape
+        if shape != (height, width):
+            sizes = f"{shape[1]}x{shape[0]}, the video is {width}x{height}"
+            raise InputError(f"{mask} is {sizes}; a mask has the video's size")
+        if not prompt.mask_hw.any():
+            raise InputError(f"{mask} is empty; it marks no pixel of the object")
+    return prompt
 
 
-def _check_mask(mask_hw: Mask, mask: str, video: str) -> None:
-    size = f"{mask_hw.shape[1]}x{mask_hw.shape[0]}"
-    if size != video:
-        raise InputError(f"{mask} is {size}, the video is {video}; a mask has the video's size")
-    if not mask_hw.any():
-        raise InputError(f"{mask} is empty; it marks no pixel of the object")
+def _why_missing(source: Source, frame: int) -> str:
+    first, last, total = source.frames[0], source.frames[-1], source.info.num_frames
+    if total is not None and frame >= total:
+        return f"beyond the last frame of {source.name}, which is {total - 1}"
+    which = f"{first} to {last}, {len(source.frames)} of them; extract.start, extract.stop, extract.step"
+    return f"not among the extracted frames ({which})"

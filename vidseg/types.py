@@ -27,20 +27,15 @@ Logits = NDArray[np.float32]
 class VideoInfo:
     """Size, rate and length of a video as displayed: after rotation by its metadata.
 
-    - ``fps``: the average frame rate.
-    - ``num_frames``: None if only decoding the whole video would tell.
-    - ``time_base``: all time stamps are whole multiples of this many seconds.
-    - ``file_numbers``: for a folder of images, the numbers in their file names, in order; else None.
-
     Raises InputError for a size or a rate that is not positive.
     """
 
     width: int
     height: int
-    fps: Fraction
-    num_frames: int | None
-    time_base: Fraction
-    file_numbers: tuple[int, ...] | None = None
+    fps: Fraction  # the average
+    num_frames: int | None  # None if only decoding the whole video would tell
+    time_base: Fraction  # all time stamps are whole multiples of this many seconds
+    file_numbers: tuple[int, ...] | None = None  # of a folder of images: the numbers in their names, in order
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -55,11 +50,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a video.
-
-    - ``index``: its number in the source, from 0.
-    - ``time_s``: its presentation time in seconds.
-    - ``rgb_hw3``: uint8 (height, width, 3).
+    """One picture of a video: uint8 (height, width, 3), with its number in the source, from 0, and its time in seconds.
 
     Equal only to itself. Raises ContractError for pixels of another dtype or shape.
     """
@@ -75,7 +66,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameMasks:
-    """The masks of one frame, one for each object, at the frame's size.
+    """The masks of one frame, one for each object, at the size of the frame.
 
     - ``frame_index``: the frame's number in the source.
     - ``object_ids``: the user's ids, ascending.
@@ -116,8 +107,8 @@ class Prompt:
     - ``box_xyxy``: float32 (4,): x0, y0, x1, y1.
     - ``mask_hw``: bool (h, w), at the video's size.
 
-    Lists are converted to these arrays; of an integer mask the non-zero pixels are the object. Prompts with the same
-    content are equal. Raises InputError for values that can't be used; a run checks that they lie inside the video.
+    Lists are converted to these arrays; of an integer mask the non-zero pixels are the object. Raises InputError for
+    values that can't be used; a run checks that they lie inside the video.
     """
 
     frame_index: int
@@ -169,28 +160,17 @@ class Prompt:
 
 
 class Source(Protocol):
-    """A video to read: iterable in order, and seekable by frame number.
+    """A video to read: iterable in order, and seekable by frame number."""
 
-    - ``name``: the file's or folder's name.
-    - ``info``: size, rate and length.
-    - ``frames``: the numbers of the frames that iteration yields, in order.
-    - ``audio``: the file with the sound of the video, or None.
-    - ``offset_s``: the time stamp, in seconds, that is time 0 in output videos.
-    - ``prompts``: prompts that come with the video (the built-in clip has one); else empty.
-    """
-
-    name: str
+    name: str  # of the file or folder
     info: VideoInfo
-    frames: Sequence[int]
-    audio: Path | None
-    offset_s: float
-    prompts: tuple[Prompt, ...]
+    frames: Sequence[int]  # the numbers of the frames that iteration yields, in order
+    audio: Path | None  # the file with the sound of the video
+    offset_s: float  # the time stamp, in seconds, that is time 0 in output videos
+    prompts: tuple[Prompt, ...]  # those that come with the video (the built-in clip has one)
 
     def __iter__(self) -> Generator[Frame]:
-        """Yields the frames in order, decoded ahead in a thread; skips damaged ones.
-
-        Raises InputError if the video ends early, after the frames that could be read.
-        """
+        """Yields the frames in order, without damaged ones. Raises InputError where the video ends early."""
 
     def backwards(self, position: int) -> Generator[Frame]:
         """Yields ``frames[position]``, the frame before it, and so on to ``frames[0]``; otherwise as iteration does."""
@@ -260,7 +240,7 @@ class Metric(Protocol):
 
 
 class Tracker(Protocol):
-    """Records runs in an experiment tracker. Its exceptions never end a run: the runner's tracker is guarded."""
+    """Records runs in an experiment tracker. Its exceptions never end a run."""
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins a run's record. Returns the entry ``wandb`` of summary.json (id, mode, url), or None."""

@@ -1,6 +1,5 @@
 """The configuration: the types of its root's keys, the checks that types can't make, and the folder of its YAML files.
 
-Knows nothing about the parts: a group's ``_target_`` names the class, its other keys are the constructor's parameters.
 Importing this package loads neither numpy nor torch.
 """
 

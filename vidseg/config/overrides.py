@@ -34,12 +34,12 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
     """The configuration that the command composes from ``overrides``, and Hydra's own settings beside it.
 
     ``config_dir`` is a folder of YAML that is searched before vidseg's, as with the command's ``--config-dir``. Raises
-    InputError if the overrides are no configuration. What others did with Hydra in this process stays as it is:
-    ``import sam2``, for one, initialises it.
+    InputError if the overrides are no configuration. Hydra's global state, which ``import sam2`` sets, stays as it is.
     """
-    if flags := [override for override in overrides if override.startswith("-")]:
-        hint = "flags are for the command line; here give KEY=VALUE, and a folder as config_dir="
-        raise InputError(f"{flags[0]}: {hint}")
+    for override in overrides:
+        if override.startswith("-"):
+            hint = "here give KEY=VALUE, and a folder as config_dir="
+            raise InputError(f"{override}: flags are for the command line; {hint}")
     search_path = create_config_search_path(configuration.folder())
     if config_dir is not None:
         folder = Path(config_dir).expanduser().absolute()
@@ -87,8 +87,7 @@ def _choice(error: MissingConfigException) -> str:
     if missing in EXTRAS:
         return f"{missing}: not installed; pip install 'vidseg[{EXTRAS[missing]}]' brings it"
     group, _, choice = missing.rpartition("/")
-    # For a list (output=[cutout,gif]) Hydra gives no options
-    names = error.options or [path.stem for path in _files(group)]
+    names = error.options or [path.stem for path in _files(group)]  # Hydra gives none for a list (output=[cutout,gif])
     return f"{group}: there is no {choice!r}; choose from {', '.join(names)}" if group and names else str(error)
 
 

@@ -15,8 +15,7 @@ from vidseg.errors import InputError
 def build(config: DictConfig, *path: str) -> Any:
     """The part at ``path`` of the configuration, such as ``build(config, "output", "cutout")``.
 
-    Raises InputError if its class can't be found, takes other parameters or lacks a method; ContractError is one. What
-    else its constructor raises is raised unchanged.
+    Raises InputError if its class can't be found, takes other parameters or lacks a method.
     """
     node: Any = config
     for name in path:
@@ -61,7 +60,6 @@ def locate(key: str, name: str) -> Any:
                 raise InputError(f"{key}: importing {path} fails: {type(error).__name__}: {error}") from error
             if parent:
                 raise InputError(f"{key}: there is no {part} in {parent}, for {name}") from error
-            raise InputError(
-                f"{key}: there is no module {part}, for {name}; the folder that holds it must be on PYTHONPATH"
-            ) from error
+            missing = f"there is no module {part}, for {name}"
+            raise InputError(f"{key}: {missing}; the folder that holds it must be on PYTHONPATH") from error
     return found

@@ -1,15 +1,13 @@
-"""Functions that YAML files can call: `${slug:…}`, `${stem:…}`, `${sweep_group:}`, …
-
-Those about a sweep read Hydra's settings, which exist only while Hydra runs a job.
-"""
+"""Functions that YAML files can call while Hydra runs a job: `${slug:…}`, `${stem:…}`, `${sweep_group:}`, …"""
 
 import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from vidseg.errors import InputError
 
@@ -32,11 +30,10 @@ def stem(video: str) -> str:
 
 def sweep_group(folder: str | None = None) -> str | None:
     """The W&B group of a sweep: "date/time", or the name of a folder that the user chose; None for a single run."""
-    if folder is None:
-        if (job := _sweep_job()) is None:
-            return None
-        folder = job.sweep.dir
-    path = Path(str(folder)).absolute()
+    job = _sweep_job()
+    if folder is None and job is None:
+        return None
+    path = Path(str(folder or job.sweep.dir)).absolute()
     dated = re.fullmatch(r"\d{4}-\d\d-\d\d", path.parent.name)
     return f"{path.parent.name}/{path.name}" if dated else path.name
 
@@ -62,13 +59,10 @@ def gpu(count: int) -> int:
     return 0 if job is None else int(job.job.num) % count
 
 
-def _sweep_job() -> DictConfig | None:
+def _sweep_job() -> Any:
     """Hydra's settings, if this process runs a job of a sweep now; else None."""
-    if not HydraConfig.initialized():
-        return None
-    settings = HydraConfig.get()
-    in_sweep = not OmegaConf.is_missing(settings.job, "num")
-    return settings if in_sweep else None  # type: ignore[return-value]
+    settings: Any = HydraConfig.get() if HydraConfig.initialized() else None
+    return None if settings is None or OmegaConf.is_missing(settings.job, "num") else settings
 
 
 def register() -> None:
