@@ -88,9 +88,7 @@ def test_objects_prompted_on_the_same_frames_share_a_bank() -> None:
     assert banks[2].conditioning[5] is conditioning[2][5]  # of one object alone nothing is copied
     two = fill_banks(conditioning, reach(), most=2)
     assert [bank.object_ids for bank in two] == [(4, 7), (3,), (1, 9), (2,)]
-    assert [bank.object_ids for bank in fill_banks(conditioning, reach(), most=1)] == [
-        (n,) for n in (4, 7, 3, 1, 9, 2)
-    ]
+    assert [bank.object_ids for bank in fill_banks(conditioning, reach(), most=1)] == [(n,) for n in (4, 7, 3, 1, 9, 2)]
     assert not any(bank.tracked for bank in banks)
 
 

@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from vidseg.errors import InputError
-from vidseg.model.checkpoint import load, locate, mismatch, published_model, read
-from vidseg.model.upstream import build
+from vidseg.model.sam2.checkpoint import KEY, load, mismatch, published_model, read
+from vidseg.model.sam2.upstream import Predictor, build
+from vidseg.weights import locate
 
 HUB = "hf://facebook/sam2.1-hiera-tiny/sam2.1_hiera_tiny.pt"
 CONFIGS = {
@@ -47,12 +48,16 @@ class NumbersStayNumbers(TorchFunctionMode):
 def shapes(name: str) -> dict[str, Tensor]:
     """What one of the eight has to learn, without the memory for it."""
     with torch.device("meta"), NumbersStayNumbers():
-        return dict(build(CONFIGS[name], None, False, 0).state_dict())
+        return dict(drawn(name).state_dict())
+
+
+def drawn(name: str, seed: int = 0) -> Predictor:
+    return build(Predictor, CONFIGS[name], None, seed, {})
 
 
 @functools.cache
-def tiny() -> Any:
-    return build(CONFIGS["tiny"], None, False, 1)
+def tiny() -> Predictor:
+    return drawn("tiny", 1)
 
 
 def message(checkpoint: str | Path) -> str:
@@ -70,7 +75,7 @@ def test_loads_weights_from_a_path(wrapped: bool, tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     weights = {key: torch.full_like(weight, 0.5) for key, weight in tiny().state_dict().items()}
     torch.save({"model": weights, "epoch": 3} if wrapped else weights, path)
-    target = build(CONFIGS["tiny"], None, False, 2)
+    target = drawn("tiny", 2)
     assert load(target, str(path)) == {
         "checkpoint": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -154,7 +159,7 @@ def test_safetensors(tmp_path: Path) -> None:
 
 def offline(cache: Path, **environment: str) -> tuple[str, float]:
     """What a process says that can't reach the hub, and the seconds that it took to say it."""
-    script = f"from vidseg.model.checkpoint import locate\nlocate({HUB!r})"
+    script = f"from vidseg.weights import locate\nlocate({HUB!r}, {KEY!r})"
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -191,7 +196,7 @@ def test_cached_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (revision.parents[1] / "refs" / "main").write_text("abc")
     monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("the hub was asked"))
-    assert locate(HUB).read_bytes() == b"weights"
+    assert locate(HUB, KEY).read_bytes() == b"weights"
 
 
 class Response:
@@ -208,7 +213,7 @@ class Response:
             "there is no public repository facebook/sam2.1-hiera-tiny",
         ),
         (EntryNotFoundError("404"), "has no file sam2.1_hiera_tiny.pt"),
-        (OSError(errno.ENOSPC, "No space left on device"), "no space left for hf://"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left in "),
         (ConnectionResetError("reset by peer"), "failed: ConnectionResetError: reset by peer\nRun again: it resumes"),
     ],
     ids=["repository", "file", "space", "broken off"],

@@ -8,8 +8,7 @@ from parity import CONFIGS
 
 from vidseg.model.fast import hiera
 from vidseg.model.fast.cpu import accelerate_cpu
-from vidseg.model.sam2.predictor import Predictor
-from vidseg.model.sam2.upstream import MultiScaleBlock, build
+from vidseg.model.sam2.upstream import MultiScaleBlock, Predictor, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

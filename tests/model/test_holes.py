@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vidseg.model.fast.gpu import fill_holes_unwaited
-from vidseg.model.sam2.pixels import fill_holes
+from vidseg.model.sam2.plain import fill_holes
 
 
 def check(logits_n1hw: torch.Tensor, area: int) -> torch.Tensor:

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vidseg.model.fast import operators
 from vidseg.model.fast.cpu import accelerate_cpu
-from vidseg.model.sam2.predictor import Predictor
-from vidseg.model.sam2.upstream import build
+from vidseg.model.sam2.upstream import Predictor, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

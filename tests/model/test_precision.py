@@ -6,26 +6,24 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+import yaml
 
-from vidseg import devices as precisions
+from vidseg import devices
 from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
 
-CONF = Path(__file__).parents[2] / "conf"
-pytestmark = pytest.mark.usefixtures("own_hydra")
+CONF = Path(__file__).parents[2] / "conf" / "precision"
 
 CPU, MPS, CUDA = torch.device("cpu"), torch.device("mps"), torch.device("cuda")
 
 
 def chosen(name: str) -> Precision:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return Precision(**compose(overrides=[f"+precision={name}"]).precision)
+    return Precision(**yaml.safe_load((CONF / f"{name}.yaml").read_text()))
 
 
 @pytest.fixture
 def cpu_with_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
 
 
 @pytest.mark.usefixtures("cpu_with_bf16")
@@ -75,8 +73,8 @@ def test_bf16_on_a_cpu_warns_where_it_is_emulated(
     flags: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
-    real = precisions._cpu_has_bf16
-    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: real(tmp_path / "cpuinfo"))
+    real = devices._cpu_has_bf16
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: real(tmp_path / "cpuinfo"))
     assert chosen("bf16").resolve(CPU).name == "bf16"
     assert caplog.messages == (
         ["precision=bf16: this CPU emulates bfloat16, many times slower than fp32"] if warned else []
