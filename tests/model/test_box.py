@@ -1,99 +1,88 @@
 """Which of three masks a box gets."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from parity import box, build, point
+from parity import KeptFast, assemble, box, build, point
 from sources import ArraySource, moving_squares
-from torch import nn
 
 from vidseg.errors import InputError
-from vidseg.model.box import choosing_by_box
-from vidseg.model.options import Options
-from vidseg.model.zoom import View
+from vidseg.model.nano.predictor import NanoPredictor
+from vidseg.model.nano.window import fitting_mask
 from vidseg.types import Prompt
 
 SIDE = 50
-VIEW, BOX = View(0, 0, 500, 1000), Prompt(0, 1, box_xyxy=np.array([100, 200, 300, 800], np.float32))  # 10, 10, 30, 40
+BOX = torch.tensor([[0.2, 0.2], [0.6, 0.8]])  # of a mask of 50 by 50: 10, 10, 30, 40
 SHIRT, MAN, ROOM, NOTHING = (12, 16, 28, 26), (10, 10, 30, 39), (0, 0, 50, 50), (0, 0, 0, 0)
-Decoded = tuple[torch.Tensor, ...]
-MODEL = SimpleNamespace(multimask_max_pt_num=1, sam_mask_decoder=nn.Identity())
 
 
-def options(**changes: Any) -> Options:
-    values = {"box_fit": 0.8, "mask_threshold": 0.0, "colour_weight": 0.0, "zoom": None, **changes}
-    return Options(True, False, "forward", 0, None, None, 1, 1, "bilinear", **values)
+def masks(*boxes: tuple[int, int, int, int], side: int = SIDE) -> torch.Tensor:
+    """Three masks (3, side, side), of which the first is said to be the best."""
+    masks_3hw = torch.zeros(3, side, side, dtype=torch.bool)
+    for mask_hw, (left, top, right, below) in zip(masks_3hw, boxes, strict=True):
+        mask_hw[top:below, left:right] = True
+    return masks_3hw
 
 
-def decoded(*boxes: tuple[int, int, int, int], logit: float = 3.0, side: int = SIDE) -> Decoded:
-    """What a mask decoder gives: masks of three boxes, of which the first is said to be the best; and two more."""
-    masks_13hw = torch.full((1, 3, side, side), -3.0)
-    for mask_hw, (left, top, right, below) in zip(masks_13hw[0], boxes, strict=True):
-        mask_hw[top:below, left:right] = logit
-    return masks_13hw, torch.tensor([[0.9, 0.6, 0.7]]), torch.zeros(1, 3, 8), torch.ones(1, 1)
-
-
-def chosen(given: Decoded, prompt: Prompt = BOX, **changes: Any) -> int:
-    with choosing_by_box(MODEL, prompt, VIEW, options(**changes)):
-        masks, ious, *others = MODEL.sam_mask_decoder(given)
-        three = MODEL.multimask_max_pt_num > 1
-    assert three == (prompt is BOX and changes.get("box_fit", 0.8) is not None)
-    assert masks is given[0]
-    assert others == [given[2], given[3]]
-    assert MODEL.sam_mask_decoder(given) is given
-    assert MODEL.multimask_max_pt_num == 1
-    return int(ious.argmax())
+def chosen(masks_3hw: torch.Tensor, least: float = 0.8) -> int:
+    return int(fitting_mask(masks_3hw, torch.tensor([[0.9, 0.6, 0.7]]), BOX, least).argmax())
 
 
 def test_the_best_mask_stays_if_it_agrees_with_the_box() -> None:
-    assert chosen(decoded(MAN, (10, 10, 30, 40), SHIRT)) == 0  # 0.97 though the next has 1
-    assert chosen(decoded(SHIRT, MAN, ROOM), box_fit=0.2) == 0
+    assert chosen(masks(MAN, (10, 10, 30, 40), SHIRT)) == 0  # 0.97 though the next has 1
+    assert chosen(masks(SHIRT, MAN, ROOM), least=0.2) == 0
 
 
 def test_else_it_is_the_one_that_agrees_most() -> None:
-    assert chosen(decoded(SHIRT, ROOM, MAN)) == 2
-    assert chosen(decoded(ROOM, SHIRT, NOTHING)) == 1  # 160 of 600 pixels, and 600 of 2,500
-    assert chosen(decoded(SHIRT, MAN, MAN)) == 2  # of two alike the one that is said to be better
-    assert chosen(decoded(NOTHING, NOTHING, NOTHING)) == 0
-
-
-def test_masks_are_where_they_are_cut() -> None:
-    masks, *others = decoded(SHIRT, MAN, ROOM, logit=-1.0)
-    masks[0, 2, 10:40, 10:30] = 1.0
-    assert chosen((masks, *others)) == 2
-    assert chosen((masks, *others), mask_threshold=-2.0) == 1
+    assert chosen(masks(SHIRT, ROOM, MAN)) == 2
+    assert chosen(masks(ROOM, SHIRT, NOTHING)) == 1  # 160 of 600 pixels, and 600 of 2,500
+    assert chosen(masks(SHIRT, MAN, MAN)) == 2  # of two alike the one that is said to be better
+    assert chosen(masks(NOTHING, NOTHING, NOTHING)) == 0
 
 
 def test_specks_are_no_arms() -> None:
-    few = decoded(SHIRT, MAN, ROOM)
-    few[0][0, 0, 10, 10] = few[0][0, 0, 39, 29] = 3.0  # 2 pixels of 162 reach all sides …
+    few = masks(SHIRT, MAN, ROOM)
+    few[0, 10, 10] = few[0, 39, 29] = True  # 2 pixels of 162 reach all sides …
     assert chosen(few) == 0
     shirt, man, room = (tuple(10 * side for side in box) for box in (SHIRT, MAN, ROOM))
-    many = decoded(shirt, man, room, side=500)
-    many[0][0, 0, 100, 100] = many[0][0, 0, 399, 299] = 3.0  # … of 16,002 they are specks
+    many = masks(shirt, man, room, side=500)
+    many[0, 100, 100] = many[0, 399, 299] = True  # … of 16,002 they are specks
     assert chosen(many) == 1
 
 
+AROUND = box(0, 1, 20, 20, 100, 90)
+
+
 @pytest.mark.parametrize(
-    "prompt",
-    [point(0, 1, (200, 500, 1)), replace(BOX, points_xy=np.zeros((1, 2), np.float32), labels=np.zeros(1, np.int32))],
-    ids=["click", "box and click"],
+    ("prompt", "box_fit", "masks"),
+    [
+        (AROUND, 0.8, 3),
+        (AROUND, None, 1),
+        (replace(AROUND, points_xy=np.full((1, 2), 50, np.float32), labels=np.ones(1, np.int32)), 0.8, 1),
+        (point(0, 1, (60, 60, 1)), 0.8, 3),
+    ],
+    ids=["box", "as in sam2", "box and click", "click"],
 )
-def test_other_prompts_get_what_sam2_gives(prompt: Prompt) -> None:
-    assert chosen(decoded(SHIRT, MAN, ROOM), prompt) == 0
+def test_a_box_alone_gets_three_masks_to_choose_from(prompt: Prompt, box_fit: float | None, masks: int) -> None:
+    speed, shapes = KeptFast(), []
+    keys = {"memory_stride": 1, "upsample": "bilinear", "mask_threshold": 0.0, "colour_weight": 0.0, "box_fit": box_fit}
+    model = assemble(speed, image_size=64, predictor=NanoPredictor, keys=keys)
+    speed.predictor.sam_mask_decoder.register_forward_hook(lambda *call: shapes.append(call[2][0].shape[1]))
+    list(model.track(ArraySource(moving_squares(1)), [prompt]))
+    assert shapes[0] == masks
 
 
-def test_without_it_a_box_gets_one_mask() -> None:
-    assert chosen(decoded(SHIRT, MAN, ROOM), box_fit=None) == 0
-    for box_fit, masks in ((None, 1), (0.8, 3)):
-        model, shapes = build(image_size=128, box_fit=box_fit), []
-        model._predictor.sam_mask_decoder.register_forward_hook(lambda *a, seen=shapes: seen.append(a[2][0].shape[1]))
-        list(model.track(ArraySource(moving_squares(1)), [box(0, 1, 20, 20, 100, 90)]))
-        assert shapes[0] == masks
+def test_masks_are_where_they_are_cut() -> None:
+    """The masks that are compared with a box are those that the threshold gives."""
+    source = ArraySource(moving_squares(1))
+    given = [
+        next(build(image_size=64, box_fit=1.0, mask_threshold=at).track(source, [AROUND]))[1].masks_nhw[0]
+        for at in (-0.5, 0.0)
+    ]
+    assert given[0].sum() != given[1].sum()
 
 
 @pytest.mark.parametrize(
