@@ -1,19 +1,26 @@
 """The first mask of a prompt, from several looks at its frame."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from parity import AS_SHIPPED, box, nano
-from sources import Discs, click
+import torch
+from parity import AS_SHIPPED, NANO, NANO_CONFIG, box, nano
+from sources import ArraySource, Discs, click
 
+from vidseg import devices
 from vidseg.measure import iou
-from vidseg.model.encoder import Encoder
-from vidseg.model.engine import Pass
-from vidseg.model.looks import Looks
-from vidseg.model.sam2 import SAM2
-from vidseg.model.zoom import View
+from vidseg.model.nano.first_looks import FirstLooks
+from vidseg.model.nano.predictor import NanoPredictor
+from vidseg.model.nano.window import Window
+from vidseg.model.sam2.checkpoint import load
+from vidseg.model.sam2.engine import Engine, MaskOptions
+from vidseg.model.sam2.plain import Plain
+from vidseg.model.sam2.upstream import build
 from vidseg.types import RGB, Logits, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -22,11 +29,13 @@ DISCS = Discs(1, [(90.0, 60.0, 0.0, 0.0), (200.0, 90.0, 0.0, 0.0)], radius=24)
 AROUND_ONE = (66, 36, 114, 84)
 
 
-def looks(model: SAM2, rgb_hw3: RGB) -> Looks:
-    def new_pass(zoom: float | None) -> Pass:
-        return Pass(model._predictor, DISCS, replace(model._options, zoom=zoom), model._computing, False)
-
-    return Looks(0, rgb_hw3, Encoder(model._predictor, model._computing, False), new_pass)
+@functools.cache
+def engine() -> Engine:
+    """nano as shipped, but for the window, which first looks don't ask for."""
+    keys = {key: value for key, value in AS_SHIPPED.items() if key != "zoom"}
+    predictor = build(NanoPredictor, NANO_CONFIG, None, 0, keys)
+    load(predictor, NANO)
+    return Engine(predictor, torch.device("cpu"), devices.FP32, Plain(), MaskOptions())
 
 
 @pytest.mark.parametrize(
@@ -39,22 +48,28 @@ def looks(model: SAM2, rgb_hw3: RGB) -> Looks:
 )
 def test_a_mirrored_picture_has_the_mirrored_mask(prompt: Prompt, mirrored: Callable[[int], Prompt]) -> None:
     rgb_hw3 = DISCS[0].rgb_hw3
-    model = nano(**AS_SHIPPED)
-    one = looks(model, rgb_hw3).logits([prompt]) > 0
-    other = looks(model, np.ascontiguousarray(rgb_hw3[:, ::-1])).logits([mirrored(rgb_hw3.shape[1])]) > 0
+    flipped_hw3 = np.ascontiguousarray(rgb_hw3[:, ::-1])
+    one = FirstLooks(engine(), DISCS, 0, rgb_hw3).logits([prompt]) > 0
+    other = FirstLooks(engine(), DISCS, 0, flipped_hw3).logits([mirrored(rgb_hw3.shape[1])]) > 0
     assert iou(one, DISCS.truth(0) == 1) > 0.85
     assert iou(other[:, ::-1], one) > 0.995
 
 
-class Told(Looks):
-    """Looks that see what they are told to: a rectangle of logits by the view's width and whether it is mirrored."""
+def window(left: int, top: int, width: int, height: int) -> Window:
+    return Window(width, height, left, top, 200, 100)
+
+
+class Told(FirstLooks):
+    """Looks that see what they are told to: a rectangle of logits by the window's width and whether it is mirrored."""
 
     def __init__(self, seen: dict[tuple[int, bool], tuple[tuple[int, int, int, int], float]]) -> None:
-        super().__init__(0, np.zeros((100, 200, 3), np.uint8), None, None)
-        self.asked: list[tuple[View, bool, int]] = []
+        rgb_hw3: RGB = np.zeros((100, 200, 3), np.uint8)
+        no_model: Any = SimpleNamespace(options=MaskOptions())
+        super().__init__(no_model, ArraySource(rgb_hw3[None]), 0, rgb_hw3)
+        self.asked: list[tuple[Window, bool, int]] = []
         self._told = seen
 
-    def _logits(self, view: View, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
+    def _logits(self, view: Window, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
         self.asked.append((view, mirrored, len(prompts)))
         logits_hw = np.full((100, 200), -2.0, np.float32)
         (left, top, right, below), logit = self._told.get((view.width, mirrored), ((0, 0, 0, 0), 0.0))
@@ -63,12 +78,12 @@ class Told(Looks):
 
 
 def test_a_box_is_looked_at_from_near_a_click_is_not() -> None:
-    whole, near, nearer = View(0, 0, 200, 100), View(38, 32, 125, 62), View(69, 47, 62, 31)
+    whole, near, nearer = window(0, 0, 200, 100), window(38, 32, 125, 62), window(69, 47, 62, 31)
     told, around = Told({}), box(0, 1, 75, 50, 125, 75)
     told.logits([click(0, 1, (10, 10, 1)), around])
     views = [(whole, 2), (near, 1), (nearer, 1)]  # what was said before is far from the box
     assert told.asked == [(view, mirrored, said) for view, said in views for mirrored in (False, True)]
-    for prompt in (click(0, 1, (100, 60, 1)), replace(around, points_xy=np.zeros((1, 2)), labels=np.zeros(1))):
+    for prompt in (click(0, 1, (100, 60, 1)), replace(around, points_xy=np.zeros((1, 2)), labels=np.zeros(1, int))):
         told = Told({})
         told.logits([prompt])
         assert told.asked == [(whole, False, 1), (whole, True, 1)]
