@@ -11,6 +11,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -124,7 +125,9 @@ class Encoder:
         if min(width, height) < self._codec.smallest:
             least = self._codec.smallest
             raise InputError(f"codec: {codec} can't encode {width}x{height}, only {least} pixels and more")
-        self._container = container = av.open(str(self._partial.absolute()), "w", format=self._format.muxer)
+        path, muxer = str(self._partial.absolute()), self._format.muxer
+        container: OutputContainer = av.open(path, "w", format=muxer)
+        self._container = container
         try:
             self._stream = self._add_stream(container, quality)
         except av.error.FFmpegError as error:
@@ -142,7 +145,7 @@ class Encoder:
         if row.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: FFmpeg's log doesn't filter it
         stream = container.add_stream(row.encoder, rate=info.fps, options=row.options_for(quality))
-        context = stream.codec_context
+        context: Any = stream.codec_context  # PyAV's type has audio's and subtitles' in it
         even = 2 if "420" in row.pix_fmt else 1
         context.width, context.height = -(-info.width // even) * even, -(-info.height // even) * even
         context.pix_fmt, context.time_base = row.pix_fmt, self._clock
