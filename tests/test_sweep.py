@@ -47,8 +47,8 @@ def test_each_job_is_a_run_of_wandb_in_the_group_of_the_dated_folder(folder):
 
 def test_precisions_that_the_cpu_lacks_fall_back(vidseg, tmp_path, clip):
     done = vidseg(
-        "-m", "model=tiny", "model.checkpoint=random", "model.image_size=64", "precision=tf32,fp16", f"video={clip}",
-        "prompt=click", "prompt.points=[[20,30]]", "extract.stop=2", "output=[rle]", "tracker=none", "device=cpu",
+        "-m", "model=nano", "model.image_size=128", "precision=tf32,fp16", f"video={clip}", "prompt=click",
+        "prompt.points=[[20,30]]", "extract.stop=2", "output=[rle]", "tracker=none", "device=cpu",
         "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
