@@ -8,9 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import command
+from conftest import SEARCH_PATH, command
 from sweeping import SQUARE, inspect, interrupt, jobs, statuses
 
+import vidseg as package
 from vidseg.record.summary import score
 
 pytestmark = pytest.mark.timeout(240)
@@ -142,8 +143,10 @@ def test_the_user_s_own_group_tags_and_job_type_win(sweep, tmp_path):
     assert {run[:3] for run in wandb_runs(tmp_path)} == {("mine", "night", ("a",)), ("mine", "summary", ("summary",))}
 
 
-def test_a_single_run_has_neither_group_nor_tags(vidseg, tmp_path, clip):
-    assert vidseg(*SQUARE, f"video={clip}").returncode == 0
+def test_a_single_run_has_neither_group_nor_tags(tmp_path, clip):
+    package.run(
+        [SEARCH_PATH, *SQUARE, f"video={clip}", f"tracker.dir={tmp_path}/runs", f"hydra.run.dir={tmp_path}/run"]
+    )
     ((group, job_type, tags, _),) = wandb_runs(tmp_path)
     assert (group, job_type, tags) == (None, None, ())
     assert not list(tmp_path.glob("**/sweep.json"))
