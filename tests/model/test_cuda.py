@@ -11,8 +11,11 @@ import pytest
 import torch
 from parity import (
     AS_SHIPPED,
+    BF16,
     CLICK,
     FP32,
+    NEAR,
+    THREE,
     Expected,
     Whole,
     box,
@@ -22,50 +25,40 @@ from parity import (
     float_memories,
     mask,
     nano,
+    ours,
     point,
     propagate,
-    read,
     upstream,
 )
-from PIL import Image
 from renders import RENDERS, masks_of
 from sources import ArraySource, moving_squares
 
-from vidseg.model import before
-from vidseg.model.holes import fill_holes, fill_holes_unwaited
-from vidseg.model.image import device_image, host_image, upload
-from vidseg.model.pictures import Pictures
-from vidseg.model.precision import Precision
-from vidseg.model.resize import resize
-from vidseg.model.shown import Fetched
-from vidseg.types import FrameMasks, Prompt
+from vidseg import devices
+from vidseg.devices import Precision
+from vidseg.measure import iou
+from vidseg.model.fast.accelerate import Fast
+from vidseg.model.fast.gpu import FetchedMasks, fill_holes_unwaited
+from vidseg.model.sam2 import backwards
+from vidseg.model.sam2.plain import fill_holes, model_image
 from vidseg.sample import SampleSource
+from vidseg.types import FrameMasks, Prompt
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 
 CUDA = torch.device("cuda")
-BF16 = {"name": "bf16", "autocast": "bfloat16", "tf32": True}
 FP16 = {"name": "fp16", "autocast": "float16", "tf32": True}
 TF32 = {"name": "tf32", "autocast": None, "tf32": True}
 SMALL = 128  # the side of the model's input, where many passes are compared
-SIZES = [(72, 128), (45, 80), (255, 257), (64, 150), (150, 64), (1, 300), (721, 33), (192, 108), (720, 1280)]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_the_models_input_is_the_hosts(size: tuple[int, int]) -> None:
-    rgb_hw3 = np.random.default_rng(size[0]).integers(0, 256, (*size, 3), np.uint8)
-    planes_3hw = upload(rgb_hw3, CUDA).planes_3hw
-    for height, width in ((64, 64), (96, 40), (448, 448)):
-        ours_hw3 = resize(planes_3hw, height, width).permute(1, 2, 0).cpu().numpy()
-        assert np.array_equal(ours_hw3, np.asarray(Image.fromarray(rgb_hw3).resize((width, height))))
-    assert torch.equal(device_image(planes_3hw, 448).cpu(), host_image(rgb_hw3, 448))
 
 
 def test_frames_that_follow_each_other_through_pinned_memory_stay_apart() -> None:
+    speed = Fast()
+    speed.bind(CUDA, devices.FP32)
     frames = np.random.default_rng(0).integers(0, 256, (40, 360, 640, 3), np.uint8)
-    uploads = [upload(frame, CUDA) for frame in frames]  # no copy is waited for before the next one begins
-    for each, frame in zip(uploads, frames, strict=True):
-        assert np.array_equal(each.planes_3hw.cpu().numpy(), frame.transpose(2, 0, 1))
+    images = [speed.image(frame, 448) for frame in frames]  # no copy is waited for before the next one begins
+    for image_3hw, frame in zip(images, frames, strict=True):
+        assert image_3hw.is_cuda
+        assert torch.equal(image_3hw.cpu(), model_image(frame, 448))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -84,19 +77,17 @@ def test_holes_are_those_that_opencv_finds(area: int, dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize("objects", [1, 3, 300])
 @pytest.mark.parametrize("level", [-9.0, -2.0, 0.0, 9.0])
-def test_pictures_are_the_hosts(objects: int, level: float) -> None:
+def test_masks_are_those_of_their_logits(objects: int, level: float) -> None:
     logits_nhw, frame = masks_of(level, objects)
     logits_nhw[-1, :20] = logits_nhw[0, :20]  # equals: the first is on top
-    uploaded, pictures = upload(frame.rgb_hw3, CUDA), Pictures(range(1, objects + 1))
-    plain = FrameMasks(0, pictures.object_ids, logits_nhw.numpy(), (1.0,) * objects)
-    for _ in ("each by itself", "all ahead"):
-        scores_n = torch.ones(objects, device=CUDA)
-        masks = Fetched(0, logits_nhw.to(CUDA), scores_n, [False] * objects, pictures, uploaded)
-        for name, render in RENDERS.items():
-            assert np.array_equal(render(frame, masks), render(frame, plain)), name
-        assert np.array_equal(masks.masks_nhw, plain.masks_nhw)
-        assert np.array_equal(masks.logits_nhw, plain.logits_nhw)
-        assert masks.scores == plain.scores
+    ids = tuple(range(1, objects + 1))
+    plain = FrameMasks(0, ids, logits_nhw.numpy(), (1.0,) * objects)
+    masks = FetchedMasks(0, ids, logits_nhw.to(CUDA), torch.ones(objects, device=CUDA), [False] * objects)
+    for name, render in RENDERS.items():
+        assert np.array_equal(render(frame, masks), render(frame, plain)), name
+    assert np.array_equal(masks.masks_nhw, plain.masks_nhw)
+    assert np.array_equal(masks.logits_nhw, plain.logits_nhw)
+    assert masks.scores == plain.scores
 
 
 on_gpu = partial(build, device="cuda")
@@ -111,13 +102,12 @@ def theirs_on_gpu(
         return propagate(reference, folder, prompts, range(num_frames), **how)
 
 
-THREE = [point(0, 9, (35, 30, 1)), box(0, 2, 65, 35, 105, 75), mask(0, 5)]
 CASES: dict[str, tuple[int, list[Prompt], dict[str, Any]]] = {
     "past 16 frames": (18, [point(0, 1, (35, 30, 1), (90, 90, 0))], FP32),
     "input of 512 pixels": (4, [CLICK], FP32),
-    "three objects": (6, THREE, FP32),
-    "three objects, bf16": (6, THREE, BF16),
-    "three objects, tf32": (6, THREE, TF32),
+    "three objects": (6, [*THREE], FP32),
+    "three objects, bf16": (6, [*THREE], BF16),
+    "three objects, tf32": (6, [*THREE], TF32),
     "several frames": (8, [mask(3, 1), CLICK, box(5, 1, 20, 10, 60, 60), mask(2, 2)], FP32),
 }
 
@@ -129,7 +119,7 @@ def test_exact_is_upstream_bit_by_bit(case: str, jpegs: Path, tmp_path: Path) ->
     folder = first_frames(jpegs, tmp_path, num_frames)
     theirs = theirs_on_gpu(folder, prompts, num_frames, size, precision)
     model = on_gpu(image_size=size, precision=precision)
-    check([masks for _, masks in model.track(ArraySource(read(folder)), prompts)], theirs, prompts)
+    check(ours(model, jpegs, num_frames, prompts), theirs, prompts)
 
 
 @pytest.mark.parametrize("encoder_batch", [1, 4])
@@ -138,22 +128,20 @@ def test_batches_are_near_upstream(encoder_batch: int, jpegs: Path, tmp_path: Pa
     folder = first_frames(jpegs, tmp_path, 10)
     theirs = theirs_on_gpu(folder, prompts, 10)
     model = on_gpu(image_size=SMALL, exact=False, encoder_batch=encoder_batch)
-    ours = [masks for _, masks in model.track(ArraySource(read(folder)), prompts)]
-    check(ours, theirs, prompts, tolerance=1e-4)  # of the logits' deviation, as on a CPU
+    check(ours(model, jpegs, 10, prompts), theirs, prompts, tolerance=NEAR)
 
 
 @pytest.mark.parametrize("corrected", [False, True])
 def test_both_directions_and_corrections_are_upstreams(
     corrected: bool, jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(before, "_Kept", Whole)
+    monkeypatch.setattr(backwards, "_Kept", Whole)
     prompts = [point(2, 1, (35, 30, 1)), mask(3, 2)]
     corrections = [point(6, 2, (60, 60, 1)), point(4, 1, (45, 40, 1), (120, 90, 0))] if corrected else []
     folder = first_frames(jpegs, tmp_path, 9)
     theirs = theirs_on_gpu(folder, prompts, 9, both=True, corrections=corrections)
     model = on_gpu(image_size=SMALL, propagate="both")
-    ours = [masks for _, masks in model.track(ArraySource(read(folder)), [*corrections, *prompts])]
-    check(ours, theirs, prompts, both=True)
+    check(ours(model, jpegs, 9, [*corrections, *prompts]), theirs, prompts, both=True)
 
 
 def clip_and_prompts() -> tuple[SampleSource, list[Prompt]]:
@@ -162,13 +150,10 @@ def clip_and_prompts() -> tuple[SampleSource, list[Prompt]]:
     return clip, [*clip.prompts, box(0, 2, 100, 100, 500, 500)]
 
 
-def mean_iou(ours: Sequence[FrameMasks], theirs: Sequence[FrameMasks]) -> float:
+def mean_iou(some: Sequence[FrameMasks], others: Sequence[FrameMasks]) -> float:
     """Over frames and objects; of two empty masks it is 1."""
-    ious = []
-    for a, b in zip(ours, theirs, strict=True):
-        union = (a.masks_nhw | b.masks_nhw).sum((1, 2))
-        ious.append(np.where(union, (a.masks_nhw & b.masks_nhw).sum((1, 2)) / np.maximum(union, 1), 1.0))
-    return float(np.mean(ious))
+    pairs = [pair for a, b in zip(some, others, strict=True) for pair in zip(a.masks_nhw, b.masks_nhw, strict=True)]
+    return float(np.mean([iou(*pair) for pair in pairs]))
 
 
 @pytest.mark.parametrize("options", [{}, AS_SHIPPED], ids=["the whole picture", "as shipped"])
@@ -193,11 +178,11 @@ def test_fewer_bits_give_nearly_the_same_masks(precision: dict[str, Any], option
     clip, prompts = clip_and_prompts()
     fp32 = [masks for _, masks in nano("cuda", **options).track(clip, prompts)]
     model = nano("cuda", precision=precision, **options)
-    ours = [masks for _, masks in model.track(clip, prompts)]
-    assert mean_iou(ours, fp32) > (0.85 if options else 0.98)  # rounding moves the window, and that what is seen
+    near = [masks for _, masks in model.track(clip, prompts)]
+    assert mean_iou(near, fp32) > (0.85 if options else 0.98)  # rounding moves the window, and that what is seen
     if torch.cuda.get_device_capability() >= (8, 0):
         assert model.precision == precision["name"]
-        assert any(not np.array_equal(a.logits_nhw, b.logits_nhw) for a, b in zip(ours, fp32, strict=True))
+        assert any(not np.array_equal(a.logits_nhw, b.logits_nhw) for a, b in zip(near, fp32, strict=True))
 
 
 def test_memory_does_not_grow_with_the_number_of_frames() -> None:
