@@ -81,8 +81,7 @@ class RecordingLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs the jobs; a skipped one returns the score in its summary."""
-        from vidseg.sweep.plan import plan, remember, returned
-        from vidseg.sweep.record import halting
+        from vidseg.sweep.plan import halting, plan, remember, returned
 
         loader = self._context.config_loader
         jobs = plan(self._config, loader, job_overrides, initial_job_idx)

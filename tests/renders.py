@@ -13,7 +13,7 @@ RENDERS: dict[str, Callable[[Frame, FrameMasks], np.ndarray]] = {
     "green": lambda frame, masks: cutout(frame, masks, background="green"),
     "overlay": lambda frame, masks: overlay(frame, masks, opacity=0.37),
     "transparent": transparent,
-    "annotate": lambda frame, masks: annotate(frame.rgb_hw3, masks),
+    "annotate": annotate,
 }
 
 

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from vidseg import config as configuration
 from vidseg.config import resolvers
-from vidseg.config.parts import locate
+from vidseg.contract import locate
 
 pytestmark = pytest.mark.usefixtures("own_hydra")
 

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import textwrap
 
-from vidseg.record.jsonl import JsonLines, read_frames
+from vidseg.record.files import JsonLines, read_frames
 
 SCRIPT = """
     import resource, sys
     from pathlib import Path
-    from vidseg.record.jsonl import JsonLines
+    from vidseg.record.files import JsonLines
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     lines = JsonLines(Path(sys.argv[1]))
     try:

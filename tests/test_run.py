@@ -24,7 +24,7 @@ from vidseg.meter import Meter
 from vidseg.output.samples import Samples
 from vidseg.runner import Parts
 from vidseg.runner import run as run_parts
-from vidseg.tracker.none import NoTracker
+from vidseg.tracker.guard import NoTracker
 
 pytestmark = pytest.mark.timeout(120)
 

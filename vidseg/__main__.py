@@ -29,7 +29,7 @@ def job(config: DictConfig) -> float | None:
         raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
     from vidseg.job import JobFailed, run_job
     from vidseg.record.summary import score
-    from vidseg.sweep.record import is_halted
+    from vidseg.sweep.plan import is_halted
 
     if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):
         raise JobFailed("interrupted before it began")

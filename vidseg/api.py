@@ -16,12 +16,11 @@ from PIL import Image
 from vidseg import coordinates
 from vidseg.composite import draw_prompts, overlay
 from vidseg.config.overrides import compose_config, overrides_of
-from vidseg.config.parts import build
-from vidseg.contract import check_prompts
+from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
-from vidseg.record.jsonl import read_frames
+from vidseg.record.files import read_frames
 from vidseg.record.masks import NAME, MaskRecord
 from vidseg.runner import segmented
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source

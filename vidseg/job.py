@@ -15,8 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vidseg import config as configuration
 from vidseg import prompt as prompting
-from vidseg.config.parts import build
-from vidseg.contract import check_prompts, check_scores
+from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record.summary import Summary, score, versions

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from vidseg.console import interruptible, progress
 from vidseg.contract import TrackChecker, check_scores
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
-from vidseg.record.jsonl import JsonLines
+from vidseg.record.files import JsonLines
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from sources import ArraySource, moving_squares
 from vidseg.errors import InputError
 from vidseg.model.nano.predictor import NanoPredictor
 from vidseg.model.nano.window import fitting_mask
+from vidseg.model.sam2.segmenter import SAM2
 from vidseg.types import Prompt
 
 SIDE = 50
@@ -56,6 +57,12 @@ def test_specks_are_no_arms() -> None:
 AROUND = box(0, 1, 20, 20, 100, 90)
 
 
+def predicting(speed: KeptFast, mask_threshold: float = 0.0, box_fit: float | None = 0.8) -> SAM2:
+    keys = {"memory_stride": 1, "upsample": "bilinear", "colour_weight": 0.0}
+    keys |= {"mask_threshold": mask_threshold, "box_fit": box_fit}
+    return assemble(speed, image_size=64, predictor=NanoPredictor, keys=keys)
+
+
 @pytest.mark.parametrize(
     ("prompt", "box_fit", "masks"),
     [
@@ -68,21 +75,29 @@ AROUND = box(0, 1, 20, 20, 100, 90)
 )
 def test_a_box_alone_gets_three_masks_to_choose_from(prompt: Prompt, box_fit: float | None, masks: int) -> None:
     speed, shapes = KeptFast(), []
-    keys = {"memory_stride": 1, "upsample": "bilinear", "mask_threshold": 0.0, "colour_weight": 0.0, "box_fit": box_fit}
-    model = assemble(speed, image_size=64, predictor=NanoPredictor, keys=keys)
+    model = predicting(speed, box_fit=box_fit)
     speed.predictor.sam_mask_decoder.register_forward_hook(lambda *call: shapes.append(call[2][0].shape[1]))
     list(model.track(ArraySource(moving_squares(1)), [prompt]))
     assert shapes[0] == masks
 
 
-def test_masks_are_where_they_are_cut() -> None:
-    """The masks that are compared with a box are those that the threshold gives."""
-    source = ArraySource(moving_squares(1))
-    given = [
-        next(build(image_size=64, box_fit=1.0, mask_threshold=at).track(source, [AROUND]))[1].masks_nhw[0]
-        for at in (-0.5, 0.0)
-    ]
-    assert given[0].sum() != given[1].sum()
+@pytest.mark.parametrize(("mask_threshold", "logit"), [(0.0, 3.0), (-0.5, -0.25 + 0.5)])
+def test_masks_are_compared_where_they_are_cut(mask_threshold: float, logit: float) -> None:
+    """The best is a shirt above 0 and a man above -0.5; the next is a man above both."""
+    speed = KeptFast()
+    model = predicting(speed, mask_threshold)
+    decoder = speed.predictor.sam_mask_decoder
+    decode = decoder.forward
+
+    def forward(**inputs: Any) -> tuple[torch.Tensor, ...]:
+        masks_13hw, _, *others = decode(**inputs)
+        masks_13hw = torch.full_like(masks_13hw, -3.0)  # 16 by 16, of which the box has 1.6 to 8 and 2.7 to 12
+        masks_13hw[0, 0, 3:12, 2:8], masks_13hw[0, 0, 4:7, 3:6], masks_13hw[0, 1, 3:12, 2:8] = -0.25, 3.0, 3.0
+        return masks_13hw, torch.tensor([[0.9, 0.6, 0.7]]), *others
+
+    decoder.forward = forward
+    masks = next(model.track(ArraySource(moving_squares(1)), [AROUND]))[1]
+    assert masks.logits_nhw[0, 70, 60] == pytest.approx(logit)  # the man's legs
 
 
 @pytest.mark.parametrize(

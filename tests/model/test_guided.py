@@ -6,7 +6,7 @@ from parity import CLICK, build
 from sources import ArraySource, moving_squares
 from torch.nn import functional
 
-from vidseg.model.nano.guided import guided
+from vidseg.model.nano.predictor import guided
 
 
 def picture(contrast: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,8 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from vidseg.tracker.guard import Guarded
-from vidseg.tracker.none import NoTracker
+from vidseg.tracker.guard import Guarded, NoTracker
 from vidseg.types import Frame, FrameMasks
 
 FRAME = Frame(0, 0.0, np.zeros((4, 4, 3), np.uint8))

@@ -19,8 +19,7 @@ from vidseg.compare.charts import colour_of, draw_frames, draw_memory, draw_spee
 from vidseg.compare.pictures import Disagreement, Strip, find_disagreements, make_strip, shrink_video
 from vidseg.compare.table import Table, label_runs, shorten
 from vidseg.compare.text import average, summarise
-from vidseg.record.files import whole
-from vidseg.record.jsonl import read_frames
+from vidseg.record.files import read_frames, whole
 from vidseg.record.masks import read_mask_lines
 from vidseg.record.run import Run
 

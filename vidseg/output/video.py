@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.config.parts import locate
+from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 from vidseg.video.codec import check_codec

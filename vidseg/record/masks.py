@@ -14,7 +14,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
-from vidseg.record.jsonl import JsonLines, read_lines
+from vidseg.record.files import JsonLines, read_lines
 from vidseg.record.label_maps import LabelMaps, check_size
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
 

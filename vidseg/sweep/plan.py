@@ -1,7 +1,12 @@
-"""Which jobs a sweep has, the folder of each, and which jobs an earlier attempt has finished."""
+"""Which jobs a sweep has and which an earlier attempt finished; and the files in its folder: sweep.json, .halt.
+
+An interrupted launcher would kill its workers in the middle of a file. The jobs, which may be on other machines, learn
+of a Ctrl-C from .halt: running jobs finish their files, and no other job begins.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +18,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.config.overrides import quoted
 from vidseg.config.resolvers import sweep_group
+from vidseg.console import interruptible
 from vidseg.errors import InputError
+from vidseg.record.files import whole
 from vidseg.record.summary import read_summary, score
-from vidseg.sweep import record
+
+NAME, HALT = "sweep.json", ".halt"
+FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,9 @@ def is_set(config: DictConfig, key: str) -> bool:
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
     """Writes sweep.json: the jobs of this command's earlier launches, unless it begins ``anew``, and these."""
     folder = Path(config.hydra.sweep.dir)
-    earlier = [] if anew else record.read(folder)["jobs"]
+    earlier = [] if anew else read_sweep(folder)["jobs"]
     group = config.tracker.get("group") or sweep_group(str(folder))
-    record.write(folder, group, [*earlier, *map(asdict, jobs)])
+    write_sweep(folder, group, [*earlier, *map(asdict, jobs)])
 
 
 def returned(job: Job, folder: Path) -> JobReturn:
@@ -108,3 +117,55 @@ def _earlier(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         done = (read_summary(folder / name) or {}).get("status") == "finished"
         (finished if done else unfinished)[key] = name
     return finished, unfinished
+
+
+def read_sweep(folder: Path) -> dict[str, Any]:
+    """The content of folder/sweep.json: ``group`` and ``jobs``."""
+    return dict(json.loads((folder / NAME).read_bytes()))
+
+
+def written(folder: Path) -> int | None:
+    """When folder/sweep.json was written, in nanoseconds; None if it isn't there."""
+    path = folder / NAME
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def write_sweep(folder: Path, group: str | None, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Writes folder/sweep.json with what the jobs' folders say now; returns its content.
+
+    ``jobs`` have ``number``, ``folder``, ``overrides`` and ``skipped``. A job without a summary.json is ``missing``: it
+    hasn't begun, is still running, or was killed.
+    """
+    content = {"group": group, "jobs": [_entry(folder, job) for job in jobs]}
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder / NAME) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return content
+
+
+def _entry(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
+    summary = read_summary(folder / job["folder"]) or {}
+    entry = {key: job[key] for key in ("number", "folder", "overrides", "skipped")}
+    entry |= {"status": summary.get("status", "missing"), "error": summary.get("error")}
+    entry |= {"seconds": (summary.get("seconds") or {}).get("total"), "metrics": summary.get("metrics") or {}}
+    return entry | {name: summary.get(name) for name in FIGURES}
+
+
+@contextmanager
+def halting(folder: Path) -> Iterator[None]:
+    """Within the block Ctrl-C halts the sweep in ``folder``, and the end of the block raises KeyboardInterrupt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / HALT
+    mark.unlink(missing_ok=True)  # left by a sweep that was killed
+    with interruptible("no more jobs begin, those that run come to an end", mark.touch) as interruption:
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+            if interruption.requested:  # in place of the launcher's error about its lost jobs
+                raise KeyboardInterrupt
+
+
+def is_halted(folder: Path) -> bool:
+    """Whether the sweep in ``folder`` was halted, so that no job may begin."""
+    return (folder / HALT).exists()

@@ -15,7 +15,7 @@ from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import render_table
 from vidseg.record.run import Run, Scalar
 from vidseg.record.summary import read_summary
-from vidseg.sweep import record
+from vidseg.sweep.plan import NAME, read_sweep, write_sweep, written
 
 
 class Report:
@@ -23,18 +23,17 @@ class Report:
 
     def __init__(self, config: DictConfig) -> None:
         self._config, self._folder = config, Path(config.hydra.sweep.dir)
-        self._before = record.written(self._folder)
+        self._before = written(self._folder)
 
     def make(self, track: bool = True, strict: bool = False) -> None:
-        """Writes sweep.json, prints the table and, with ``track``, gives it to the tracker.
+        """Writes sweep.json, prints the table and, with ``track``, gives it to the tracker; nothing without any job.
 
-        Does nothing if the sweep ended before it had any jobs. With ``strict`` it raises JobFailed if one of them
-        didn't finish.
+        With ``strict`` it raises JobFailed if a job didn't finish.
         """
-        if record.written(self._folder) == self._before:
+        if written(self._folder) == self._before:
             return
-        planned = record.read(self._folder)
-        content = record.write(self._folder, planned["group"], planned["jobs"])
+        planned = read_sweep(self._folder)
+        content = write_sweep(self._folder, planned["group"], planned["jobs"])
         table = tabulate_jobs(content["jobs"], self._folder)
         sys.stdout.write(f"\n{describe(content, table, self._folder)}\n")
         sys.stdout.flush()
@@ -74,7 +73,7 @@ def describe(content: Mapping[str, Any], table: Table, folder: Path) -> str:
     told = ", ".join(f"{counts[status]} {status}" for status in states if counts[status])
     if skipped := sum(job["skipped"] for job in content["jobs"]):
         told += f" ({skipped} skipped)"
-    lines.append(f"{told or 'no jobs'}; {folder / record.NAME}")
+    lines.append(f"{told or 'no jobs'}; {folder / NAME}")
     if counts["finished"] < len(content["jobs"]):
         lines.append(f"the same command with hydra.sweep.dir={folder} resume=true runs what didn't finish")
     return "\n".join(lines)

@@ -59,3 +59,12 @@ class Guarded:
             logger.log(level, "tracker: %s: %s; the run goes on without it", type(error).__name__, reason)
             logger.debug("tracker: the failure in full", exc_info=True)
             return None
+
+
+class NoTracker:
+    """A ``Tracker`` that records nothing: summary.json's ``wandb`` is null."""
+
+    def start(self, *args: Any, **options: Any) -> None:
+        """Does nothing, as all other methods."""
+
+    log = log_sample = finish = log_sweep = start

@@ -20,10 +20,8 @@ from vidseg.model.sam2.upstream import Hiera, MultiScaleBlock, PatchEmbed, do_po
 # 100 MB between the layers of an MLP, whose products run at 90 instead of 210 GFLOP/s then.
 CACHED_VALUES = 3 << 19
 
-Size = tuple[int, int]
-"""Rows and columns, of tokens."""
-Group = tuple[int, int, int]
-"""Windows of one size: how many, and the rows and columns of them that lie in the image."""
+Size = tuple[int, int]  # rows and columns, of tokens
+Group = tuple[int, int, int]  # windows of one size: how many, and the rows and columns of them that lie in the image
 
 
 def accelerate_hiera(trunk: Any) -> None:
