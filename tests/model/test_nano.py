@@ -236,4 +236,3 @@ def test_the_skater_is_cut_out_of_the_built_in_clip(seed: int) -> None:
     ]
     assert np.mean(values) > 0.5
     assert np.mean(values[-5:]) > 0.6  # the first skater again, not the one who passed
-    assert np.mean(values[-5:]) > 0.6  # the first skater again, not the one who passed

@@ -1,1 +1,1 @@
-"""vidseg's own small SAM 2, and all that only a small model needs: ``predictor`` first, then ``windows``; docs/nano.md."""
+"""vidseg's own small SAM 2, and all that only a small model needs: ``predictor``, ``windows``; see docs/nano.md."""
