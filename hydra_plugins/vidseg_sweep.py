@@ -5,8 +5,8 @@ that fails, and they can't skip a job. Hydra accepts plugins from this namespace
 whenever it starts, so imports that take time are inside the functions.
 """
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,39 @@ from omegaconf import DictConfig, open_dict, read_write
 
 
 class Recording(Callback):
-    """Replaces the user's ``hydra.sweeper`` by a RecordingSweeper around it (``hydra.callbacks`` in config.yaml)."""
+    """Makes the folder of a run or a sweep its own, and replaces the user's ``hydra.sweeper`` by a RecordingSweeper
+    around it (``hydra.callbacks`` in config.yaml).
+
+    Hydra turns exceptions here into warnings, except for SystemExit, whose text is printed.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+
+    def __reduce__(self) -> Any:
+        return Recording, ()  # launchers send it to the processes of jobs, which hold locks of their own
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Hydra calls this before it writes anything into the run's folder."""
+        with _ending():
+            from vidseg.config.claim import claim
+
+            self._held.enter_context(claim(config.hydra, "run"))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra calls this before it makes the sweeper."""
+        with _ending():
+            from vidseg.sweep.plan import claim_sweep
+
+            self._held.enter_context(claim_sweep(config))
         with read_write(config):
             config.hydra.sweeper = _wrapped("Sweeper", config.hydra.sweeper)
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Frees the folder. Where Hydra doesn't get to it, the end of the process does."""
+        self._held.close()
+
+    on_multirun_end = on_run_end
 
 
 class RecordingSweeper(Sweeper):
@@ -81,13 +108,18 @@ class RecordingLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs the jobs; a skipped one returns the score in its summary."""
+        from vidseg.record.folder import lock
         from vidseg.sweep.plan import halting, plan, remember, returned
 
         loader = self._context.config_loader
         jobs = plan(self._config, loader, job_overrides, initial_job_idx)
         folder = Path(self._config.hydra.sweep.dir)
-        remember(self._config, jobs, anew=initial_job_idx == 0)
         running = [job for job in jobs if not job.skipped]
+        for job in running:  # the jobs of a launcher that was killed may still run, on a cluster
+            if (folder / job.folder).is_dir():
+                with lock(folder / job.folder, "hydra.sweep.dir"):
+                    pass
+        remember(self._config, jobs, anew=initial_job_idx == 0)
         for job in running:
             (folder / job.folder / "summary.json").unlink(missing_ok=True)  # left by an earlier attempt
         in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs get Ctrl-C
@@ -95,6 +127,17 @@ class RecordingLauncher(Launcher):
             arguments = [job.arguments() for job in running]
             launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
         return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """An InputError in the block ends the program with its message."""
+    from vidseg.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        raise SystemExit(str(error)) from error
 
 
 def _wrapped(kind: str, node: DictConfig) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_an_unknown_score_is_told_with_the_known_ones_by_optuna(vidseg, tmp_path
     assert "optimize: the run has no score 'beauty'; it has " in done.stdout
     assert "fps, peak_rss_mib" in done.stdout
     assert statuses(tmp_path / "sweep") == ["failed"]
-    unsaid = vidseg(*OPTUNA, f"video={clip}", "stride=1,2")
+    unsaid = vidseg(*OPTUNA, f"video={clip}", "stride=1,2", "hydra.sweep.dir=another")
     assert unsaid.returncode == 1
     assert unsaid.stderr.startswith("optimize: missing; name a score of the run")
 

@@ -91,7 +91,7 @@ def test_one_of_four_fails_and_resume_runs_just_that_one(sweep, tmp_path):
     assert [job["fps"] for job in again if job["skipped"]] == [
         job["fps"] for job in record["jobs"] if job["number"] != 2
     ]
-    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == list("0123")
+    assert sorted(path.name for path in (tmp_path / "sweep").glob("[!.]*/")) == list("0123")
     assert "resume: true" not in (tmp_path / "sweep" / "2" / ".hydra" / "config.yaml").read_text()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,18 @@ def job(config: DictConfig) -> float | None:
     if config.resume and settings.mode == RunMode.RUN:
         raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
     from vidseg.job import JobFailed, run_job
+    from vidseg.record.folder import lock
     from vidseg.record.summary import score
     from vidseg.sweep.plan import is_halted
 
     if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):
         raise JobFailed("interrupted before it began")
     folder, here = Path(settings.runtime.output_dir), Path.cwd()
+    own = lock(folder, "hydra.sweep.dir") if settings.mode == RunMode.MULTIRUN else nullcontext()
     try:
         shown = folder.relative_to(here) if folder.is_relative_to(here) else folder  # messages have this path
-        summary = run_job(config, shown, settings.runtime.choices)
+        with own:
+            summary = run_job(config, shown, settings.runtime.choices)
     except KeyboardInterrupt:
         if settings.runtime.choices["hydra/launcher"] == "basic":
             raise

@@ -15,6 +15,7 @@ from PIL import Image
 
 from vidseg import coordinates
 from vidseg.composite import draw_prompts, overlay
+from vidseg.config.claim import claim
 from vidseg.config.overrides import compose_config, overrides_of
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
@@ -44,12 +45,14 @@ def run(overrides: Sequence[str] = (), prompts: Prompts | None = None, config_di
     try:
         config, settings = compose_config(arguments, config_dir)
         chosen = _as_prompts(prompts)
+        own = claim(settings, "run")
     except InputError as error:
         raise JobFailed(str(error)) from error
     folder = Path(settings.run.dir)
-    _save(folder / ".hydra", config, settings, arguments)
-    with _logged(folder / "vidseg.log"):
-        summary = run_job(config, folder, dict(settings.runtime.choices), chosen)
+    with own:
+        _save(folder / ".hydra", config, settings, arguments)
+        with _logged(folder / "vidseg.log"):
+            summary = run_job(config, folder, dict(settings.runtime.choices), chosen)
     return Run(asdict(summary), folder, config, chosen)
 
 

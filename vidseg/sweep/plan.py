@@ -6,7 +6,7 @@ of a Ctrl-C from .halt: running jobs finish their files, and no other job begins
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.config.claim import claim, is_dated
 from vidseg.config.overrides import quoted
 from vidseg.config.resolvers import sweep_group
 from vidseg.console import interruptible
@@ -45,19 +46,34 @@ class Job:
         return [*self.overrides, f"hydra.sweep.subdir={quoted(self.folder)}"]
 
 
+def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
+    """Makes the sweep's folder its own until the context ends (see ``claim``), or goes on in it with ``resume``.
+
+    Raises InputError if another sweep is in it, or none that can be resumed.
+    """
+    folder = Path(config.hydra.sweep.dir)
+    if is_dated(config.hydra, "sweep"):
+        if config.resume:
+            raise InputError(
+                "resume: name the folder of the sweep to go on with, hydra.sweep.dir=runs/sweeps/DATE/TIME"
+            )
+    elif not config.resume and (folder / NAME).exists():
+        what = "resume=true goes on with it, another hydra.sweep.dir begins a new one"
+        raise InputError(f"hydra.sweep.dir: {folder} holds a sweep already; {what}")
+    return claim(config.hydra, "sweep")
+
+
 def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
     """The jobs of one launch, numbered from ``first``.
 
     With ``resume`` a job is skipped if a run in the sweep's folder has its configuration and finished. If that run
-    failed, was interrupted or was killed, the job takes its folder. Every other job gets a new folder. Raises
-    InputError if there is nothing to resume.
+    failed, was interrupted or was killed, the job takes its folder. Every other job gets a folder that no
+    job has.
     """
     folder = Path(config.hydra.sweep.dir)
     resume = bool(config.resume)
     finished, unfinished = _earlier(folder) if resume else ({}, {})
-    if resume and not (finished or unfinished or is_set(config, "hydra.sweep.dir")):
-        raise InputError("resume: name the folder of the sweep to go on with, hydra.sweep.dir=runs/sweeps/DATE/TIME")
-    taken = {path.name for path in folder.iterdir()} if resume and folder.is_dir() else set()
+    taken = {path.name for path in folder.iterdir()} if (resume or first) and folder.is_dir() else set()
     jobs = []
     for number, given in enumerate(job_overrides, start=first):
         overrides = tuple(override for override in given if override.lstrip("+").split("=")[0] != "resume")
@@ -69,7 +85,7 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         if name in taken:
             name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}_{n}") not in taken)
         name = finished.get(key) or unfinished.pop(key, None) or name
-        taken |= {name} if resume else set()
+        taken.add(name)
         jobs.append(Job(number, name, overrides, composed.optimize, key in finished))
     return jobs
 

@@ -1,0 +1,31 @@
+"""Which folder a run or a sweep writes into: a new one, or the one that the user named."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from vidseg.config.overrides import quoted
+from vidseg.record import folder
+
+
+def claim(hydra: DictConfig, kind: str) -> AbstractContextManager[object]:
+    """Makes and locks the folder of a ``kind``, "run" or "sweep", before anything is written there; returns the lock.
+
+    A folder that is named by the time (``${now:…}``) is always a new one: ``hydra``, Hydra's settings, then have its
+    name, also for the jobs that are composed later. Raises InputError as ``vidseg.record.folder.lock`` does.
+    """
+    key, path = f"hydra.{kind}.dir", Path(hydra[kind].dir)
+    if is_dated(hydra, kind):
+        path = folder.reserve(path, key)
+        with read_write(hydra), open_dict(hydra):
+            hydra[kind].dir = str(path)
+            hydra.overrides.hydra.append(f"{key}={quoted(str(path))}")
+    return folder.lock(path, key)
+
+
+def is_dated(hydra: DictConfig, kind: str) -> bool:
+    """Whether the folder of a "run" or a "sweep" is named by the time, and so by nobody."""
+    settings: Any = OmegaConf.to_container(hydra[kind], resolve=False)
+    return "${now:" in str(settings["dir"])
