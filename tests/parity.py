@@ -318,17 +318,14 @@ def first_frame_of_objects(prompts: Sequence[Prompt]) -> dict[int, int]:
     return first
 
 
-class Whole:
-    """Keeps masks as they are, where the product keeps RLE: so that their logits can be compared."""
+class Whole(dict[int, FrameMasks]):
+    """Keeps masks as they are, where the product keeps RLE in a file: so that their logits can be compared."""
 
-    def __init__(self, masks: FrameMasks) -> None:
-        self._masks = FrameMasks(masks.frame_index, masks.object_ids, masks.logits_nhw, masks.scores)
+    def __init__(self, path: Path | None, going_on: bool) -> None:
+        super().__init__()
 
-    of = classmethod(lambda cls, masks: cls(masks))
-
-    def masks(self, frame_index: int) -> FrameMasks:
-        assert frame_index == self._masks.frame_index
-        return self._masks
+    def put(self, position: int, masks: FrameMasks) -> None:
+        self[position] = FrameMasks(masks.frame_index, masks.object_ids, masks.logits_nhw, masks.scores)
 
 
 def first_frames(jpegs: Path, folder: Path, num_frames: int, step: int = 1) -> Path:

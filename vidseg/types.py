@@ -4,7 +4,7 @@ The data are frozen dataclasses that check their fields when they are made. Arra
 (``rgb_hw3``), numbers their unit (``time_s``). This module knows nothing about Hydra, PyAV, torch or W&B.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -185,11 +185,33 @@ class Source(Protocol):
         """Where the pictures come from, for the run's record: path, SHA-256, codec, …"""
 
 
+class Checkpoints(Protocol):
+    """Where a segmenter saves what it remembers, so that a stopped run goes on from there. Used from any thread."""
+
+    saved: bytes | None  # what the stopped run had saved last; None at the start of a run
+
+    def wanted(self) -> bool:
+        """Whether it is time for another checkpoint."""
+
+    def offer(self, frame_index: int | None, save: Callable[[], bytes]) -> None:
+        """Gives what to save once the run has finished the frame; of None, which is before the first one, at once.
+
+        ``save`` is called later, in any thread: what it makes is the memory as it is now.
+        """
+
+    def file(self, name: str) -> Path:
+        """A file for what grows with the video; a stopped run finds it as it was when ``save`` was called, or longer."""
+
+
 class Segmenter(Protocol):
     """Follows prompted objects through a video.
 
     A segmenter whose object ids are its own (it replays masks, or detects objects) has an attribute
     ``own_objects = True``; its ids then need not be the prompted ones.
+
+    One that can go on in the middle of a video has ``resumable = True``, and ``track`` a third parameter: Checkpoints.
+    If they have something ``saved``, iterating ``source`` begins after the frame that it was offered with. Another one
+    starts anew, and the run compares its masks with those that are there.
     """
 
     device: str  # that it runs on, such as "cuda:0"; never "auto"

@@ -135,7 +135,7 @@ def test_batches_are_near_upstream(encoder_batch: int, jpegs: Path, tmp_path: Pa
 def test_both_directions_and_corrections_are_upstreams(
     corrected: bool, jpegs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backwards, "_Kept", Whole)
+    monkeypatch.setattr(backwards, "MaskFile", Whole)
     prompts = [point(2, 1, (35, 30, 1)), mask(3, 2)]
     corrections = [point(6, 2, (60, 60, 1)), point(4, 1, (45, 40, 1), (120, 90, 0))] if corrected else []
     folder = first_frames(jpegs, tmp_path, 9)

@@ -55,7 +55,7 @@ _warnings_of_torch = pytest.mark.filterwarnings(
 
 @pytest.mark.parametrize(("case", "engine"), cases("fast"))
 def test_logits_are_near_upstreams(case: str, engine: str, jpegs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backwards, "_Kept", Whole)
+    monkeypatch.setattr(backwards, "MaskFile", Whole)
     check_case(case, engine, jpegs)
 
 
@@ -75,7 +75,7 @@ def test_masks_before_the_prompt_are_kept_as_rle_and_lose_nothing_that_outputs_s
     prompts = [box(5, 1, 20, 20, 60, 60), box(5, 2, 40, 20, 90, 70)]
     model = segmenter(image_size=64, propagate="both")
     kept = [masks for _, masks in model.track(ArraySource(moving_squares(8)), prompts)]
-    monkeypatch.setattr(backwards, "_Kept", Whole)
+    monkeypatch.setattr(backwards, "MaskFile", Whole)
     whole = [masks for _, masks in model.track(ArraySource(moving_squares(8)), prompts)]
     for masks, theirs in zip(kept, whole, strict=True):
         assert np.array_equal(masks.masks_nhw, theirs.masks_nhw)

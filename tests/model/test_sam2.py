@@ -62,7 +62,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.mark.parametrize(("case", "engine"), cases("plain", "exact"))
 def test_logits_are_those_of_upstream(case: str, engine: str, jpegs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backwards, "_Kept", Whole)
+    monkeypatch.setattr(backwards, "MaskFile", Whole)
     check_case(case, engine, jpegs)
 
 

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,21 @@ def numbered(folder: Path, suffixes: Container[str], key: str) -> dict[int, Path
 
 
 class JsonLines:
-    """Writes one JSON object a line into ``path``, unbuffered. An earlier file of that name is replaced."""
+    """Writes one JSON object a line into ``path``, unbuffered.
 
-    def __init__(self, path: Path) -> None:
+    Of an earlier file of that name the first ``keep`` lines stay (None: all complete ones), the rest is cut off.
+    ``size`` is that of the complete lines, in bytes: where the next one begins.
+    """
+
+    def __init__(self, path: Path, keep: int | None = 0) -> None:
         self._path = path
-        self._file = path.open("wb", buffering=0)
-        self._size = 0  # bytes of complete lines
+        self.size = 0
+        if keep != 0 and path.is_file():
+            lines = (text for _, text, entry in _parsed(path) if entry is not None and text.endswith(b"\n"))
+            self.size = sum(map(len, islice(lines, keep)))
+        self._file = path.open("r+b" if self.size else "wb", buffering=0)
+        self._file.truncate(self.size)
+        self._file.seek(self.size)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Appends one line. If the disk is full, the part that was written is cut off and the OSError is raised."""
@@ -62,14 +72,15 @@ class JsonLines:
                 rest = rest[self._file.write(rest) :]
         except BaseException:
             with suppress(OSError):
-                self._file.truncate(self._size)
+                self._file.truncate(self.size)
+                self._file.seek(self.size)
             raise
-        self._size += len(line)
+        self.size += len(line)
 
     def close(self) -> None:
         """Closes the file. A file without a line is removed."""
         self._file.close()
-        if not self._size:
+        if not self.size:
             self._path.unlink(missing_ok=True)
 
 
@@ -79,17 +90,25 @@ def read_lines(path: Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
     Reading ends, with a warning, at the first line that is incomplete or lacks one of ``keys``: a killed process or a
     crash of the machine may leave such a line.
     """
+    for number, (offset, _, entry) in enumerate(_parsed(path), start=1):
+        if entry is None or not entry.keys() >= set(keys):
+            log.warning("%s: line %d is incomplete; the lines from there on are left out", path, number)
+            return
+        yield offset, entry
+
+
+def _parsed(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
+    """Each line's offset in bytes, the line and its object; None, and no more lines, where it isn't one."""
     offset = 0
     with path.open("rb") as file:
-        for number, text in enumerate(file, start=1):
+        for text in file:
             try:
                 entry = json.loads(text)
             except ValueError:
                 entry = None
-            if not isinstance(entry, dict) or not entry.keys() >= set(keys):
-                log.warning("%s: line %d is incomplete; the lines from there on are left out", path, number)
+            yield offset, text, entry if isinstance(entry, dict) else None
+            if not isinstance(entry, dict):
                 return
-            yield offset, entry
             offset += len(text)
 
 

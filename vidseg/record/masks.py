@@ -39,7 +39,7 @@ def rle_iou(rle: Rle, other: Rle) -> float:
 
 
 class MaskLines(JsonLines):
-    """Writes masks.jsonl."""
+    """Writes masks.jsonl; see ``JsonLines``."""
 
     def add(self, frame: Frame, masks: FrameMasks) -> None:
         """Appends the line of one frame."""

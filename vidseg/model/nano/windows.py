@@ -1,6 +1,8 @@
 """Windows that follow objects (``model.zoom``): of nano's 28 by 28 cells a far object has few unless seen closer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,6 +104,17 @@ class Windows(Views):
         fitting = view.size_for(box, self._share)
         self._size = max(fitting, self._size + _SHRINKS * (fitting - self._size))
         self.view = view.of_size(self._size, box)
+
+    def state(self) -> dict[str, Any]:
+        """With the windows that are held, and the size that changes slowly."""
+        held = {position: astuple(view) for position, view in self._held.items()}
+        return {**super().state(), "held": held, "size": self._size}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a ``state``."""
+        super().restore(state)
+        self._held = {position: self.of(values) for position, values in state["held"].items()}
+        self._size = state["size"]
 
 
 def check_zoom(zoom: object, encoder_batch: int | None) -> None:

@@ -62,6 +62,10 @@ class MemoryBank:
         """The tracked memories as they are now; what ``forget`` does to the bank later doesn't touch them."""
         return {position: dict(output) for position, output in self.tracked.items()}
 
+    def state(self) -> dict[str, Any]:
+        """The bank as it is now, in plain values and tensors that nothing changes later."""
+        return {"object_ids": self.object_ids, "conditioning": dict(self.conditioning), "tracked": self.copy_tracked()}
+
 
 def fill_banks(conditioning: dict[int, dict[int, FrameOutput]], reach: Reach, most: int) -> list[MemoryBank]:
     """Banks of up to ``most`` objects (id: outputs of its conditioning frames by position), objects in their order."""

@@ -8,6 +8,7 @@ is tracked to the last of them first; then everything is tracked again from the 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 from vidseg.console import progress
 from vidseg.errors import InputError
@@ -39,6 +40,16 @@ def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_
         _correct(engine, source, pass_, start, _by_position(corrections))
         pass_.begin([*initial, *corrections])
     return pass_, start
+
+
+def restored(
+    engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews, state: Mapping[str, Any]
+) -> Pass:
+    """A pass that was given the same prompts and made steps before: it goes on from its ``state`` then."""
+    initial, _ = _separate([(_position(source, prompt), prompt) for prompt in prompts])
+    pass_ = Pass(engine, source, new_views(engine, source, _by_position(initial)))
+    pass_.restore(state)
+    return pass_
 
 
 def _correct(

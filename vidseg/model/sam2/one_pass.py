@@ -4,8 +4,9 @@ A step is the package sam2's own (``SAM2VideoPredictor._run_single_frame_inferen
 arithmetic is upstream's, bit by bit. Knows nothing about files; frames come as features.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -118,6 +119,24 @@ class Pass:
             bank.forget(position)
         self._before_turn = [], view
         self.views.resume(view)
+
+    def state(self) -> dict[str, Any]:
+        """What ``restore`` needs to go on after the last step: plain values, and tensors that nothing changes later."""
+        tracked, view = self._before_turn
+        return {
+            "first": dict(self._first),
+            "banks": [bank.state() for bank in self._banks],
+            "views": self.views.state(),
+            "before_turn": ([dict(memories) for memories in tracked], astuple(view)),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from the ``state`` of a pass with the same prompts, in place of conditioning and steps."""
+        self._first = state["first"]
+        self._banks = [MemoryBank(**bank, reach=self.reach) for bank in state["banks"]]
+        self.views.restore(state["views"])
+        tracked, view = state["before_turn"]
+        self._before_turn = tracked, self.views.of(view)
 
     def step(
         self, position: int, features: Features, view: View, *, reverse: bool = False, forget: bool = True,

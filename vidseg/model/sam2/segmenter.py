@@ -12,13 +12,14 @@ from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
 from vidseg.model.sam2 import checkpoint as checkpoints
 from vidseg.model.sam2.backwards import Backwards
-from vidseg.model.sam2.corrections import give_prompts
+from vidseg.model.sam2.corrections import give_prompts, restored
 from vidseg.model.sam2.engine import Engine, MaskOptions
 from vidseg.model.sam2.plain import Plain
+from vidseg.model.sam2.saving import load
 from vidseg.model.sam2.stages import Tracking
 from vidseg.model.sam2.upstream import Predictor, build
 from vidseg.model.sam2.view import NewViews, Views
-from vidseg.types import Frame, FrameMasks, Prompt, Source
+from vidseg.types import Checkpoints, Frame, FrameMasks, Prompt, Source
 from vidseg.weights import locate
 
 
@@ -73,21 +74,38 @@ class SAM2:
         self._engine = Engine(predictor, on, precision, speed, options)
         speed.warm_up(self.track)
 
-    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
+    resumable = True
+
+    def track(
+        self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None = None
+    ) -> Generator[tuple[Frame, FrameMasks]]:
         """One pair for every frame of ``source.frames``, in order, with every object of ``prompts`` by ascending id.
 
         Forward, an object's mask is empty before its first prompt (logits -1024, score None). Of several prompts for
         one object on one frame the later replaces the earlier, guided by its mask, as in sam2. Points on an object with
-        a prompt on an earlier frame correct what is tracked to there (``corrections``). Raises InputError if there is
+        a prompt on an earlier frame correct what is tracked to there (``corrections``). With ``checkpoints`` it goes on
+        from what they have saved, and saves what it remembers. Raises InputError if there is
         no prompt, or one on a frame that ``source`` doesn't have.
         """
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
-        engine = self._engine
-        pass_, start = give_prompts(engine, source, prompts, self._views)
-        stages = Tracking(source, engine, pass_, start)
-        if engine.options.propagate == "both" and start > 0:
-            backwards = Backwards(pass_, source, start, engine.features)
-            stages = Tracking(source, engine, pass_, backwards.end, backwards)
-        with closing(source.__iter__()) as frames, closing(engine.speed.run(frames, stages)) as pairs:
+        stages = self._begun(source, prompts, checkpoints)
+        if checkpoints is not None and checkpoints.wanted():  # corrections, and frames before the prompt, took long
+            checkpoints.offer(None, stages.saved())
+        with closing(source.__iter__()) as frames, closing(self._engine.speed.run(frames, stages)) as pairs:
             yield from pairs
+
+    def _begun(self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None) -> Tracking:
+        """The last pass over the video, which was given all prompts and made all that comes before it."""
+        engine, backwards, reached = self._engine, None, None
+        state = load(checkpoints.saved, engine.device) if checkpoints is not None and checkpoints.saved else None
+        if state is None:
+            pass_, start = give_prompts(engine, source, prompts, self._views)
+        else:
+            pass_, start = restored(engine, source, prompts, self._views, state["pass"]), state["start"]
+            reached = state["reached"]
+        if engine.options.propagate == "both" and start > 0:
+            backwards = Backwards(pass_, source, start, engine.features, checkpoints, going_on=state is not None)
+            if state is None or reached is not None:
+                backwards.track(reached)
+        return Tracking(source, engine, pass_, start, backwards, checkpoints)

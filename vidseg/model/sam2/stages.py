@@ -14,8 +14,9 @@ from torch import Tensor
 from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass
+from vidseg.model.sam2.saving import dump
 from vidseg.model.sam2.view import View
-from vidseg.types import Frame, FrameMasks, Source
+from vidseg.types import Checkpoints, Frame, FrameMasks, Source
 
 T = TypeVar("T")
 
@@ -59,27 +60,37 @@ class Stages(ABC, Generic[T]):
 
 
 class Tracking(Stages[tuple[Frame, FrameMasks]]):
-    """The last pass over the video, whose masks are given out: from position ``first`` on by steps.
+    """The last pass over the video, whose masks are given out: by steps from ``start`` on, the first prompt's position.
 
-    Frames before ``first`` have the masks that were tracked ``backwards``, or none.
+    Frames before ``start``, and some after it, have the masks that were tracked ``backwards``; else they have none.
     """
 
     def __init__(
-        self, source: Source, engine: Engine, pass_: Pass, first: int, backwards: Backwards | None = None
-    ) -> None:
+        self, source: Source, engine: Engine, pass_: Pass, start: int, backwards: Backwards | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(source, engine, pass_)
-        self._first, self._backwards = first, backwards
+        self._start, self._first = start, start if backwards is None else backwards.end
+        self._backwards, self._checkpoints = backwards, checkpoints
 
     def step(self, seen: Seen, features: Features | None) -> Callable[[], tuple[Frame, FrameMasks]]:
         """Segments the frame, if it is to be; the last stage gives out its masks."""
+        masks = self._masks(seen, features)
+        if self._checkpoints is not None and self._checkpoints.wanted():
+            self._checkpoints.offer(seen.frame.index, self.saved())
+        return lambda: (seen.frame, masks())
+
+    def saved(self) -> Callable[[], bytes]:
+        """Makes what a stopped run needs to go on after the last step."""
+        return partial(dump, {"pass": self._pass.state(), "start": self._start, "reached": None})
+
+    def _masks(self, seen: Seen, features: Features | None) -> Callable[[], FrameMasks]:
         frame, position, view = seen
         if features is not None and view is not None:
-            masks = partial(self._pass.show, position, self._pass.step(position, features, view), frame.index)
-        elif self._backwards is not None:
-            masks = partial(self._backwards.take, position, frame.index)
-        else:
-            masks = partial(self._pass.empty, frame.index)
-        return lambda: (frame, masks())
+            return partial(self._pass.show, position, self._pass.step(position, features, view), frame.index)
+        if self._backwards is not None:
+            return partial(self._backwards.take, position, frame.index)
+        return partial(self._pass.empty, frame.index)
 
     def _view(self, position: int) -> View | None:
         return None if position < self._first else self._pass.views.at(position)

@@ -1,8 +1,8 @@
 """What the model looks at: the whole picture. Other ``Views`` may be injected that show it a part of every frame."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -58,6 +58,18 @@ class Views:
 
     def follow(self, view: View, logits_n1hw: Tensor) -> None:
         """Learns where the objects are in a frame that was seen through ``view``: where logits are above 0."""
+
+    def state(self) -> dict[str, Any]:
+        """What ``restore`` needs to go on from here in another process: plain values."""
+        return {"view": astuple(self.view)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a ``state``."""
+        self.view = self.of(state["view"])
+
+    def of(self, values: Sequence[Any]) -> View:
+        """The view whose fields have these ``values``."""
+        return type(self.view)(*values)
 
 
 NewViews = Callable[["Engine", Source, Mapping[int, Sequence[Prompt]]], Views]
