@@ -30,7 +30,7 @@ from vidseg.model.sam2.plain import Plain
 from vidseg.model.sam2.segmenter import SAM2, Weights
 from vidseg.model.sam2.upstream import Predictor
 from vidseg.model.sam2.view import NewViews, Views
-from vidseg.types import FrameMasks, Prompt
+from vidseg.types import Frame, FrameMasks, Prompt
 
 SIZE = int(os.environ.get("VIDSEG_PARITY_SIZE", "128"))  # make parity: 1024, what the models learnt
 LARGE = SIZE > 256  # a frame takes seconds: fewer cases
@@ -321,10 +321,10 @@ def first_frame_of_objects(prompts: Sequence[Prompt]) -> dict[int, int]:
 class Whole(dict[int, FrameMasks]):
     """Keeps masks as they are, where the product keeps RLE in a file: so that their logits can be compared."""
 
-    def __init__(self, path: Path | None, going_on: bool) -> None:
+    def __init__(self, path: Path | None, going_on: bool, numbers: Sequence[int]) -> None:
         super().__init__()
 
-    def put(self, position: int, masks: FrameMasks) -> None:
+    def put(self, position: int, frame: Frame, masks: FrameMasks) -> None:
         self[position] = FrameMasks(masks.frame_index, masks.object_ids, masks.logits_nhw, masks.scores)
 
 

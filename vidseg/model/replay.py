@@ -4,14 +4,10 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from vidseg.record.masks import open_masks
+from vidseg.record.masks import no_masks, open_masks
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)
-
-LOGIT = 10.0  # inside a mask, -10 outside: a record says only in or out
 
 
 class Replay:
@@ -31,14 +27,10 @@ class Replay:
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterator[tuple[Frame, FrameMasks]]:
         """The source's frames, each with its recorded masks."""
-        ids = tuple(sorted(self._masks.object_ids))
         missing = 0
         for frame in source:
-            masks, scores = self._masks.read(frame.index, source.info)
+            masks = self._masks.frame_masks(frame.index, source.info)
             missing += masks is None
-            logits = np.full((len(ids), *frame.rgb_hw3.shape[:2]), -LOGIT, np.float32)
-            for object_id, mask_hw in (masks or {}).items():
-                logits[ids.index(object_id)][mask_hw] = LOGIT
-            yield frame, FrameMasks(frame.index, ids, logits, tuple(scores.get(i) for i in ids))
+            yield frame, masks or no_masks(frame.index, self._masks.object_ids, source.info)
         if missing:
             log.warning("model.path: %d frames have no masks there; they are empty", missing)

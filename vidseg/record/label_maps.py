@@ -1,5 +1,6 @@
 """Label maps: PNGs whose pixel values are object ids, as DAVIS and YouTube-VOS have them. 0 is background, 255 void."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.record.files import numbered, whole
-from vidseg.types import Mask, VideoInfo
+from vidseg.types import FrameMasks, Mask, VideoInfo
 
 VOID = 255
+LOGIT = np.float32(10)  # inside a recorded mask, half of it where another is on top, -10 outside: no more is known
 
 
 def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
@@ -100,7 +102,7 @@ class LabelMaps:
         if (file := self._files.get(info.file_number(index))) is None:
             return None
         labels = self._ids(file)
-        check_size(labels, index, info, self._key)
+        check_size(labels.shape, index, info, self._key)
         return labels
 
     def read(self, index: int, info: VideoInfo) -> tuple[dict[int, Mask] | None, dict[int, float | None]]:
@@ -108,15 +110,23 @@ class LabelMaps:
         labels = self.read_labels(index, info)
         return (None if labels is None else {number: labels == number for number in self.object_ids}), {}
 
+    def frame_masks(self, index: int, info: VideoInfo) -> FrameMasks | None:
+        """As ``MaskRecord.frame_masks``, without scores."""
+        if (labels := self.read_labels(index, info)) is None:
+            return None
+        ids = sorted(self.object_ids)
+        inside_nhw = labels == np.array(ids)[:, None, None]
+        return FrameMasks(index, tuple(ids), np.where(inside_nhw, LOGIT, -LOGIT))
+
     def _ids(self, file: Path) -> NDArray[np.uint8]:
         labels = read_label_map(file, self._key)
         labels[labels == VOID] = 1 if self._void_is_object else 0
         return labels
 
 
-def check_size(image: NDArray[Any], index: int, info: VideoInfo, key: str) -> None:
-    """Raises InputError, naming ``key``, if a recorded mask or map (h, w) doesn't have the size of the video."""
-    height, width = image.shape
+def check_size(shape: Sequence[int], index: int, info: VideoInfo, key: str) -> None:
+    """Raises InputError, naming ``key``, if a recorded mask or map of ``shape`` (h, w) doesn't have the video's size."""
+    height, width = shape
     if (height, width) != (info.height, info.width):
         size = f"{width}x{height}"
         raise InputError(f"{key}: frame {index} is {size}, the video is {info.width}x{info.height}: another video's?")

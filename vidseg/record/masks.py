@@ -2,11 +2,12 @@
 
 A line is ``{"frame": i, "time_s": t, "objects": [{"id": 1, "rle": {"size": [h, w], "counts": "…"}, "area": n,
 "score": s}]}``: ``frame`` is the number in the source, ``area`` is in pixels, ``score`` is the model's object score in
-0..1 or null. Every object is on every line; one that is absent has an empty mask.
+0..1 or null. Every object is on every line; one that is absent has an empty mask. An object that others cover in part
+has another RLE, ``on_top``: the pixels of its mask where its logit is the highest.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pycocotools import mask as coco
 
 from vidseg.errors import InputError
 from vidseg.record.files import JsonLines, read_lines
-from vidseg.record.label_maps import LabelMaps, check_size
+from vidseg.record.label_maps import LOGIT, LabelMaps, check_size
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
 
 NAME = "masks.jsonl"
@@ -44,7 +45,7 @@ class MaskLines(JsonLines):
     def add(self, frame: Frame, masks: FrameMasks) -> None:
         """Appends the line of one frame."""
         scores = masks.scores or (None,) * len(masks.object_ids)
-        objects = [
+        objects: list[dict[str, Any]] = [
             {
                 "id": object_id,
                 "rle": encode(mask_hw),
@@ -53,7 +54,46 @@ class MaskLines(JsonLines):
             }
             for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True)
         ]
+        for row, hidden_hw in _hidden(masks):
+            objects[row]["on_top"] = encode(masks.masks_nhw[row] & ~hidden_hw)
         self.write({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
+
+
+def _hidden(masks: FrameMasks) -> Iterator[tuple[int, Mask]]:
+    """The rows of objects that others cover in part, and the pixels (h, w) of the row's mask where they do."""
+    masks_nhw = masks.masks_nhw
+    if len(masks_nhw) < 2 or not (masks_nhw.sum(0, dtype=np.uint8) > 1).any():
+        return
+    best_hw = masks.logits_nhw.argmax(0) if masks.best_hw is None else masks.best_hw
+    for row, mask_hw in enumerate(masks_nhw):
+        if (hidden_hw := mask_hw & (best_hw != row)).any():
+            yield row, hidden_hw
+
+
+def read_masks(path: Path, offset: int) -> FrameMasks:
+    """The masks on the line at ``offset`` of a masks.jsonl; logits are LOGIT in size, half where others are on top."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        line = json.loads(file.readline())
+    return _as_masks(line, sorted(thing["id"] for thing in line["objects"]), *line["objects"][0]["rle"]["size"])
+
+
+def no_masks(index: int, object_ids: Iterable[int], info: VideoInfo) -> FrameMasks:
+    """A frame on which no object is."""
+    return _as_masks({"frame": index, "objects": ()}, sorted(object_ids), info.height, info.width)
+
+
+def _as_masks(line: Mapping[str, Any], object_ids: Sequence[int], height: int, width: int) -> FrameMasks:
+    """The masks of ``object_ids``; empty ones of those that aren't on the line."""
+    things = {thing["id"]: thing for thing in line["objects"]}
+    logits_nhw = np.full((len(object_ids), height, width), -LOGIT)
+    for row, thing in enumerate(map(things.get, object_ids)):
+        if thing is not None:
+            logits_nhw[row][decode(thing["rle"])] = LOGIT / 2 if "on_top" in thing else LOGIT
+            if "on_top" in thing:
+                logits_nhw[row][decode(thing["on_top"])] = LOGIT
+    scores = [things.get(object_id, {}).get("score") for object_id in object_ids]
+    return FrameMasks(line["frame"], tuple(object_ids), logits_nhw, tuple(scores))
 
 
 def read_mask_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -88,16 +128,33 @@ class MaskRecord:
 
         Raises InputError for masks that don't have the size of the video, if ``info`` tells it.
         """
-        if index not in self._offsets:
+        if (line := self.line(index)) is None:
             return None, {}
-        with self._path.open("rb") as file:
-            file.seek(self._offsets[index])
-            objects = json.loads(file.readline())["objects"]
-        masks = {thing["id"]: decode(thing["rle"]) for thing in objects}
+        masks = {thing["id"]: decode(thing["rle"]) for thing in line["objects"]}
         if info is not None:
             for mask_hw in masks.values():
-                check_size(mask_hw, index, info, self._key)
-        return masks, {thing["id"]: thing.get("score") for thing in objects}
+                check_size(mask_hw.shape, index, info, self._key)
+        return masks, {thing["id"]: thing.get("score") for thing in line["objects"]}
+
+    def frame_masks(self, index: int, info: VideoInfo) -> FrameMasks | None:
+        """A frame's masks of all ``object_ids`` with logits of LOGIT in size; None for a frame without a line.
+
+        Raises InputError for masks that don't have the size of the video.
+        """
+        if (line := self.line(index)) is None:
+            return None
+        for thing in line["objects"]:
+            check_size(thing["rle"]["size"], index, info, self._key)
+        return _as_masks(line, sorted(self.object_ids), info.height, info.width)
+
+    def line(self, index: int) -> dict[str, Any] | None:
+        """The line of a frame; None if it has none."""
+        if index not in self._offsets:
+            return None
+        with self._path.open("rb") as file:
+            file.seek(self._offsets[index])
+            found: dict[str, Any] = json.loads(file.readline())
+            return found
 
 
 def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:

@@ -1,0 +1,98 @@
+"""What a run is: its configuration, and the contents of the files that it names. Such runs have the same masks.
+
+An identity is a value for each dotted key. The value of a key that names a file or a folder is its content: the SHA-256
+of a small file, size and time of a large one, names, sizes and times of what is in a folder.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+Identity = dict[str, Any]
+
+WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "checkpoint")
+"""Keys and groups that change no mask."""
+_NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
+_READ = ("video", "prompt", "model", "metric")  # whose values may name files
+_SMALL = 16 * 2**20
+
+
+def identify(config: DictConfig) -> Identity:
+    """The identity of the run that a configuration describes; values stand as they are, interpolations too."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
+    identity = dict(_flat({key: plain[key] for key in plain if key not in _NOT_THE_RUNS}))
+    for key in identity:
+        if key.split(".")[0] in _READ and (path := _path(config, key)) is not None:
+            identity[key] = _content(path)
+    return identity
+
+
+def difference(now: Identity, then: Identity) -> str | None:
+    """The first key that changes masks and isn't the same; None if there is none."""
+    keys = [key for key in now | then if key.split(".")[0] not in WITHOUT_MASKS]
+    return next((key for key in keys if now.get(key, ...) != then.get(key, ...)), None)
+
+
+def _flat(node: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{within}{key}.")
+        else:
+            yield f"{within}{key}", value
+
+
+def _path(config: DictConfig, key: str) -> Path | None:
+    """The file or folder that a key names, if it is there."""
+    try:
+        value = OmegaConf.select(config, key)
+        if not isinstance(value, str) or (key, value) == ("video", "sample"):
+            return None
+        path = Path(value.partition("@sha256:")[0]).expanduser()
+        if key.endswith(".root"):  # only the folder of this video counts
+            video = Path(str(config.video)).expanduser()
+            path = next((path / name for name in (video.name, video.stem) if (path / name).is_dir()), path)
+        return path if path.exists() else None
+    except (OmegaConfBaseException, OSError, ValueError, RuntimeError):  # no value, no path, no home
+        return None
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        entries = sorted((entry.name, *_stamp(entry)) for entry in path.iterdir() if not entry.name.startswith("."))
+        return {"sha256_of_names_sizes_and_times": hashlib.sha256(repr(entries).encode()).hexdigest()}
+    size, modified_ns = _stamp(path)
+    if size > _SMALL:
+        return {"bytes": size, "modified_ns": modified_ns}
+    return {"sha256": _digest(path.absolute(), size, modified_ns)}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=10_000)  # the jobs of a sweep read the same files
+def _digest(path: Path, size: int, modified_ns: int) -> str:
+    """The SHA-256 of a file, and of the masks that it names if it is a prompt file."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content)
+    if path.suffix.lower() in (".yaml", ".yml", ".json"):
+        for mask in _masks(content):
+            if (image := path.parent / Path(mask).expanduser()).is_file():
+                digest.update(image.read_bytes())
+    return digest.hexdigest()
+
+
+def _masks(content: bytes) -> Iterator[str]:
+    """The paths of the masks in a prompt file; none if it is something else."""
+    try:
+        prompts = yaml.safe_load(content)["prompts"]
+        yield from (entry["mask"] for entry in prompts if isinstance(entry.get("mask"), str))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return
