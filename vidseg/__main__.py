@@ -26,8 +26,6 @@ configuration.register()
 def job(config: DictConfig) -> float | None:
     """Runs one job, alone or in a sweep. Returns the score that ``optimize`` names."""
     settings = HydraConfig.get()
-    if config.resume and settings.mode == RunMode.RUN:
-        raise InputError("resume: a single run starts anew; resume=true is for sweeps (-m)")
     from vidseg.job import JobFailed, run_job
     from vidseg.record.folder import lock
     from vidseg.record.summary import score

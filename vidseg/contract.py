@@ -4,7 +4,7 @@ A part is checked when it is built, and every frame when it is tracked, in micro
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -55,6 +55,8 @@ def check_scores(metric: object, method: str, scores: object) -> dict[str, float
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in scores.items()}
 
 
+Track = Callable[[Source, Sequence[Prompt]], Iterable[tuple[Frame, FrameMasks]]]
+
 _PAIRS = "it must yield pairs (Frame, FrameMasks)"
 _ORDER = "it must yield every frame of the source once, in order"
 
@@ -85,11 +87,14 @@ class TrackChecker:
         """Notes that the source has yielded all frames."""
         self._read_all = True
 
-    def pairs(self, source: Source) -> Generator[tuple[Frame, FrameMasks]]:
-        """Yields what ``track`` yields, checked. Raises ContractError for the first pair that breaks a rule."""
+    def pairs(self, source: Source, track: Track | None = None) -> Generator[tuple[Frame, FrameMasks]]:
+        """Yields what ``track`` yields, the segmenter's own unless another is given, checked.
+
+        Raises ContractError for the first pair that breaks a rule.
+        """
         pairs: Iterator[Any] = iter(())
         try:
-            tracked = self._segmenter.track(source, self._prompts)
+            tracked: Any = (track or self._segmenter.track)(source, self._prompts)
             if not hasattr(tracked, "__iter__"):
                 raise ContractError(f"it returned {_short(tracked)}; {_PAIRS}")
             pairs = iter(tracked)

@@ -18,6 +18,9 @@ from vidseg import prompt as prompting
 from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
+from vidseg.record import checkpoints
+from vidseg.record.identity import identify
+from vidseg.record.progress import Progress, Recorded, find_earlier, remember
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
 from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
@@ -50,6 +53,9 @@ def run_job(
         cause = error
         summary.error = _describe(error, folder)
         log.error(summary.error, exc_info=error)
+    if job.before is not None:
+        log.info("resume: the run in %s finished before, with all that is asked for", folder)
+        return job.before
     job.record()
     if cause is not None:
         traceback.clear_frames(cause.__traceback__)  # in a sweep Hydra keeps the error, and with it the model's memory
@@ -65,6 +71,7 @@ class _Job:
 
     def __init__(self, config: DictConfig, folder: Path, meter: Meter, summary: Summary) -> None:
         self._config, self._folder, self._meter, self._summary = config, folder, meter, summary
+        self.before: Summary | None = None  # of the run that was to be resumed, if nothing is left to do
         self._outputs: Mapping[str, Output] = {}
         self._tracker: Tracker | None = None
         self._provenance: dict[str, Any] = {"versions": summary.versions}
@@ -73,17 +80,27 @@ class _Job:
         """Does everything from the configuration to the output files. Returns False if the user interrupted."""
         with self._meter.stage("build"):
             parts = self._prepare(prompts)
-            segmenter: Segmenter = build(self._config, "model")
+            identity = identify(self._config)
+            earlier = find_earlier(self._folder, identity, parts.prompts) if self._config.resume else None
+            if earlier is not None and earlier.nothing_left(self._folder):
+                self.before = Summary.of(earlier.summary)
+                return True
+            whole = earlier if earlier is not None and earlier.complete else None
+            segmenter: Segmenter = Recorded(whole) if whole is not None else build(self._config, "model")
             self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
             self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
             log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
             self._start_tracker(parts.tracker)
+            remember(self._folder, identity, parts.prompts, self._summary.wandb)
+        progress = Progress(self._folder, self._config.checkpoint.every, earlier)
         with limited(self._config.threads):
-            finished = run(parts, segmenter, self._folder, self._meter)
+            finished = run(parts, segmenter, self._folder, self._meter, progress)
         for metric in parts.metrics:
             self._summary.metrics |= check_scores(metric, "compute", metric.compute())
         self._summary.measure(self._meter)
         score(asdict(self._summary), self._config.optimize)  # fails the run if there is no such score
+        if finished:
+            checkpoints.remove(self._folder)
         return finished
 
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:

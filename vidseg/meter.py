@@ -30,6 +30,7 @@ class Meter:
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self.frames = 0
+        self.before = 0  # of them, those that count as ``build``
         self._began = time.perf_counter()
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
@@ -71,6 +72,14 @@ class Meter:
             lap = {name: 1e3 * (self.seconds[name] - self._marked[name]) for name in STAGES}
             self._marked = dict(self.seconds)
             return lap
+
+    def begin(self) -> None:
+        """Counts all so far as ``build``: a run that goes on has composited again what it finished before."""
+        with self._lock:
+            self._count()
+            self.seconds = dict.fromkeys(STAGES, 0.0) | {"build": sum(self.seconds.values())}
+            self._marked = dict(self.seconds)
+            self.before = self.frames
 
     def total(self) -> float:
         """Seconds since the meter was made."""

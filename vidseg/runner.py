@@ -3,13 +3,15 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from vidseg.console import interruptible, progress
+from vidseg.console import interruptible
+from vidseg.console import progress as progress_bar
 from vidseg.contract import TrackChecker, check_scores
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
-from vidseg.record.files import JsonLines
+from vidseg.record.progress import Progress
 from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
 
 T = TypeVar("T")
@@ -35,22 +37,25 @@ class Parts:
     tracker: Tracker
 
 
-def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
+def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress: Progress) -> bool:
     """Takes every frame of the source through all stages. Returns False if the user interrupted.
 
+    Frames that ``progress`` has finished before are composited and scored again, and not recorded again.
     However the run ends, every output is finished with the frames that it got, or removed if it can't be finished.
     Raises ContractError if a segmenter or a metric breaks a rule of vidseg.types.
     """
     with ExitStack() as stack:
         interruption = stack.enter_context(interruptible())
         stack.callback(meter.stage("log")(parts.samples.close))
-        lines = stack.enter_context(closing(JsonLines(folder / "frames.jsonl")))
+        stack.enter_context(closing(progress))
+        progress.open()
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
             output.open(folder, parts.source)
-        pairs = stack.enter_context(closing(segmented(segmenter, parts.source, parts.prompts, meter)))
-        bar = stack.enter_context(progress(len(parts.source.frames)))
-        for position, (frame, masks) in enumerate(pairs):
+        pairs = stack.enter_context(closing(segmented(segmenter, parts.source, parts.prompts, meter, progress)))
+        bar = stack.enter_context(progress_bar(len(parts.source.frames)))
+        for position, (frame, found) in enumerate(pairs):
+            masks = progress.agreed(position, found, parts.source.info)
             with meter.stage("composite"):
                 for output in parts.outputs.values():
                     output.write(frame, masks)
@@ -60,9 +65,12 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
                     parts.samples.write(frame, masks)
                     parts.tracker.log_sample(frame, masks, parts.prompts)
                 values = _values(frame, masks, scores, meter)
-                parts.tracker.log(position, {"frame": frame.index, **values})
-                lines.write({"frame": frame.index, "time_s": round(frame.time_s, 6), **values})
+                if position >= progress.finished:
+                    parts.tracker.log(position, {"frame": frame.index, **values})
+                    progress.add(frame, masks, values)
             meter.frames += 1
+            if meter.frames == progress.finished and not progress.complete:
+                meter.begin()
             bar.update()
             if interruption.requested:
                 return False
@@ -70,11 +78,15 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter) -> bool:
 
 
 def segmented(
-    segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], meter: Meter
+    segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], meter: Meter, progress: Progress | None = None
 ) -> Generator[tuple[Frame, FrameMasks]]:
-    """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest."""
+    """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest.
+
+    With ``progress`` it goes on from there, and saves checkpoints.
+    """
     checker = TrackChecker(segmenter, source, prompts)
-    return _timed(checker.pairs(_WatchedSource(source, meter, checker)), meter, "segment")
+    track = None if progress is None else partial(progress.track, segmenter)
+    return _timed(checker.pairs(_WatchedSource(source, meter, checker), track), meter, "segment")
 
 
 def _timed(items: Generator[T], meter: Meter, stage: str) -> Generator[T]:

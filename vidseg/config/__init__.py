@@ -34,6 +34,13 @@ class Extract:
 
 
 @dataclass
+class Checkpoint:
+    """What a stopped run goes on from."""
+
+    every: int | None = None
+
+
+@dataclass
 class Config:
     """All keys; conf/config.yaml says what each means. A group's keys are the parameters of its ``_target_``."""
 
@@ -48,6 +55,7 @@ class Config:
     seed: int = 0
     optimize: str | None = None
     resume: bool = False
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     model: dict[str, Any] = field(default_factory=dict)
     precision: dict[str, Any] = field(default_factory=dict)
     prompt: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +66,12 @@ class Config:
 
 def check(config: DictConfig) -> None:
     """Raises InputError for a key that nothing reads, and for a value that no other part checks."""
-    schemas = ((config, Config, ""), (config.sample, Sample, "sample."), (config.extract, Extract, "extract."))
+    schemas = (
+        (config, Config, ""),
+        (config.sample, Sample, "sample."),
+        (config.extract, Extract, "extract."),
+        (config.checkpoint, Checkpoint, "checkpoint."),
+    )
     for node, schema, prefix in schemas:
         names = [entry.name for entry in fields(schema)]
         if unknown := [str(key) for key in node if key not in names]:  # added with +, which Hydra allows
@@ -69,6 +82,8 @@ def check(config: DictConfig) -> None:
         raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
     if config.threads is not None and config.threads < 1:
         raise InputError(f"threads: {config.threads}; 1 or more, or null for all cores")
+    if config.checkpoint.every is not None and config.checkpoint.every < 1:
+        raise InputError(f"checkpoint.every: {config.checkpoint.every}; 1 or more frames, or null for as often as costs 1%")
     if config.seed < 0:
         raise InputError(f"seed: {config.seed}; 0 or more")
 

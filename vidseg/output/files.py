@@ -1,15 +1,13 @@
-"""Outputs that aren't videos: palette PNGs of object ids, RGBA PNGs, and masks.jsonl.
+"""Outputs that are folders of images: palette PNGs of object ids, and RGBA PNGs.
 
 Each PNG has the number of its frame in its name: that of the frame's own image if the video is a folder of images (as
 DAVIS and YouTube-VOS ask), else the frame's.
 """
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from vidseg.composite import PALETTE, label_map, transparent
-from vidseg.record import masks as record
 from vidseg.record.files import whole
 from vidseg.record.label_maps import write_label_map
 from vidseg.types import Frame, FrameMasks, Source
@@ -59,30 +57,3 @@ class FrameImages(_Images):
         with whole(self._path(frame)) as part:
             # Compression level 1: 60 ms at 1280x720 where the default takes 200.
             Image.fromarray(transparent(frame, masks)).save(part, format="PNG", compress_level=1)
-
-
-class MaskLines:
-    """Writes masks.jsonl (vidseg.record.masks), one line a frame. The file can be followed while the run goes on."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._lines: record.MaskLines | None = None
-
-    def open(self, folder: Path, source: Source) -> None:
-        """Starts an empty file."""
-        self._lines = record.MaskLines(folder / self.path)
-
-    def write(self, frame: Frame, masks: FrameMasks) -> None:
-        """Appends the line of one frame."""
-        assert self._lines is not None
-        self._lines.add(frame, masks)
-
-    def close(self) -> None:
-        """Closes the file."""
-        if self._lines is not None:
-            self._lines.close()
-
-    def abort(self) -> None:
-        """Closes the file as well: every line in it is complete."""
-        with suppress(OSError):
-            self.close()

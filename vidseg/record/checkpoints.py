@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from vidseg.record.files import PRIVATE, whole
+from vidseg.record.files import whole
+from vidseg.record.folder import PRIVATE
 
 log = logging.getLogger(__name__)
 

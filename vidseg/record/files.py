@@ -17,6 +17,8 @@ from vidseg.errors import InputError
 
 log = logging.getLogger(__name__)
 
+FRAMES = "frames.jsonl"
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -114,5 +116,5 @@ def _parsed(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
 
 def read_frames(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of ``folder``/frames.jsonl, ``{"frame": …, "time_s": …, "time/segment_ms": …, …}``; none without it."""
-    if (path := folder / "frames.jsonl").is_file():
+    if (path := folder / FRAMES).is_file():
         yield from (line for _, line in read_lines(path, "frame", "time_s"))

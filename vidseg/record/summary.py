@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it brings numpy, and a table of runs shall load in 0.1 s
 
 log = logging.getLogger(__name__)
 
-NAME = "summary.json"
+NAME, MASKS = "summary.json", "masks.jsonl"
 PACKAGES = ("vidseg", "torch", "rf-sam-2", "numpy", "opencv-python-headless", "av", "hydra-core", "wandb")
 
 
@@ -29,7 +29,8 @@ class Summary:
     """The content of summary.json, in the order of the file.
 
     ``status`` is "finished", "failed" or "interrupted", ``error`` one or two lines or None. ``seconds`` are those of
-    the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build). ``objects`` are the ids
+    the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that a
+    stopped run had finished before. ``objects`` are the ids
     of the prompts, ``outputs`` paths relative to the folder.
     """
 
@@ -49,19 +50,25 @@ class Summary:
     wandb: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Summary":
+        """The summary whose file has this content."""
+        return cls(**{key: content[key] for key in content if key in cls.__dataclass_fields__})
+
     def measure(self, meter: Meter) -> None:
         """Sets frames, seconds, fps and peaks of memory to the meter's figures of now."""
         total = meter.total()
         self.frames = meter.frames
         self.seconds = {name: round(value, 3) for name, value in {**meter.seconds, "total": total}.items()}
-        self.fps = round(meter.frames / max(total - meter.seconds["build"], 1e-9), 3)
+        self.fps = round((meter.frames - meter.before) / max(total - meter.seconds["build"], 1e-9), 3)
         self.peak_rss_mib = round(peak_rss_mib(), 1)
         cuda_mib = peak_cuda_mib()
         self.peak_cuda_mib = None if cuda_mib is None else round(cuda_mib, 1)
 
     def find_outputs(self, outputs: Mapping[str, "Output"], folder: Path) -> None:
-        """Sets ``outputs`` to those whose file is there."""
-        self.outputs = {name: output.path for name, output in outputs.items() if (folder / output.path).exists()}
+        """Sets ``outputs`` to those whose file is there; masks.jsonl, which is in every run, is ``rle``."""
+        paths = {name: output.path for name, output in outputs.items()} | {"rle": MASKS}
+        self.outputs = {name: path for name, path in paths.items() if (folder / path).exists()}
 
     def write(self, folder: Path) -> None:
         """Writes folder/summary.json."""

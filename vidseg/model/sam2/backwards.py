@@ -79,7 +79,7 @@ class Backwards:
             # Of objects that are prompted later than at the start sam2 gives two answers there; the second counts
             self._keep(position, frame, self._step(position, frame.rgb_hw3, reverse=True))
             if self._checkpoints is not None and self._checkpoints.wanted():
-                state = {"pass": self._pass.state(), "start": start, "reached": position}
+                state = {"pass": self._pass.state(), "start": start, "reached": position, "chosen": {}}
                 self._checkpoints.offer(None, partial(dump, state))
             done()
 

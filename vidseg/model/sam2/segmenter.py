@@ -108,4 +108,7 @@ class SAM2:
             backwards = Backwards(pass_, source, start, engine.features, checkpoints, going_on=state is not None)
             if state is None or reached is not None:
                 backwards.track(reached)
-        return Tracking(source, engine, pass_, start, backwards, checkpoints)
+        stages = Tracking(source, engine, pass_, start, backwards, checkpoints)
+        if state is not None:
+            stages.restore(state["chosen"])
+        return stages

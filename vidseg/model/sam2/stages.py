@@ -5,9 +5,10 @@ once. docs/engine.md has a picture of both.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -72,17 +73,25 @@ class Tracking(Stages[tuple[Frame, FrameMasks]]):
         super().__init__(source, engine, pass_)
         self._start, self._first = start, start if backwards is None else backwards.end
         self._backwards, self._checkpoints = backwards, checkpoints
+        # How frames that are still to be stepped to are seen: chosen frames ahead, with what was known then
+        self._chosen: dict[int, View | None] = {}
+
+    def restore(self, chosen: Mapping[int, Sequence[Any]]) -> None:
+        """Sees frames as the run that was stopped had chosen to."""
+        self._chosen = {position: self._pass.views.of(view) for position, view in chosen.items()}
 
     def step(self, seen: Seen, features: Features | None) -> Callable[[], tuple[Frame, FrameMasks]]:
         """Segments the frame, if it is to be; the last stage gives out its masks."""
         masks = self._masks(seen, features)
+        self._chosen.pop(seen.position, None)
         if self._checkpoints is not None and self._checkpoints.wanted():
             self._checkpoints.offer(seen.frame.index, self.saved())
         return lambda: (seen.frame, masks())
 
     def saved(self) -> Callable[[], bytes]:
         """Makes what a stopped run needs to go on after the last step."""
-        return partial(dump, {"pass": self._pass.state(), "start": self._start, "reached": None})
+        chosen = {position: astuple(view) for position, view in self._chosen.items() if view is not None}
+        return partial(dump, {"pass": self._pass.state(), "start": self._start, "reached": None, "chosen": chosen})
 
     def _masks(self, seen: Seen, features: Features | None) -> Callable[[], FrameMasks]:
         frame, position, view = seen
@@ -93,4 +102,6 @@ class Tracking(Stages[tuple[Frame, FrameMasks]]):
         return partial(self._pass.empty, frame.index)
 
     def _view(self, position: int) -> View | None:
-        return None if position < self._first else self._pass.views.at(position)
+        if position not in self._chosen:
+            self._chosen[position] = None if position < self._first else self._pass.views.at(position)
+        return self._chosen[position]

@@ -1,0 +1,234 @@
+"""How far a run has come, and how a stopped one goes on.
+
+A frame is finished when it has a line in masks.jsonl and one in frames.jsonl. A run that goes on gives out the masks of
+finished frames from masks.jsonl up to the newest checkpoint. From there the segmenter tracks again; what it says of
+finished frames must agree with their lines. ``.vidseg/run.json`` tells whether it is the same run.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, cast
+
+from vidseg.errors import InputError
+from vidseg.measure import iou
+from vidseg.record import checkpoints, masks
+from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
+from vidseg.record.files import FRAMES, JsonLines, read_frames, whole
+from vidseg.record.folder import PRIVATE
+from vidseg.record.identity import Identity, difference
+from vidseg.record.masks import MaskLines, MaskRecord
+from vidseg.record.summary import read_summary
+from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source, VideoInfo
+
+log = logging.getLogger(__name__)
+
+NAME = "run.json"
+_ALIKE = 0.9
+"""IoU with the recorded mask below which a frame that is tracked again is refused. On one thread of a CPU it is 1; on a
+GPU, and on several threads, sums come in another order."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a stopped run has left: its summary, if it had time for one, its W&B run, and the frames it finished."""
+
+    summary: Mapping[str, Any]
+    wandb: Mapping[str, Any] | None
+    same: bool  # all keys are, also those that change no mask
+    masks: MaskRecord | None
+    frames: tuple[int, ...]  # the numbers of those that are finished, in order
+    saved: Saved | None
+
+    def nothing_left(self, folder: Path) -> bool:
+        """Whether the run in ``folder`` has made all that is asked for now."""
+        paths = (self.summary.get("outputs") or {}).values()
+        return self.complete and self.same and all((folder / path).exists() for path in paths)
+
+    def recorded(self, index: int, info: VideoInfo) -> FrameMasks:
+        """The masks of a frame that is finished."""
+        found = None if self.masks is None else self.masks.frame_masks(index, info)
+        assert found is not None
+        return found
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to the end of its video."""
+        return bool(self.frames) and self.summary.get("status") == "finished"
+
+
+def remember(folder: Path, identity: Identity, prompts: Sequence[Prompt], wandb: Mapping[str, Any] | None) -> None:
+    """Writes what the run in ``folder`` is, so that it is known again."""
+    path = folder / PRIVATE / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        content = {"identity": identity, "prompts": _digest(prompts), "wandb": wandb}
+        part.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def recall(folder: Path) -> dict[str, Any] | None:
+    """What ``remember`` wrote; None if there is nothing that can be read."""
+    try:
+        content = json.loads((folder / PRIVATE / NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and isinstance(content.get("identity"), dict) else None
+
+
+def find_earlier(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Earlier | None:
+    """The run in ``folder`` to go on with; None if there is none.
+
+    Raises InputError, with the key, if it was told anything else that changes masks.
+    """
+    record = _record(folder)
+    if (then := recall(folder)) is None:
+        if record is not None:
+            raise InputError(f"resume: {folder} doesn't say what its run was; start anew in another folder")
+        return None
+    now = json.loads(json.dumps(identity, default=str))
+    if (key := difference(now, then["identity"])) is not None:
+        change = _change(now.get(key), then["identity"].get(key))
+        raise InputError(f"{key}: {change} in {folder}, and changes masks; start anew in another folder")
+    if then.get("prompts") != _digest(prompts):
+        raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
+    lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
+    numbers = tuple(number for number, _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
+    saved = checkpoints.newest(folder, set(numbers))
+    return Earlier(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, numbers, saved)
+
+
+class Progress:
+    """The progress of the run in ``folder``, which goes on from ``earlier``. ``every`` as for ``FileCheckpoints``."""
+
+    def __init__(self, folder: Path, every: int | None = None, earlier: Earlier | None = None) -> None:
+        self._folder, self._earlier = folder, earlier
+        self.finished = 0 if earlier is None else len(earlier.frames)
+        self.complete = earlier is not None and earlier.complete
+        self._checkpoints = FileCheckpoints(folder, every, earlier.saved if earlier else None)
+        self._given = 0  # frames whose recorded masks were given out
+        self._differing = 0
+
+    def track(
+        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]
+    ) -> Iterable[tuple[Frame, FrameMasks]]:
+        """The segmenter's pairs, after those of the frames that are recorded up to a checkpoint."""
+        if self._earlier is None or self._earlier.saved is None:
+            return cast("Iterable[tuple[Frame, FrameMasks]]", self._tracked(segmenter, source, prompts))
+        return self._going_on(segmenter, source, prompts, self._earlier, self._earlier.saved.frame_index)
+
+    def _tracked(self, segmenter: Any, source: Source, prompts: Sequence[Prompt]) -> Any:
+        """What ``track`` returns, with checkpoints if the segmenter takes them."""
+        own = (self._checkpoints,) if getattr(segmenter, "resumable", False) else ()
+        return segmenter.track(source, prompts, *own)
+
+    def _going_on(
+        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], earlier: Earlier, last: int
+    ) -> Generator[tuple[Frame, FrameMasks]]:
+        with closing(source.__iter__()) as frames:
+            for frame in () if last == BEFORE else frames:
+                self._given += 1
+                yield frame, earlier.recorded(frame.index, source.info)
+                if frame.index == last:
+                    break
+            with closing(self._tracked(segmenter, _Rest(source, frames), prompts)) as tracked:
+                yield from tracked
+
+    def agreed(self, position: int, found: FrameMasks, info: VideoInfo) -> FrameMasks:
+        """The masks of the frame at ``position`` of the run: as recorded, if it was finished before.
+
+        Raises InputError if what was tracked again is something else.
+        """
+        if self._earlier is None or not self._given <= position < self.finished:
+            return found
+        recorded = self._earlier.recorded(found.frame_index, info)
+        ious = {
+            object_id: iou(*pair) if object_id == known else 0.0
+            for object_id, known, *pair in zip(
+                found.object_ids, recorded.object_ids, found.masks_nhw, recorded.masks_nhw, strict=True
+            )
+        }
+        if (worst := min(ious, key=ious.__getitem__)) and ious[worst] < _ALIKE:
+            raise InputError(
+                f"resume: frame {found.frame_index}, tracked again, isn't as it was in {self._folder} (IoU "
+                f"{ious[worst]:.2f} of object {worst}): other versions or another machine; start anew in another folder"
+            )
+        if ious[worst] < 1 and not self._differing:
+            log.warning("resume: frames that are tracked again differ a little: not bit by bit the same machine")
+            self._differing = True
+        return recorded
+
+    def open(self) -> None:
+        """Begins masks.jsonl and frames.jsonl, or goes on with the lines of finished frames."""
+        self._masks = MaskLines(self._folder / masks.NAME, keep=self.finished)
+        self._frames = JsonLines(self._folder / FRAMES, keep=self.finished)
+
+    def add(self, frame: Frame, found: FrameMasks, values: Mapping[str, Any]) -> None:
+        """Writes the lines of a frame, which is finished then; and a checkpoint, if it is time for one."""
+        self._masks.add(frame, found)
+        self._frames.write({"frame": frame.index, "time_s": round(frame.time_s, 6), **values})
+        self._checkpoints.finished(frame.index)
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._masks.close()
+        self._frames.close()
+
+
+class Recorded:
+    """The segmenter of a run that came to its end: all masks are recorded, and no model is needed."""
+
+    own_objects = True
+
+    def __init__(self, earlier: Earlier) -> None:
+        self._earlier = earlier
+        self.device, self.precision = str(earlier.summary["device"]), str(earlier.summary["precision"])
+        self.provenance: Mapping[str, str] = {}
+
+    def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
+        """The source's frames, each with its recorded masks."""
+        for frame in source:
+            yield frame, self._earlier.recorded(frame.index, source.info)
+
+
+class _Rest:
+    """A source of which some frames were read: iteration goes on with ``frames``; all else is the source's own."""
+
+    def __init__(self, source: Source, frames: Generator[Frame]) -> None:
+        self._source, self._frames = source, frames
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __iter__(self) -> Generator[Frame]:
+        yield from self._frames
+
+    def __getitem__(self, index: int) -> Frame:
+        return self._source[index]
+
+
+def _record(folder: Path) -> MaskRecord | None:
+    """The masks in a run's folder, if there are any."""
+    path = folder / masks.NAME
+    return MaskRecord(path, "resume") if path.is_file() and path.stat().st_size else None
+
+
+def _change(now: Any, then: Any) -> str:
+    """What a key is and was, as the beginning of a sentence."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return "the file has changed since the run"
+    return f"{now} isn't {then}, as it was for the run"
+
+
+def _digest(prompts: Sequence[Prompt]) -> str:
+    """The SHA-256 of prompts, whoever made them."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        digest.update(f"{prompt.frame_index} {prompt.object_id}".encode())
+        for array in (prompt.points_xy, prompt.labels, prompt.box_xyxy, prompt.mask_hw):
+            digest.update(b"-" if array is None else f"{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
