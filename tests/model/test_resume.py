@@ -74,13 +74,13 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Prompt, ...]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case: str, tmp_path: Path) -> None:
     keys, prompts = CASES[case]
-    clip = moving_squares(24)
+    clip = moving_squares(20)
     model = nano(image_size=128, **keys)
     saved = EveryFrame(tmp_path)
     whole = tracked(model, ArraySource(clip), prompts, saved)
-    for after in (0, 9, 20):
+    for after in (9, 17):
         check_same(tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1)
-    for before in saved.before[:: max(1, len(saved.before) // 2)]:  # on the way back, and at the start
+    for before in {saved.before[len(saved.before) // 2], saved.before[-1]}:  # on the way back, and at the start
         check_same(tracked(model, ArraySource(clip), prompts, EveryFrame(tmp_path, before)), whole, 0)
 
 
@@ -97,10 +97,10 @@ def test_nano_goes_on_in_another_model_with_its_windows_and_colours(changes: dic
 def test_what_is_saved_does_not_grow_and_holds_no_code(tmp_path: Path) -> None:
     saved = EveryFrame(tmp_path)
     model = nano(image_size=128)
-    list(model.track(ArraySource(moving_squares(40)), [CLICK], saved))
+    list(model.track(ArraySource(moving_squares(28)), [CLICK], saved))
     sizes = [len(content) for content in saved.after.values()]
     assert max(sizes[20:]) < 1.05 * min(sizes[20:])
-    state = load(saved.after[30], model._engine.device)
+    state = load(saved.after[27], model._engine.device)
     assert {*state} == {"pass", "start", "reached", "chosen"}
 
 
