@@ -95,13 +95,14 @@ def test_a_run_in_three_lines(finished):
     assert how == "finished: square on cpu, fp32"
     assert what.startswith("9 frames at ")
     assert what.endswith(f" MiB, flicker {finished.summary['metrics']['flicker']:.3f}")  # as the command's last line
-    assert where == f"{finished.folder}: masks.jsonl, overlay.mp4"
+    assert where == f"{finished.folder}: overlay.mp4, masks.jsonl"
 
 
-def test_a_run_without_masks_says_so(overrides):
-    run = vidseg.run([*overrides, "output=[overlay]"], CLICK, CONF)
+def test_every_run_has_masks_and_says_so_when_they_are_gone(overrides):
+    run = vidseg.run([*overrides, "output=[]"], CLICK, CONF)
+    (run.folder / "masks.jsonl").unlink()
     for ask in (run.masks, lambda: run.show(0)):
-        with pytest.raises(vidseg.InputError, match=r"run has no masks: add rle to the outputs"):
+        with pytest.raises(vidseg.InputError, match=r"run has no masks: no frame was segmented"):
             ask()
 
 
@@ -148,12 +149,12 @@ def test_a_config_dir_that_is_not_there():
 
 def test_a_config_dir_comes_before_vidseg_s_own(tmp_path, overrides):
     (tmp_path / "mine" / "output").mkdir(parents=True)
-    (tmp_path / "mine" / "output" / "rle.yaml").write_text(
-        "rle: {_target_: vidseg.output.files.MaskLines, path: mine.jsonl}"
+    (tmp_path / "mine" / "output" / "masks.yaml").write_text(
+        "masks: {_target_: vidseg.output.files.MaskImages, path: mine}"
     )
     (tmp_path / "mine" / "model").symlink_to(CONF / "model")
-    run = vidseg.run([*overrides, "output=[rle]"], CLICK, tmp_path / "mine")
-    assert run.summary["outputs"] == {"rle": "mine.jsonl"}
+    run = vidseg.run([*overrides, "output=[masks]"], CLICK, tmp_path / "mine")
+    assert run.summary["outputs"] == {"masks": "mine", "rle": "masks.jsonl"}
     assert len(run.masks()) == 20
 
 

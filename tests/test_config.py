@@ -29,6 +29,9 @@ def composed(*overrides):
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_every_choice_composes_and_names_something_real(choice):
     group, name = choice.parent.name, choice.stem
+    if choice.stem == "rle":  # masks.jsonl is in every run
+        assert not composed("output=[rle]").output
+        return
     listed = group in ("output", "metric")
     config = composed(f"{group}=[{name}]" if listed else f"{group}={name}")
     node = config[group][name] if listed else config[group]
@@ -48,10 +51,10 @@ def test_every_choice_says_what_it_is():
 
 
 def test_outputs_are_a_set():
-    assert sorted(composed().output) == ["cutout", "overlay", "rle"]
+    assert sorted(composed().output) == ["cutout", "overlay"]
     assert list(composed("output=[masks]").output) == ["masks"]
     assert list(composed("output=masks").output) == ["masks"]
-    assert sorted(composed("output=[cutout,rle]", "output.cutout.background=white").output) == ["cutout", "rle"]
+    assert sorted(composed("output=[cutout,rle]", "output.cutout.background=white").output) == ["cutout"]
 
 
 def test_the_article_s_click():

@@ -22,6 +22,7 @@ from sources import ArraySource, click, moving_squares
 import vidseg as package
 from vidseg.meter import Meter
 from vidseg.output.samples import Samples
+from vidseg.record.progress import Progress
 from vidseg.runner import Parts
 from vidseg.runner import run as run_parts
 from vidseg.tracker.guard import NoTracker
@@ -214,7 +215,7 @@ def test_frame_numbers_are_the_source_s(tmp_path, clip):
 def test_preview_segments_the_prompted_frames_only(tmp_path, clip):
     folder = tmp_path / "run"
     summary, _ = run(folder, clip, "preview=true", "prompt.frame=9")
-    assert (summary["status"], summary["frames"], summary["outputs"]) == ("finished", 1, {})
+    assert (summary["status"], summary["frames"], summary["outputs"]) == ("finished", 1, {"rle": "masks.jsonl"})
     assert [path.name for path in (folder / "samples").iterdir()] == ["frame_00009.png"]
 
 
@@ -280,7 +281,7 @@ def test_reading_is_extraction_wherever_the_segmenter_reads(tmp_path, segmenter)
     source, prompts = Slow(moving_squares(10)), (click(0, 1, (20, 30, 1)),)
     parts = Parts(source, prompts, {}, [], Samples(tmp_path, 100, prompts, 10), NoTracker())
     meter = Meter()
-    assert run_parts(parts, segmenter, tmp_path, meter)
+    assert run_parts(parts, segmenter, tmp_path, meter, Progress(tmp_path))
     extract_ms = [record["time/extract_ms"] for record in lines(tmp_path / "frames.jsonl")]
     assert np.median(extract_ms) >= 15
     assert sum(extract_ms) <= 1e3 * meter.seconds["extract"] + 1

@@ -201,7 +201,7 @@ def test_a_metric_may_return_numpy_s_numbers(finished, tmp_path, monkeypatch):
 
 
 def test_a_render_that_needs_an_object_has_one(finished):
-    assert finished("output=[rendered]")["outputs"] == {"rendered": "rendered.mp4"}
+    assert finished("output=[rendered]")["outputs"]["rendered"] == "rendered.mp4"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ class Run:
     def masks(self) -> "RunMasks":
         """The masks: ``run.masks()[frame][object_id]`` is a bool array (height, width).
 
-        Raises InputError if the run wrote none, because rle isn't among its outputs.
+        Raises InputError if there are none: no frame was segmented.
         """
         return RunMasks(self._record)
 
@@ -153,9 +153,9 @@ class Run:
 
     @cached_property
     def _record(self) -> MaskRecord:
-        path = self.folder / self.summary["outputs"].get("rle", NAME)
+        path = self.folder / NAME
         if not path.is_file():
-            raise InputError(f"{self.folder} has no masks: add rle to the outputs, output=[rle,…]")
+            raise InputError(f"{self.folder} has no masks: no frame was segmented")
         return MaskRecord(path, "masks")
 
     @cached_property

@@ -47,8 +47,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
     with ExitStack() as stack:
         interruption = stack.enter_context(interruptible())
         stack.callback(meter.stage("log")(parts.samples.close))
-        stack.enter_context(closing(progress))
-        progress.open()
+        stack.enter_context(progress.recording())
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
             output.open(folder, parts.source)

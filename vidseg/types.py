@@ -200,7 +200,7 @@ class Checkpoints(Protocol):
         """
 
     def file(self, name: str) -> Path:
-        """A file for what grows with the video; a stopped run finds it as it was when ``save`` was called, or longer."""
+        """A file for what grows with the video; a stopped run finds it as it was at its checkpoint, or longer."""
 
 
 class Segmenter(Protocol):

@@ -79,7 +79,9 @@ def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case
     saved = EveryFrame(tmp_path)
     whole = tracked(model, ArraySource(clip), prompts, saved)
     for after in (9, 17):
-        check_same(tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1)
+        check_same(
+            tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1
+        )
     for before in {saved.before[len(saved.before) // 2], saved.before[-1]}:  # on the way back, and at the start
         check_same(tracked(model, ArraySource(clip), prompts, EveryFrame(tmp_path, before)), whole, 0)
 

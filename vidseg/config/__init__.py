@@ -83,7 +83,9 @@ def check(config: DictConfig) -> None:
     if config.threads is not None and config.threads < 1:
         raise InputError(f"threads: {config.threads}; 1 or more, or null for all cores")
     if config.checkpoint.every is not None and config.checkpoint.every < 1:
-        raise InputError(f"checkpoint.every: {config.checkpoint.every}; 1 or more frames, or null for as often as costs 1%")
+        raise InputError(
+            f"checkpoint.every: {config.checkpoint.every}; 1 or more frames, or null for as often as costs 1%"
+        )
     if config.seed < 0:
         raise InputError(f"seed: {config.seed}; 0 or more")
 

@@ -1,7 +1,7 @@
 """Checkpoints: what a segmenter must remember for a stopped run to go on, in the run folder's ``.vidseg/``.
 
-``checkpoint_<frame>_<hash>.bin`` is written whole and has the first 16 digits of its SHA-256 in its name. A crash of the
-machine may damage the newest; the one before it is kept for that.
+``checkpoint_<frame>_<hash>.bin`` is written whole and has the first 16 digits of its SHA-256 in its name. A crash of
+the machine may damage the newest; the one before it is kept for that.
 """
 
 import hashlib

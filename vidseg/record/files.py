@@ -62,8 +62,9 @@ class JsonLines:
             lines = (text for _, text, entry in _parsed(path) if entry is not None and text.endswith(b"\n"))
             self.size = sum(map(len, islice(lines, keep)))
         self._file = path.open("r+b" if self.size else "wb", buffering=0)
-        self._file.truncate(self.size)
-        self._file.seek(self.size)
+        if self.size:
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Appends one line. If the disk is full, the part that was written is cut off and the OSError is raised."""

@@ -13,7 +13,7 @@ from vidseg.record.files import numbered, whole
 from vidseg.types import FrameMasks, Mask, VideoInfo
 
 VOID = 255
-LOGIT = np.float32(10)  # inside a recorded mask, half of it where another is on top, -10 outside: no more is known
+LOGIT = np.float32(10)  # inside a recorded mask, half of it where another is on top; -10 outside
 
 
 def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:

@@ -8,8 +8,8 @@ finished frames must agree with their lines. ``.vidseg/run.json`` tells whether 
 import hashlib
 import json
 import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -162,21 +162,20 @@ class Progress:
             self._differing = True
         return recorded
 
-    def open(self) -> None:
-        """Begins masks.jsonl and frames.jsonl, or goes on with the lines of finished frames."""
-        self._masks = MaskLines(self._folder / masks.NAME, keep=self.finished)
-        self._frames = JsonLines(self._folder / FRAMES, keep=self.finished)
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Within the block masks.jsonl and frames.jsonl are open; they begin, or go on after finished frames."""
+        with (
+            closing(MaskLines(self._folder / masks.NAME, keep=self.finished)) as self._masks,
+            closing(JsonLines(self._folder / FRAMES, keep=self.finished)) as self._frames,
+        ):
+            yield
 
     def add(self, frame: Frame, found: FrameMasks, values: Mapping[str, Any]) -> None:
         """Writes the lines of a frame, which is finished then; and a checkpoint, if it is time for one."""
         self._masks.add(frame, found)
         self._frames.write({"frame": frame.index, "time_s": round(frame.time_s, 6), **values})
         self._checkpoints.finished(frame.index)
-
-    def close(self) -> None:
-        """Closes the files."""
-        self._masks.close()
-        self._frames.close()
 
 
 class Recorded:

@@ -29,9 +29,8 @@ class Summary:
     """The content of summary.json, in the order of the file.
 
     ``status`` is "finished", "failed" or "interrupted", ``error`` one or two lines or None. ``seconds`` are those of
-    the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that a
-    stopped run had finished before. ``objects`` are the ids
-    of the prompts, ``outputs`` paths relative to the folder.
+    the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that
+    a stopped run had finished before. ``objects`` are the ids of the prompts, ``outputs`` paths relative to the folder.
     """
 
     model: str

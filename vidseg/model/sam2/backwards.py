@@ -26,7 +26,7 @@ FILE = "backwards.jsonl"
 
 
 class Backwards:
-    """The masks from ``start`` (a position in ``source.frames``, of the first prompt) to the beginning: ``track`` first.
+    """The masks from ``start`` (the first prompt's position in ``source.frames``) to the beginning; ``track`` first.
 
     ``end`` is the first position that it has no masks for: ``pass_`` goes on there. ``encode`` makes the features of
     what a view shows of a frame's pixels. ``going_on``: with the masks that a stopped run has left in ``checkpoints``.
@@ -42,7 +42,7 @@ class Backwards:
         self.end = min(start + pass_.reach.pointers + 1, len(source.frames))
 
     def track(self, reached: int | None = None) -> None:
-        """Tracks to the beginning, from ``start`` or from the position that a stopped run, now restored, had reached."""
+        """Tracks to the beginning, from ``start`` or from what a stopped run, which was restored, had ``reached``."""
         first = self.end if reached is None else reached
         if first > 0:
             try:
