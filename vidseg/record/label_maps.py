@@ -13,7 +13,7 @@ from vidseg.record.files import numbered, whole
 from vidseg.types import FrameMasks, Mask, VideoInfo
 
 VOID = 255
-LOGIT = np.float32(10)  # inside a recorded mask, half of it where another is on top; -10 outside
+LOGIT = np.float32(10)  # inside a recorded mask (half of it where another is on top); -10 outside
 
 
 def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
@@ -125,7 +125,7 @@ class LabelMaps:
 
 
 def check_size(shape: Sequence[int], index: int, info: VideoInfo, key: str) -> None:
-    """Raises InputError, naming ``key``, if a recorded mask or map of ``shape`` (h, w) doesn't have the video's size."""
+    """Raises InputError, naming ``key``, if a mask or a map of ``shape`` (h, w) doesn't have the size of the video."""
     height, width = shape
     if (height, width) != (info.height, info.width):
         size = f"{width}x{height}"

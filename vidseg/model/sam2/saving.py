@@ -8,7 +8,7 @@ import torch
 
 
 def dump(state: Mapping[str, Any]) -> bytes:
-    """A state of plain values and tensors, on any device, as bytes; tensors that several places share are in it once."""
+    """A state of plain values and tensors, on any device, as bytes; what several places share is in it once."""
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
