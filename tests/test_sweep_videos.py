@@ -164,3 +164,20 @@ def test_label_maps_have_the_numbers_of_a_folder_s_files(davis, monkeypatch, cap
     )
     assert again.summary["metrics"]["agreement"] == 1
     assert "have no masks there" not in caplog.text
+
+
+def test_the_masks_of_a_stamped_folder_are_named_as_its_images_and_read_back(davis, monkeypatch, caplog):
+    monkeypatch.chdir(davis)
+    stamps = ["1305031102.655304", "1305031102.988637", "1305031103.021971", "1305031103.355304"]
+    for index, stamp in enumerate(stamps):
+        for folder in ("JPEGImages/camel", "Annotations/camel"):
+            (old,) = (davis / folder).glob(f"{index:05d}.*")
+            old.rename(old.parent / f"{stamp}{old.suffix}")
+    common = (SEARCH_PATH, "video=JPEGImages/camel", "tracker=none", "metric=[davis_jf]")
+    first = ("prompt=first_mask", "prompt.root=Annotations", "metric.davis_jf.root=Annotations")
+    run = vidseg.run([*common, "model=square", "output=[masks]", "hydra.run.dir=run", *first])
+    assert sorted(path.stem for path in (davis / "run/masks").iterdir()) == stamps
+    assert run.summary["metrics"]["j"] == 1, "the square moves as the annotations do"
+    assert f"video: 4 images, {stamps[0]}.jpg to {stamps[3]}.jpg: numbered by position" in caplog.text
+    replay = ("model=replay", "model.path=run/masks", "output=[rle]", "metric.davis_jf.truth=run/masks")
+    assert vidseg.run([*common, *replay, "hydra.run.dir=again"]).summary["metrics"]["j"] == 1

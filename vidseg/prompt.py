@@ -14,8 +14,9 @@ import yaml
 
 from vidseg import coordinates
 from vidseg.errors import InputError
-from vidseg.record.files import numbered
 from vidseg.record.label_maps import VOID, annotations_of, read_label_map
+from vidseg.record.map_names import of_frames
+from vidseg.record.names import images
 from vidseg.types import Prompt, Source
 
 KEYS = ("frame", "object", "points", "labels", "box", "mask")  # of an entry in a prompt file
@@ -48,21 +49,23 @@ def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Pr
     """The objects of the first extracted frame with a label map, read as ``mask`` does: one key for a sweep's videos.
 
     ``root`` has a folder for every video, named as the video's folder, or as its file without the suffix. In it are
-    PNGs, named with the number of the image in the video's folder, or of the frame in a video file.
+    PNGs, named as the images in the video's folder, or by the numbers of the frames of a video file.
     """
     if root is None:
         raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
     folder = annotations_of(source.name, root)
     if not folder.is_dir():
         raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
-    files, number = numbered(folder, {".png"}, "prompt.root"), source.info.file_number
-    annotated = next((index for index in source.frames if number(index) in files), None)
+    if not (files := images(folder, {".png"}, "prompt.root")):
+        raise InputError(f"prompt.root: {folder} holds no label maps named as the frames, such as 00000.png")
+    maps = of_frames(files, source.info, "prompt.root")
+    annotated = next((index for index in source.frames if index in maps), None)
     if annotated is None:
         raise InputError(
-            f"prompt.root: {folder} has {len(files)} label maps named as the frames, such as 00000.png, and none of "
-            "an extracted frame\n(extract.start, extract.stop, extract.step)"
+            f"prompt.root: {folder} has {len(maps)} label maps, and none of an extracted frame\n"
+            "(extract.start, extract.stop, extract.step)"
         )
-    return _objects(source, files[number(annotated)], annotated, object, "prompt.root")
+    return _objects(source, maps[annotated], annotated, object, "prompt.root")
 
 
 def file(source: Source, path: str | None) -> tuple[Prompt, ...]:

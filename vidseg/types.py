@@ -35,7 +35,8 @@ class VideoInfo:
     fps: Fraction  # the average
     num_frames: int | None  # None if only decoding the whole video would tell
     time_base: Fraction  # all time stamps are whole multiples of this many seconds
-    file_numbers: tuple[int, ...] | None = None  # of a folder of images: the numbers in their names, in order
+    file_stems: tuple[str, ...] | None = None  # of a folder of images: their names without the suffixes, in order
+    file_numbers: tuple[int, ...] | None = None  # the frames' numbers in these names; None where none is the frame's
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -43,9 +44,12 @@ class VideoInfo:
         if self.fps <= 0 or self.time_base <= 0:
             raise InputError(f"video: {self.fps} frames a second (time base {self.time_base} s) is not a rate")
 
-    def file_number(self, index: int) -> int:
-        """The number in the names of files about frame ``index``: that of its image in a folder, else ``index``."""
-        return index if self.file_numbers is None else self.file_numbers[index]
+    def file_stem(self, index: int) -> str:
+        """The name, without a suffix, of files about frame ``index``: the number of its image in a folder, the whole
+        name of that image if none is its number, or ``index`` for a video file; numbers with five digits."""
+        if self.file_stems is not None and self.file_numbers is None:
+            return self.file_stems[index]
+        return f"{index if self.file_numbers is None else self.file_numbers[index]:05d}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

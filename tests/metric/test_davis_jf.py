@@ -168,9 +168,13 @@ def test_truth_of_some_frames_only(tmp_path, caplog):
     values, metrics = scored(DavisJF(str(truth)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())
     assert [index for index, frame in enumerate(values) if frame] == [0, 3, 6]
     assert metrics["j"] == 1
-    few = write(tmp_path / "few", {60: labels()})
+    assert "1 of 4 label maps are of no frame (00060.png): left out" in caplog.text
+    few = write(tmp_path / "few", {7: labels()})
+    clip.frames = range(5)
     assert scored(DavisJF(str(few)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1] == {}
     assert "none of the label maps is of a frame of this run" in caplog.text
+    with pytest.raises(InputError, match=r"none of its 1 label maps \(00060\.png, …\) is named as a frame"):
+        DavisJF(str(write(tmp_path / "other", {60: labels()}))).open(clip, [])
 
 
 def test_a_root_holds_a_folder_for_each_video(tmp_path):

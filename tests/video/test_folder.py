@@ -1,8 +1,9 @@
-"""Folders of numbered images."""
+"""Folders of images."""
 
 import os
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,12 +84,145 @@ def test_what_was_read_before_a_bad_image_is_kept(tmp_path):
         list(open_source(folder))
 
 
-@pytest.mark.parametrize("names", [[], ["cover.png"], ["._00001.png"]])
-def test_no_numbered_images(tmp_path, names):
+@pytest.mark.parametrize("names", [[], ["._00001.png"], [".00001.png"]])
+def test_no_images(tmp_path, names):
     folder = fill(tmp_path / "clip", names)
     (tmp_path / "clip/notes1.txt").write_text("x")
-    with pytest.raises(InputError, match=r"video: .*clip holds no numbered JPEG or PNG images"):
+    (tmp_path / "clip/2.png").mkdir()
+    with pytest.raises(
+        InputError, match=r"video: .*clip holds no JPEG, PNG, BMP, TIFF or WebP images .* holds .*\.txt"
+    ):
         open_source(folder)
+
+
+def test_a_folder_of_something_else_says_what_to_give(tmp_path):
+    fill(tmp_path / "JPEGImages", [])
+    fill(tmp_path / "JPEGImages/camel", ["1.png"])
+    with pytest.raises(InputError, match=r"its folders do: give one, video=.*camel, or all with -m video='.*/\*'"):
+        open_source(str(tmp_path / "JPEGImages"))
+    folder = fill(tmp_path / "downloads", ["poster.png"])
+    (tmp_path / "downloads/a.mp4").touch()
+    with pytest.raises(InputError, match=r"give the video in it, video=.*downloads/a\.mp4$"):
+        open_source(folder)
+    (tmp_path / "downloads/b.mp4").touch()
+    with pytest.raises(
+        InputError, match=r"give one of its 2 videos, video=.*a\.mp4, or all with -m video='.*/\*\.mp4'"
+    ):
+        open_source(folder)
+
+
+def test_the_log_says_what_was_understood(tmp_path, caplog):
+    caplog.set_level("INFO")
+    stamps = [f"{1305031102.655304 + i / 3:.6f}.png" for i in range(4)]
+    source = open_source(fill(tmp_path / "stamped", stamps))
+    assert all((frame.rgb_hw3 == picture(frame.index)).all() for frame in source)
+    assert [source.info.file_stem(i) for i in range(4)] == [name.removesuffix(".png") for name in stamps]
+    assert f"video: 4 images, {stamps[0]} to {stamps[3]}: numbered by position" in caplog.text
+    Image.fromarray(picture(0)).save(tmp_path / "stamped" / stamps[0], exif=orientation(6))
+    open_source(str(tmp_path / "stamped"))
+    assert "numbered by position; EXIF orientation 6 is ignored" in caplog.text
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    source = open_source(fill(tmp_path / "clip", [os.fsdecode(b"caf\xe9_%d.png" % i) for i in (1, 2)]))
+    assert (len(list(source)), source.provenance()["num_frames"]) == (2, "2")
+    Image.fromarray(picture(0, 100, 80)).save(tmp_path / "clip" / os.fsdecode(b"caf\xe9_3.png"))
+    with pytest.raises(InputError, match=r"caf\\xe9_3\.png has 100x80 pixels"):
+        list(open_source(str(tmp_path / "clip")))
+
+
+RAMP = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (20, 1))
+COLOURS = np.dstack([RAMP, RAMP[:, ::-1], RAMP // 2])
+DEEP = COLOURS.astype(np.uint16) * 257
+
+
+def save_deep(path, pixels, *extra):
+    """With OpenCV, which writes what Pillow doesn't: more than 8 bits and floats in RGB."""
+    assert cv2.imwrite(str(path), pixels[..., 2::-1] if not extra else np.dstack([pixels[..., 2::-1], *extra]))
+
+
+def save_white_is_zero(path, pixels):
+    Image.fromarray(pixels).save(path)
+    tiff = path.read_bytes()
+    at = tiff.index(b"\x06\x01\x03\x00\x01\x00\x00\x00\x01")  # PhotometricInterpretation, SHORT, one: 1
+    path.write_bytes(tiff[: at + 8] + b"\0" + tiff[at + 9 :])
+
+
+GREY = np.dstack([RAMP] * 3)
+KINDS = {  # a writer of the file, and its pixels as 8-bit RGB
+    "rgb.bmp": (lambda path: Image.fromarray(COLOURS).save(path), COLOURS),
+    "rgb.tif": (lambda path: Image.fromarray(COLOURS).save(path, compression="tiff_lzw"), COLOURS),
+    "rgb.webp": (lambda path: Image.fromarray(COLOURS).save(path, lossless=True), COLOURS),
+    "rgb16.png": (lambda path: save_deep(path, DEEP), COLOURS),
+    "rgba16.png": (lambda path: save_deep(path, DEEP, DEEP[..., 0]), COLOURS),
+    "rgb16.tiff": (lambda path: save_deep(path, DEEP), COLOURS),
+    "rgba16.tif": (lambda path: save_deep(path, DEEP, DEEP[..., 0]), COLOURS),
+    "rgb_float.tif": (lambda path: save_deep(path, (COLOURS / 255).astype(np.float32)), COLOURS),
+    "grey16.png": (lambda path: Image.fromarray(DEEP[..., 0]).save(path), GREY),
+    "grey16.tif": (lambda path: Image.fromarray(DEEP[..., 0]).save(path), GREY),
+    "grey_float.tif": (lambda path: Image.fromarray((RAMP / 255).astype(np.float32)).save(path), GREY),
+    "grey12.tif": (
+        lambda path: Image.fromarray((RAMP / 255 * 4095).round().astype(np.uint16)).save(path, tiffinfo={281: 4095}),
+        GREY,
+    ),
+    "white_is_zero.tif": (lambda path: save_white_is_zero(path, DEEP[..., 0]), 255 - GREY),
+    "palette_alpha.png": (
+        lambda path: Image.fromarray(RAMP).convert("P").save(path, transparency=bytes(range(256))),
+        GREY,
+    ),
+    "cmyk.tif": (lambda path: Image.fromarray(COLOURS).convert("CMYK").save(path), COLOURS),
+    "grey_alpha.png": (lambda path: Image.fromarray(np.dstack([RAMP, RAMP]), mode="LA").save(path), GREY),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
+def test_every_format_and_depth(tmp_path, name, capfd):
+    write, pixels = KINDS[name]
+    write(tmp_path / name)
+    capfd.readouterr()
+    np.testing.assert_array_equal(open_source(str(tmp_path))[0].rgb_hw3, pixels)
+    assert capfd.readouterr().err == "", "OpenCV is quiet"
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        ("pages.tif", lambda path, images: images[0].save(path, save_all=True, append_images=images[1:]), "3 pictures"),
+        ("pages.png", lambda path, images: images[0].save(path, save_all=True, append_images=images[1:]), "3 pictures"),
+        (
+            "pages.webp",
+            lambda path, images: images[0].save(path, save_all=True, append_images=images[1:]),
+            "3 pictures",
+        ),
+        ("deep.tif", lambda path, images: cv2.imwritemulti(str(path), [DEEP.astype(np.float32) / 65535] * 2), "2 pict"),
+        ("float.tif", lambda path, images: save_deep(path, COLOURS.astype(np.float32)), "must be from 0 to 1"),
+        ("nan.tif", lambda path, images: save_deep(path, np.full_like(COLOURS, np.nan, np.float32)), "from nan to nan"),
+        ("long.tif", lambda path, images: Image.fromarray(RAMP.astype(np.int32)).save(path), "int32 pixels"),
+        ("broken.tif", lambda path, images: path.write_bytes(b"II*\0" + bytes(99)), "is broken, or no image"),
+    ],
+)
+def test_images_that_cannot_be_one_frame(tmp_path, name, write, words):
+    write(tmp_path / name, [Image.fromarray(picture(i)) for i in range(3)])
+    with pytest.raises(InputError, match=rf"^video: .*{name} (holds|can't be read: it) .*{words}"):
+        open_source(str(tmp_path))
+
+
+def test_a_jpeg_s_previews_are_left_alone(tmp_path):
+    images = [Image.fromarray(picture(i)) for i in range(2)]
+    images[0].save(tmp_path / "1.jpg", format="MPO", save_all=True, append_images=images[1:])
+    assert len(list(open_source(str(tmp_path)))) == 1
+
+
+def test_a_folder_that_is_all_but_black_is_suspicious(tmp_path, caplog):
+    for name in ("1.png", "2.png", "3.png"):
+        Image.fromarray(DEEP[..., 0] >> 4).save(tmp_path / name)  # 12 bits in a file of 16
+    open_source(str(tmp_path))
+    assert "the last image are all but black (16 of 255): values of fewer than 16 bits" in caplog.text
+    caplog.clear()
+    Image.fromarray(DEEP[..., 0]).save(tmp_path / "3.png")
+    open_source(str(tmp_path))
+    assert caplog.text == ""
 
 
 def test_two_files_of_one_number(tmp_path):

@@ -1,7 +1,7 @@
 """Outputs that are folders of images: palette PNGs of object ids, and RGBA PNGs.
 
 Each PNG has the number of its frame in its name: that of the frame's own image if the video is a folder of images (as
-DAVIS and YouTube-VOS ask), else the frame's.
+DAVIS and YouTube-VOS ask), else the frame's. Where the image's name has no such number, the PNG has the whole name.
 """
 
 import shutil
@@ -28,7 +28,7 @@ class _Images:
         self._folder.mkdir()
 
     def _path(self, frame: Frame) -> Path:
-        return self._folder / f"{self._info.file_number(frame.index):05d}.png"
+        return self._folder / f"{self._info.file_stem(frame.index)}.png"
 
     def close(self) -> None:
         """Does nothing: all files are written."""

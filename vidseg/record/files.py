@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all; images by the number in their names; and files of JSON lines.
+"""Files that are there whole or not at all, and files of JSON lines.
 
 In a file of JSON lines every line is complete, so that it can be followed while a run goes on. frames.jsonl has the
 numbers that are logged of each frame: times, memory, mask areas, scores.
@@ -6,14 +6,11 @@ numbers that are logged of each frame: times, memory, mask areas, scores.
 
 import json
 import logging
-import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from vidseg.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -26,26 +23,6 @@ def whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     yield part
     part.replace(path)
-
-
-def numbered(folder: Path, suffixes: Container[str], key: str) -> dict[int, Path]:
-    """The files with one of ``suffixes`` (lower case) by the last number in their names, ascending; no hidden ones.
-
-    00012.jpg, frame_12.png and "img-012 (copy).PNG" are 12. Raises InputError, naming ``key``, if the folder can't be
-    read or two files have the same number.
-    """
-    try:
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith("."))
-    except PermissionError as error:
-        raise InputError(f"{key}: {folder} can't be read: permission denied") from error
-    found: dict[int, Path] = {}
-    for file in files:
-        if match := re.search(r"(\d+)\D*$", file.stem):
-            other = found.setdefault(int(match[1]), file)
-            if other != file:
-                names = f"{other.name} and {file.name}"
-                raise InputError(f"{key}: {folder}: {names} have the same number; keep one kind of image")
-    return dict(sorted(found.items()))
 
 
 class JsonLines:

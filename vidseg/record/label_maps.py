@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.record.files import numbered, whole
+from vidseg.record.files import whole
+from vidseg.record.map_names import of_frames
+from vidseg.record.names import images
 from vidseg.types import FrameMasks, Mask, VideoInfo
 
 VOID = 255
@@ -64,8 +66,7 @@ def annotations_of(video: str, root: str | Path) -> Path:
 
 
 class LabelMaps:
-    """A folder of label maps, each with the number of its frame in its name: that of the frame's own image in a folder
-    of images (00007.png belongs to 00007.jpg), else the frame's.
+    """A folder of label maps, named as the frames are: see ``vidseg.record.map_names.of_frames``.
 
     255 is object 1 in a folder that holds no other value (DAVIS-2016 has one object, in white). Beside other values it
     is void and read as background, as in DAVIS-2017's semi-supervised task. The first map with an object decides.
@@ -76,22 +77,23 @@ class LabelMaps:
         if not Path(folder).is_dir():
             raise InputError(f"{key}: no such folder: {folder}")
         self._key = key
-        self._files = numbered(Path(folder), {".png"}, key)
+        self._files = images(Path(folder), {".png"}, key)
+        self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
         if not self._files:
             raise InputError(f"{key}: {folder} holds no label maps named as the frames, such as 00000.png")
 
     def has(self, index: int, info: VideoInfo) -> bool:
-        """Whether the frame has a map."""
-        return info.file_number(index) in self._files
+        """Whether the frame has a map. Raises InputError if the names don't tell which map is of which frame."""
+        return index in self._of(info)
 
     @cached_property
     def object_ids(self) -> frozenset[int]:
         """The ids on any map; all of them are read for it."""
-        return frozenset(int(value) for file in self._files.values() for value in np.unique(self._ids(file)) if value)
+        return frozenset(int(value) for file in self._files for value in np.unique(self._ids(file)) if value)
 
     @cached_property
     def _void_is_object(self) -> bool:
-        maps = (read_label_map(path, self._key) for path in self._files.values())
+        maps = (read_label_map(path, self._key) for path in self._files)
         return next((bool((labels[labels > 0] == VOID).all()) for labels in maps if labels.any()), False)
 
     def read_labels(self, index: int, info: VideoInfo) -> NDArray[np.uint8] | None:
@@ -99,7 +101,7 @@ class LabelMaps:
 
         Raises InputError for a map that doesn't have the size of the video.
         """
-        if (file := self._files.get(info.file_number(index))) is None:
+        if (file := self._of(info).get(index)) is None:
             return None
         labels = self._ids(file)
         check_size(labels.shape, index, info, self._key)
@@ -117,6 +119,11 @@ class LabelMaps:
         ids = sorted(self.object_ids)
         inside_nhw = labels == np.array(ids)[:, None, None]
         return FrameMasks(index, tuple(ids), np.where(inside_nhw, LOGIT, -LOGIT))
+
+    def _of(self, info: VideoInfo) -> dict[int, Path]:
+        if self._matched is None or self._matched[0] is not info:
+            self._matched = info, of_frames(self._files, info, self._key)
+        return self._matched[1]
 
     def _ids(self, file: Path) -> NDArray[np.uint8]:
         labels = read_label_map(file, self._key)

@@ -17,7 +17,7 @@ def open_source(
     fps: float | None = None,
     seed: int = 0,
 ) -> Source:
-    """The source that ``video`` names: a file, a folder of numbered images, or ``sample``, the built-in clip.
+    """The source that ``video`` names: a file, a folder of images, or ``sample``, the built-in clip.
 
     - ``start``, ``stop`` (exclusive): a frame number of the source, or seconds as "2.5s"; every ``step``-th frame
       between them is taken.
@@ -26,6 +26,10 @@ def open_source(
 
     Raises InputError, naming the key ``video`` or ``extract.*``, for what can't be opened.
     """
+    from vidseg.video.files import check_value
+
+    video = str(video)
+    check_value(video)
     path = Path(video).expanduser()
     if video != "sample" and path.is_dir():
         from vidseg.video.folder import FolderSource

@@ -1,34 +1,41 @@
-"""Frames from a folder of numbered images, DAVIS style. Knows nothing about video files."""
+"""Frames from a folder of images, DAVIS style. Knows nothing about video files."""
 
 import hashlib
+import logging
+import os
 from collections.abc import Generator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
-from vidseg.record.files import numbered
+from vidseg.record.names import NUMBER, Numbering, images, in_order, readable
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
+from vidseg.video.image import SUFFIXES, is_deep, read, remarks
 from vidseg.video.window import Position, check_window, frame_window
 
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+log = logging.getLogger(__name__)
+
 DEFAULT_FPS = 30.0
-_SIXTEEN_BITS = {"I", "I;16", "I;16B", "I;16L"}
+VIDEOS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".gif"}
+"""What a folder without frames may hold instead, for the message."""
+DARK, DARK_16_BITS = 16, 64
+"""Levels of 255 that a picture reaches, unless it is black, or its 16 bits hold 14 or fewer."""
 
 
 class FolderSource:
-    """A folder of JPEG or PNG frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
+    """A folder of JPEG, PNG, BMP, TIFF or WebP frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
 
-    Images are in the order of the last number in their names. As in sam2, frames are numbered from 0 on, whatever the
-    numbers in the names are; those are ``info.file_numbers``. Grey, palette, RGBA and 16-bit images become 8-bit RGB.
-    EXIF orientation is ignored, because the annotations of such folders ignore it. ``fps`` is 30 unless given.
+    Images are in the natural order of their names (``vidseg.record.names.in_order``); the log says how it was
+    understood. As in sam2, frames are numbered from 0 on, whatever the numbers in the names are; those are
+    ``info.file_numbers``. ``vidseg.video.image.read`` says what becomes of 16 bits, alpha and the like. EXIF
+    orientation is ignored, because the annotations of such folders ignore it. ``fps`` is 30 unless given.
 
-    Raises InputError for a folder without numbered images and, when iteration reaches it, for an image that can't be
-    read or has another size than the first.
+    Raises InputError for a folder without images or whose order isn't certain and, when iteration reaches it, for an
+    image that can't be read or has another size than the first.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -43,14 +50,15 @@ class FolderSource:
             raise InputError(f"extract.fps: {fps!r} is not a rate; give frames a second, 0.01 to 1000")
         rate = Fraction(fps).limit_denominator(1001)
         self.path, self.name = path, path.resolve().name
-        files = numbered(path, SUFFIXES, "video")
-        if not files:
-            raise InputError(f"video: {path} holds no numbered JPEG or PNG images (00000.jpg, frame_12.png, …)")
-        self._files = list(files.values())
+        numbering = _numbering(path)
+        self._files = numbering.files
         self._times_s = [float(i / rate) for i in range(len(self._files))]
         self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
-        height, width = _read(self._files[0]).shape[:2]
-        self.info = VideoInfo(width, height, rate / step, len(self._files), 1 / rate, tuple(files))
+        first = read(self._files[0])
+        self._report(numbering, first)
+        height, width = first.shape[:2]
+        stems = tuple(file.stem for file in self._files)
+        self.info = VideoInfo(width, height, rate / step, len(stems), 1 / rate, stems, numbering.numbers)
         self.offset_s = self._times_s[self.frames[0]]
 
     def __iter__(self) -> Generator[Frame]:
@@ -63,11 +71,11 @@ class FolderSource:
     def __getitem__(self, index: int) -> Frame:
         if not 0 <= index < len(self._files):
             raise InputError(f"video: {self.path} has no frame {index}; its last is {len(self._files) - 1}")
-        rgb_hw3 = _read(self._files[index])
+        rgb_hw3 = read(self._files[index])
         (height, width), info = rgb_hw3.shape[:2], self.info
         if (width, height) != (info.width, info.height):
             size = f"{width}x{height} pixels, the first image {info.width}x{info.height}"
-            raise InputError(f"video: {self._files[index]} has {size}: all must have one size")
+            raise InputError(f"video: {readable(self._files[index])} has {size}: all must have one size")
         return Frame(index, self._times_s[index], rgb_hw3)
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:
@@ -77,20 +85,40 @@ class FolderSource:
         """Path, number of files, and the SHA-256 of their names and sizes (not of their contents)."""
         digest = hashlib.sha256()
         for file in self._files:
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+            digest.update(os.fsencode(file.name) + f" {file.stat().st_size}\n".encode())
         key, num_frames = "sha256_of_names_and_sizes", str(len(self._files))
         return {"path": str(self.path), "num_frames": num_frames, key: digest.hexdigest()}
 
+    def _report(self, numbering: Numbering, first: RGB) -> None:
+        """Logs what was understood; warns if three images, read for it, are all but black."""
+        files = self._files
+        span = f"{len(files)} images, {readable(files[0])} to {readable(files[-1])}"
+        span = f"1 image, {readable(files[0])}" if len(files) == 1 else span
+        log.info("video: %s: %s", span, "; ".join([numbering.how, *remarks(files[0])]))
+        deep = is_deep(files[0])
+        dark = DARK_16_BITS if deep else DARK
+        if first.max() >= dark or (level := max(int(read(files[at]).max()) for at in (0, len(files) // 2, -1))) >= dark:
+            return
+        why = ": values of fewer than 16 bits, in files of 16?" if deep else ""
+        log.warning("video: the first, the middle and the last image are all but black (%d of 255)%s", level, why)
 
-def _read(file: Path) -> RGB:
-    try:
-        with Image.open(file) as image:
-            if image.mode not in _SIXTEEN_BITS:
-                return np.array(image.convert("RGB"))
-            grey_hw = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)  # convert() would clip
-            return np.repeat(grey_hw[..., None], 3, axis=2)
-    except UnidentifiedImageError as error:
-        raise InputError(f"video: {file} can't be read: it is no image") from error
-    # Pillow raises SyntaxError for a broken PNG, ValueError for a broken header.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"video: {file} can't be read: {error}") from error
+
+def _numbering(path: Path) -> Numbering:
+    """The frames in ``path`` in order. Raises InputError if there are none; the message says what there is instead."""
+    files = images(path, SUFFIXES, "video")
+    if any(NUMBER.search(file.stem) for file in files):
+        return in_order(files, "video")
+    inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    if videos := [entry for entry in inside if entry.suffix.lower() in VIDEOS and entry.is_file()]:
+        many = f"one of its {len(videos)} videos, video={videos[0]}, or all with -m video='{path}/*{videos[0].suffix}'"
+        one = f"the video in it, video={videos[0]}"
+        raise InputError(f"video: {path} is no folder of frames; give {one if len(videos) == 1 else many}")
+    if files:
+        return in_order(files, "video")
+    for entry in inside:
+        if entry.is_dir() and os.access(entry, os.R_OK) and images(entry, SUFFIXES, "video"):
+            all_of_them = f"video={entry}, or all with -m video='{path}/*'"
+            raise InputError(f"video: {path} holds no images; its folders do: give one, {all_of_them}")
+    kinds = ", ".join(sorted({entry.suffix for entry in inside if entry.suffix})[:5])
+    there = f"; it holds {kinds}" if kinds else ""
+    raise InputError(f"video: {path} holds no JPEG, PNG, BMP, TIFF or WebP images (00000.jpg, frame_12.png, …){there}")

@@ -16,7 +16,8 @@ from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
 from vidseg.video.demux import audio_stream, open_input, video_stream
-from vidseg.video.timeline import check_file, read_timeline
+from vidseg.video.files import check_file
+from vidseg.video.timeline import read_timeline
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from vidseg.errors import InputError
 from vidseg.video.demux import clock_origin
 
 MAX_REORDER = 16
@@ -136,25 +135,6 @@ def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.i
     holes = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else steps
     holes = holes[holes >= max(certain, 1)]
     return pts[: holes[0]] if len(holes) else pts
-
-
-def check_file(path: Path) -> None:
-    """Raises InputError unless ``path`` is a file that isn't empty (opening a pipe would wait forever)."""
-    try:
-        if not path.exists():
-            raise InputError(f"video: no such file or folder: {path} (looked for in {Path.cwd()})")
-        if not path.is_file():
-            raise InputError(f"video: {path} is neither a file nor a folder")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise InputError(f"video: {path} is empty")
-    except PermissionError as error:
-        raise InputError(f"video: {path} can't be read: permission denied") from error
-    if lacks_index(path):
-        raise InputError(
-            f"video: {path} has no index (moov): recording or copying it was interrupted\n"
-            "Copy it again, or repair it with a tool such as untrunc."
-        )
 
 
 def missing_bytes(path: Path) -> int:
