@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,17 @@ Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
 
 
+class Colour(NamedTuple):
+    """What R'G'B' means, in the numbers of ITU-T H.273: 1 is BT.709, 6 is BT.601 with 525 lines, 2 is unknown."""
+
+    matrix: int  # by which it becomes Y'CbCr in an output
+    primaries: int
+    transfer: int
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Size, rate and length of a video as displayed: after rotation by its metadata.
+    """Size, rate, length and colours of a video as displayed: after rotation by its metadata, HDR as SDR.
 
     Raises InputError for a size or a rate that is not positive.
     """
@@ -37,6 +45,9 @@ class VideoInfo:
     time_base: Fraction  # all time stamps are whole multiples of this many seconds
     file_stems: tuple[str, ...] | None = None  # of a folder of images: their names without the suffixes, in order
     file_numbers: tuple[int, ...] | None = None  # the frames' numbers in these names; None where none is the frame's
+    sample_aspect_ratio: Fraction = Fraction(1)  # width / height of a pixel as displayed, for outputs to say
+    colour: Colour | None = None  # None: as usual for the size
+    timecode: str | None = None  # of the first frame taken: 01:00:00:00, or 01:00:00;00 where labels are dropped
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

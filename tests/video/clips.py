@@ -36,11 +36,13 @@ def make_clip(
     sound=None,
     sound_s=None,
     attributes=None,
+    metadata=None,
 ):
     """Encodes ``frames`` pictures at ``pts``, with a sine in the audio codec ``sound`` of ``sound_s`` seconds."""
     time_base = time_base or Fraction(1, rate)
     pts = pts if pts is not None else [round(i / rate / time_base) for i in range(frames)]
     with av.open(str(path), "w", format=muxer, container_options=container_options or {}) as container:
+        container.metadata.update(metadata or {})
         video = container.add_stream(codec, rate=rate, options=options or {})
         video.width, video.height, video.pix_fmt = *size, pix_fmt
         video.codec_context.time_base = time_base
@@ -102,19 +104,28 @@ def read_packets(path, kind):
         ]
 
 
-def read_frames(path, pix_fmt="rgb24", decoder=None):
-    """Every decoded picture as an array, and its time, read with plain PyAV."""
+def read_frames(path, pix_fmt="rgb24", decoder=None, matrix=None):
+    """Every decoded picture as an array, and its time, read with plain PyAV; ``matrix``: instead of the tags."""
     images, times_s = [], []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = av.CodecContext.create(decoder, "r") if decoder else stream.codec_context
         for packet in container.demux(stream):
             for frame in context.decode(packet):
-                images.append(frame.to_ndarray(format=pix_fmt))
+                images.append(frame.to_ndarray(format=pix_fmt, src_colorspace=matrix))
                 times_s.append(frame.time)
     assert all(a < b for a, b in pairwise(times_s))
     return images, times_s
 
 
-def info_of(width, height, rate=24, time_base=None, frames=None):
-    return VideoInfo(width, height, Fraction(rate), frames, time_base or Fraction(1, rate))
+def info_of(width, height, rate=24, time_base=None, frames=None, **others):
+    return VideoInfo(width, height, Fraction(rate), frames, time_base or Fraction(1, rate), **others)
+
+
+def set_display_matrix(path, a, b, c, d):
+    """Has an MP4 or MOV show the pixel (x, y) at (a x + c y, b x + d y) (ISO/IEC 14496-12, 8.3.2)."""
+    content = bytearray(path.read_bytes())
+    matrix = np.array([a, b, 0, c, d, 0, 0, 0, 0x4000], dtype=">i4") * np.array([65536] * 9)
+    start = content.index(b"tkhd") + 4 + 40
+    content[start : start + 36] = matrix.astype(">i4").tobytes()
+    path.write_bytes(content)

@@ -10,6 +10,7 @@ import pytest
 from video.clips import info_of, irregular_pts, make_clip, picture, read_frames
 
 from vidseg.errors import InputError
+from vidseg.video import open_source
 from vidseg.video.codec import CODECS, CONTAINERS, check_codec
 from vidseg.video.encoder import Encoder
 
@@ -17,9 +18,9 @@ SUFFIXES = {container.muxer: suffix for suffix, container in CONTAINERS.items()}
 EVERY_FIT = [(name, muxer) for name, row in CODECS.items() for muxer in row.containers]
 
 
-def encode(path, codec, images, rate=24, **options):
+def encode(path, codec, images, rate=24, info=None, **options):
     height, width = images[0].shape[:2]
-    encoder = Encoder(path, codec, info_of(width, height, rate), **options)
+    encoder = Encoder(path, codec, info_of(width, height, rate, **info or {}), **options)
     for index, image in enumerate(images):
         encoder.write(image, index / rate)
     encoder.close()
@@ -38,7 +39,12 @@ def rgba_pictures(count, width=160, height=120):
 def test_every_codec_keeps_every_frame_in_every_container_that_it_names(tmp_path, codec, muxer):
     row = CODECS[codec]
     pictures = list(rgba_pictures(12)) if row.alpha else [picture(i) for i in range(12)]
-    path = encode(tmp_path / f"out{SUFFIXES[muxer]}", codec, pictures)
+    # The last label before midnight, and pixels whose shape the picture's width can't show exactly in pixels
+    info = {"timecode": "23:59:59:23", "sample_aspect_ratio": Fraction(12, 11)}
+    path = encode(tmp_path / f"out{SUFFIXES[muxer]}", codec, pictures, info=info)
+    read = open_source(str(path)).info
+    assert read.timecode == "23:59:59:23"
+    assert read.sample_aspect_ratio == (1 if (codec, muxer) == ("ffv1", "avi") else Fraction(12, 11))
     images, times_s = read_frames(path)
     assert times_s == pytest.approx([i / 24 for i in range(12)], abs=0.0006)
     for image, expected in zip(images, pictures, strict=True):
@@ -82,14 +88,16 @@ def test_colours_survive_and_are_tagged(tmp_path, codec, size):
     image = np.repeat(np.array(colours, np.uint8), -(-width // len(colours)), axis=0)[None, :width].repeat(height, 0)
     image = np.ascontiguousarray(image)
     path = encode(tmp_path / f"out{SUFFIXES[CODECS[codec].containers[0]]}", codec, [image] * 3, quality=1)
-    back = read_frames(path)[0][1]
+    back = open_source(str(path))[1].rgb_hw3
     middles = [width // len(colours) // 2 + i * -(-width // len(colours)) for i in range(len(colours))]
     for x, colour in zip(middles, colours, strict=True):
         assert np.abs(back[height // 2, x].astype(int) - colour).max() <= 4, colour
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         if codec != "xvid":  # AVI has nowhere to write it
-            assert frame.colorspace == (1 if width == 1280 else 6)
+            assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (
+                (1,) * 3 if width == 1280 else (6,) * 3
+            )
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp9_alpha", "prores4444", "xvid"])

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import struct
 import threading
 import time
 from fractions import Fraction
@@ -13,11 +14,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from video.clips import irregular_pts, make_clip, picture, read_frames, sine
+from video.clips import copy_video, irregular_pts, make_clip, picture, read_frames, set_display_matrix, sine
 
 from vidseg.errors import InputError
 from vidseg.video import open_source
 
+SIGNS = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
 GOP = {"x264-params": "keyint=12"}
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:bframes=3"}
 KINDS = {
@@ -106,13 +108,8 @@ def test_constant_rates_are_found(tmp_path, kind):
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_turned_as_opencv_turns(tmp_path, degrees):
     path = clip(tmp_path, "mp4", frames=3)
-    content = bytearray(path.read_bytes())
-    # The display matrix of the track header: 16.16 cosines and sines (ISO/IEC 14496-12, 8.3.2)
     cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = np.array([cos, sin, 0, -sin, cos, 0, 0, 0, 0x4000], dtype=">i4") * np.array([65536] * 8 + [65536])
-    start = content.index(b"tkhd") + 4 + 40
-    content[start : start + 36] = matrix.astype(">i4").tobytes()
-    path.write_bytes(content)
+    set_display_matrix(path, cos, sin, -sin, cos)
     source = open_source(str(path))
     capture = cv2.VideoCapture(str(path))
     for frame in source:
@@ -121,6 +118,35 @@ def test_turned_as_opencv_turns(tmp_path, degrees):
         assert np.abs(frame.rgb_hw3.astype(int) - expected).mean() < 3
     capture.release()
     assert (source.info.width, source.info.height) == ((120, 160) if degrees in (90, 270) else (160, 120))
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov"])
+@pytest.mark.parametrize("matrix", [*((a, 0, 0, d) for a, d in SIGNS), *((0, b, c, 0) for b, c in SIGNS)])
+def test_every_orientation_is_shown_as_players_show_it(tmp_path, name, matrix):
+    """Selfie cameras mirror: their matrix has a negative determinant, which no angle describes."""
+    path = make_clip(tmp_path / name, frames=2, attributes={"sample_aspect_ratio": Fraction(4, 3)})
+    stored = plain(path)[1]
+    set_display_matrix(path, *matrix)
+    source = open_source(str(path))
+    a, b, c, d = matrix
+    y, x = np.mgrid[: stored.shape[0], : stored.shape[1]]
+    shown_x, shown_y = a * x + c * y, b * x + d * y
+    expected = np.empty((np.ptp(shown_y) + 1, np.ptp(shown_x) + 1, 3), np.uint8)
+    expected[shown_y - shown_y.min(), shown_x - shown_x.min()] = stored
+    assert (source[1].rgb_hw3 == expected).all()
+    assert (source.info.height, source.info.width) == expected.shape[:2]
+    assert source.info.sample_aspect_ratio == (Fraction(3, 4) if b else Fraction(4, 3))
+
+
+@pytest.mark.parametrize("shape", [(0, 1), (1, 0), (2**31 - 1, 1), (1, 11), (-4, 3)])
+def test_a_shape_of_pixels_that_nobody_means_is_square(tmp_path, shape):
+    path = make_clip(tmp_path / "a.mp4", "mpeg4", frames=2, attributes={"sample_aspect_ratio": Fraction(4, 3)})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"pasp" + struct.pack(">ii", 4, 3), b"pasp" + struct.pack(">ii", *shape)))
+    assert path.read_bytes() != content
+    source = open_source(str(path))
+    assert source.info.sample_aspect_ratio in (1, Fraction(4, 3))  # the latter is the bitstream's
+    copy_video(source, tmp_path / "out.webm", "vp9")
 
 
 def test_a_long_extract_seeks(tmp_path):
@@ -369,7 +395,7 @@ def test_real_videos(data):
     for name, frames in (("skateboarder.mp4", 192), ("coffee.mp4", 287)):
         source = open_source(str(data / "videos" / name))
         assert len(source.frames) == frames
-        images, times_s = read_frames(data / "videos" / name)
+        images, times_s = read_frames(data / "videos" / name, matrix=1)  # the first has no tags, and 720 lines
         for frame, image, time_s in zip(source, images, times_s, strict=True):
             assert (frame.rgb_hw3 == image).all()
             assert frame.time_s == pytest.approx(time_s, abs=1e-9)

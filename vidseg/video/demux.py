@@ -19,6 +19,9 @@ from vidseg.video.codec import Container
 
 log = logging.getLogger(__name__)
 
+LARGEST_PIXEL_SHAPE = 10
+"""Pixels of 1:2 to 2:1 are real; a damaged header may say anything."""
+
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and thumbnails, which FFmpeg lists as video streams."""
 
@@ -59,6 +62,12 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
         raise InputError(f"video: {path}: this FFmpeg has no decoder for its pictures")
     skip_others(container, stream)
     return stream
+
+
+def pixel_shape(stream: av.VideoStream) -> Fraction:
+    """A pixel's width by its height (the sample aspect ratio) in an open file; 1 if it says none that can be meant."""
+    shape: Fraction = stream.sample_aspect_ratio or Fraction(1)
+    return shape if 1 / LARGEST_PIXEL_SHAPE <= shape <= LARGEST_PIXEL_SHAPE else Fraction(1)
 
 
 def audio_stream(container: InputContainer) -> av.AudioStream | None:

@@ -16,23 +16,22 @@ from typing import Any
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.prefetch import Background
-from vidseg.types import VideoInfo
+from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
+from vidseg.video.colour import by_size
 from vidseg.video.demux import Sound
+from vidseg.video.matroska import reserve_aspect, write_aspect
 
 log = logging.getLogger(__name__)
 
 MAX_TIMESCALE = 2**31 - 1
 LARGEST_MPEG4_CLOCK = 65535
 """MPEG-4 part 2 writes the denominator of its clock in 16 bits."""
-
-BT709, SMPTE170M = 1, 6
-"""ITU-T H.273: the same numbers name matrix, primaries and transfer of BT.709 and of BT.601 (525 lines)."""
 
 
 class Encoder:
@@ -43,8 +42,9 @@ class Encoder:
     that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``. The
     sound of the file ``audio`` is copied from ``offset_s`` on, as ``Sound`` describes.
 
-    4:2:0 codecs have even sizes only: the last column or row of an odd picture is doubled. Colours are BT.709 from
-    1280x720 on, BT.601 below and in AVI, and tagged so.
+    4:2:0 codecs have even sizes only: the last column or row of an odd picture is doubled. Colours are tagged as
+    ``info.colour`` says. AVI has no tags for them: there they are what players take them for at that size. The shape of
+    pixels and the timecode of ``info`` go on (FFV1 in AVI has no place for the shape).
 
     Raises InputError as ``check_codec`` does, and for a size that the codec refuses. ``write`` and ``close`` raise
     OSError if the file can't be written, as on a full disk.
@@ -108,6 +108,9 @@ class Encoder:
                 frame_s = float(1 / self._info.fps)
                 self._sound.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
             self._container.close()
+            if self._aspect_reserved:
+                context = self._stream.codec_context
+                write_aspect(self._partial, context.width, context.height, self._info.sample_aspect_ratio)
             self._partial.replace(self._path)
         finally:
             self._discard()
@@ -152,11 +155,17 @@ class Encoder:
         context.thread_type, context.thread_count = "AUTO", 0
         if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
             context.codec_tag = row.tag
-        self._matrix: int | None = None
-        if row.pix_fmt.startswith("yuv"):  # RGB needs no tag; in AVI, which has none, players assume BT.601
-            hd = (info.width >= 1280 or info.height >= 720) and not self._format.constant_rate
-            self._matrix = Colorspace.ITU709 if hd else Colorspace.ITU601
-            context.colorspace = context.color_primaries = context.color_trc = BT709 if hd else SMPTE170M
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+        self._aspect_reserved = info.sample_aspect_ratio != 1 and self._format.muxer in ("matroska", "webm")
+        if self._aspect_reserved:
+            reserve_aspect(container, stream)
+        if info.timecode is not None:
+            container.metadata["timecode"] = info.timecode
+        self._colour: Colour | None = None
+        if row.pix_fmt.startswith("yuv"):  # RGB needs no tag
+            assumed = by_size(info.width, info.height)
+            self._colour = assumed if self._format.constant_rate else info.colour or assumed
+            context.colorspace, context.color_primaries, context.color_trc = self._colour
             context.color_range = ColorRange.MPEG
         # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later
         # would inherit it; two of them that wait busily for a third one would leave it no core.
@@ -183,12 +192,15 @@ class Encoder:
         padding = ((0, context.height - height), (0, context.width - width), (0, 0))
         padded = np.pad(image_hwc, padding, mode="edge") if any(map(any, padding)) else image_hwc
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24" if channels == 3 else "rgba")
-        if self._matrix is None:
+        if self._colour is None:
             return frame.reformat(format=context.pix_fmt)
+        matrix, limited = self._colour.matrix, ColorRange.MPEG
         # Chroma by area: at 4:2:0 skateboarding footage is 0.94 levels off; with the default, bilinear, it is 1.17
-        return frame.reformat(
-            format=context.pix_fmt, dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG, interpolation="AREA"
+        coded = frame.reformat(
+            format=context.pix_fmt, dst_colorspace=matrix, dst_color_range=limited, interpolation="AREA"
         )
+        coded.colorspace, coded.color_primaries, coded.color_trc = self._colour  # ProRes has them in each frame
+        return coded
 
     def _mux(self, packets: list[av.Packet]) -> None:
         assert self._container is not None

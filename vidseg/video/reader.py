@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Frame, Prompt, VideoInfo
-from vidseg.video.demux import audio_stream, open_input, video_stream
+from vidseg.video.colour import BT709, colour_of, colour_tags, is_hdr, to_rgb
+from vidseg.video.demux import audio_stream, open_input, pixel_shape, video_stream
 from vidseg.video.files import check_file
+from vidseg.video.orientation import orientation_of
+from vidseg.video.timecode import find_timecode, shifted
 from vidseg.video.timeline import read_timeline
 from vidseg.video.window import Position, check_window, frame_window
 
@@ -37,10 +40,12 @@ HASHED_ENDS = 64 * 2**20
 class FileSource:
     """A video file that FFmpeg reads, as a ``vidseg.types.Source``.
 
-    Frames are as displayed: rotated by the file's metadata, with colours by its tags, without alpha. Interlaced frames
-    stay interlaced. Frames are numbered in the order of display. ``time_s`` is the file's own time stamp; the clock of
-    a broadcast format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames taken (the
-    file's divided by ``step``), ``info.num_frames`` the number of all frames of the file.
+    Frames are as displayed: turned and mirrored by the file's metadata, with colours by its tags (without them by its
+    size), HDR as SDR, without alpha. Interlaced frames stay interlaced, and pixels that aren't square keep their shape.
+    Frames are numbered in the order of display. ``time_s`` is the file's own time stamp; the clock of a broadcast
+    format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames taken (the file's
+    divided by ``step``), ``info.num_frames`` the number of all frames of the file. A timecode counts frames: with
+    ``step`` there is none.
 
     Opening reads all packets once, without decoding them. Iteration and indexing open the file anew. Damaged pictures
     are skipped with one warning. Raises InputError if no picture, or none between ``start`` and ``stop``, is there.
@@ -55,10 +60,12 @@ class FileSource:
         self._warned = False
         with open_input(path) as container:
             stream = video_stream(container, path)
+            tags, timecode = colour_tags(stream.codec_context), find_timecode(container)
             first = next(self._decode(container, stream), None)
             if first is None:
                 raise _nothing_decodes(path)
-            self._size, self._turns = (first.width, first.height), round(first.rotation / 90)
+            self._size, self._orientation = (first.width, first.height), orientation_of(first)
+            self._colour, shape = colour_of(first, tags), pixel_shape(stream)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
             self.audio = path if audio_stream(container) is not None else None
         with open_input(path) as container:
@@ -70,10 +77,19 @@ class FileSource:
         self.frames: Sequence[int] = range(wanted.start, min(wanted.stop, len(self._timeline)), step)
         if not self.frames:
             raise self._truncated(len(self._timeline))
-        width, height = self._size[:: -1 if self._turns % 2 else 1]
-        rate, time_base = self._timeline.rate / step, self._timeline.time_base
-        self.info = VideoInfo(width, height, rate, len(self._timeline), time_base)
         self.offset_s = self._timeline.time_s(self.frames[0]) if self.frames[0] else 0.0
+        width, height = self._size[:: -1 if self._orientation.transposed else 1]
+        rate = self._timeline.rate
+        self.info = VideoInfo(
+            width,
+            height,
+            rate / step,
+            len(self._timeline),
+            self._timeline.time_base,
+            sample_aspect_ratio=1 / shape if self._orientation.transposed else shape,
+            colour=BT709 if is_hdr(self._colour.transfer) else self._colour,
+            timecode=shifted(timecode, self.offset_s, rate) if timecode and step == 1 else None,
+        )
 
     def __iter__(self) -> Generator[Frame]:
         return prefetch(self._read())
@@ -209,8 +225,8 @@ class FileSource:
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         # The size may change within a stream, but not within an output.
-        rgb_hw3 = image.to_ndarray(format="rgb24", width=self._size[0], height=self._size[1])
-        return Frame(number, self._timeline.time_s(number), np.ascontiguousarray(np.rot90(rgb_hw3, self._turns)))
+        rgb_hw3 = to_rgb(image, *self._size, self._colour)
+        return Frame(number, self._timeline.time_s(number), self._orientation.upright(rgb_hw3))
 
     def _warn_once(self, error: Exception) -> None:
         if not self._warned:

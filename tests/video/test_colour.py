@@ -1,0 +1,149 @@
+"""Y'CbCr with and without tags, in both directions, and HDR as SDR against the formulas of the standards."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from video.clips import copy_video
+
+from vidseg.types import Colour
+from vidseg.video import open_source
+
+PATCHES = np.array([[60] * 3, [120] * 3, [200] * 3, [235] * 3, [220, 40, 30], [30, 60, 230], [70, 160, 60]], np.uint8)
+FULL = 2  # of color_range
+SD, HD = (0.299, 0.114), (0.2126, 0.0722)  # how much red and blue count in luma: BT.601, BT.709
+
+
+def lossless(path, codes_3hw, pix_fmt, codec="ffv1", **tags):
+    """A file of one picture repeated, from its Y, Cb and Cr (all of one size), coded without loss."""
+    height, width = codes_3hw.shape[1:]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(24), options={"qp": "0"} if codec == "libx264" else {})
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        frame = av.VideoFrame(width, height, pix_fmt)
+        for plane, codes_hw in zip(frame.planes, codes_3hw, strict=True):
+            step = width // plane.width
+            content = np.zeros((plane.height, plane.line_size // codes_hw.itemsize), codes_hw.dtype)
+            content[:, : plane.width] = codes_hw[::step, ::step]
+            plane.update(content.tobytes())
+        for index in range(2):
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def ycbcr(rgb_n3, luma, full=False):
+    """8-bit Y'CbCr (3, n) of R'G'B' (n, 3)."""
+    red, green, blue = (np.asarray(rgb_n3, float) / 255).T
+    y = luma[0] * red + (1 - sum(luma)) * green + luma[1] * blue
+    cb, cr = (blue - y) / (2 - 2 * luma[1]), (red - y) / (2 - 2 * luma[0])
+    scaled = [255 * y, 128 + 255 * cb, 128 + 255 * cr] if full else [16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr]
+    return np.round(scaled).astype(np.uint8)
+
+
+def patches(width, height, luma, full=False):
+    """The colours of ``PATCHES`` side by side, as Y'CbCr, and the columns of their middles."""
+    wide = width // len(PATCHES) // 2 * 2
+    codes = ycbcr(PATCHES, luma, full).repeat(wide, axis=1)
+    codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])), mode="edge")
+    return codes[:, None].repeat(height, axis=1), wide // 2 // 2 * 2 + wide * np.arange(len(PATCHES))
+
+
+@pytest.mark.parametrize(
+    ("size", "luma", "tags", "written"),
+    [
+        ((1280, 720), HD, {}, Colour(1, 1, 1)),
+        ((640, 1136), HD, {}, Colour(1, 1, 1)),
+        ((320, 240), SD, {}, Colour(6, 6, 6)),
+        ((320, 240), SD, {"color_range": FULL}, Colour(6, 6, 6)),
+        ((1280, 720), HD, {"color_range": FULL}, Colour(1, 1, 1)),
+        ((320, 240), HD, {"colorspace": 1, "color_primaries": 1, "color_trc": 1}, Colour(1, 1, 1)),
+        ((1280, 720), SD, {"colorspace": 6, "color_primaries": 6, "color_trc": 6}, Colour(6, 6, 6)),
+        ((320, 240), SD, {"colorspace": 5, "color_primaries": 5, "color_trc": 4}, Colour(5, 5, 4)),
+    ],
+)
+def test_an_untouched_pixel_keeps_its_ycbcr_and_its_tags(tmp_path, size, luma, tags, written):
+    full = tags.get("color_range") == FULL
+    codes, middles = patches(*size, luma, full)
+    path = lossless(tmp_path / "in.mp4", codes, "yuvj420p" if full else "yuv420p", "libx264", **tags)
+    source = open_source(str(path))
+    assert source.info.colour == written
+    assert np.abs(source[0].rgb_hw3[10, middles].astype(int) - PATCHES).max() <= 3
+    copy_video(source, tmp_path / "out.mp4", "h264", quality=0)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == written
+    assert frame.color_range == 1
+    for plane, expected in zip(frame.planes, ycbcr(PATCHES, luma), strict=True):
+        step = size[0] // plane.width
+        row = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[10 // step, middles // step]
+        assert np.abs(row.astype(int) - expected).max() <= 1
+
+
+def test_avi_has_what_players_take_it_for(tmp_path):
+    """It has no tags: BT.709 in a small picture must become BT.601."""
+    codes, middles = patches(320, 240, HD)
+    tags = {"colorspace": 1, "color_primaries": 1, "color_trc": 1}
+    source = open_source(str(lossless(tmp_path / "in.mp4", codes, "yuv420p", "libx264", **tags)))
+    out = open_source(str(copy_video(source, tmp_path / "out.avi", "xvid", quality=1)))
+    assert out.info.colour == Colour(6, 6, 6)
+    assert np.abs(out[0].rgb_hw3[10, middles].astype(int) - PATCHES).max() <= 5
+
+
+def hdr(path, codes_3hw, transfer):
+    """A file of 10 bits in BT.2020. FFV1 has no tags of its own: these are Matroska's."""
+    tags = {"colorspace": 9, "color_primaries": 9, "color_trc": transfer, "color_range": 1}
+    return lossless(path, codes_3hw, "yuv444p10le", **tags)
+
+
+def pq_nits(code):
+    """SMPTE ST 2084, 5.2: the light of a code in 0..1, cd/m2."""
+    power = code ** (32 / 2523)
+    return 10000 * (np.maximum(power - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * power)) ** (16384 / 2610)
+
+
+def hlg_nits(code):
+    """ITU-R BT.2100, tables 5 and 6: of grey on a screen of 1,000 cd/m2."""
+    scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12)
+    return 1000 * scene**1.2
+
+
+@pytest.mark.parametrize(("transfer", "nits", "white"), [(16, pq_nits, 0.5807), (18, hlg_nits, 0.75)])
+def test_hdr_greys_are_tone_mapped_by_the_formula(tmp_path, transfer, nits, white):
+    ramp = np.arange(64, 941).repeat(2)[:-2].astype(np.uint16)
+    codes = np.stack([ramp, np.full_like(ramp, 512), np.full_like(ramp, 512)])[:, None].repeat(64, axis=1)
+    source = open_source(str(hdr(tmp_path / "in.mkv", codes, transfer)))
+    code = (ramp - 64) / 876
+    light = nits(code) / 203  # ITU-R BT.2408: paper is 1
+    rolled = np.where(light > 0.8, 1 - 0.04 / (light - 0.6), light)
+    srgb = np.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled ** (1 / 2.4) - 0.055)
+    shown = source[1].rgb_hw3[30].astype(int)
+    assert np.abs(shown - 255 * srgb[:, None]).max() <= 1
+    assert (np.abs(shown[np.abs(code - white).argmin()] - 243) <= 1).all()
+    assert source.info.colour == Colour(1, 1, 1)  # however small the picture is
+    out = open_source(str(copy_video(source, tmp_path / "out.mp4", "h264", quality=5)))
+    assert out.info.colour == Colour(1, 1, 1)
+    assert np.abs(out[1].rgb_hw3[30].astype(int) - shown).max() <= 4
+
+
+@pytest.mark.parametrize(("transfer", "code"), [(16, pq_nits), (18, hlg_nits)])
+def test_hdr_colours_come_out_as_they_were_drawn(tmp_path, transfer, code):
+    """sRGB colours as light in BT.2020 (ITU-R BT.2087), their white at 203 cd/m2; all are dark enough to stay."""
+    srgb = PATCHES[[0, 1, 2, 4, 5, 6]] / 255
+    light = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4) * 203
+    light = light @ np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]).T
+    if transfer == 18:  # the inverse OOTF makes grey of the same luminance the same code
+        luminance = light @ np.array([0.2627, 0.6780, 0.0593])
+        light *= (luminance / 1000)[:, None] ** (1 / 1.2 - 1)
+    table = np.linspace(0, 1, 100001)
+    known = code(table) if transfer == 16 else 1000 * (code(table) / 1000) ** (1 / 1.2)
+    red, green, blue = np.interp(light, known, table).T
+    y = 0.2627 * red + 0.6780 * green + 0.0593 * blue
+    scaled = [64 + 876 * y, 512 + 896 * (blue - y) / 1.8814, 512 + 896 * (red - y) / 1.4746]
+    codes = np.round(scaled).astype(np.uint16).repeat(20, axis=1)[:, None].repeat(64, axis=1)
+    shown = open_source(str(hdr(tmp_path / "in.mkv", codes, transfer)))[0].rgb_hw3[30, 10::20].astype(int)
+    assert np.abs(shown - PATCHES[[0, 1, 2, 4, 5, 6]]).max() <= 4
