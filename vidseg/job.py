@@ -19,8 +19,8 @@ from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record import checkpoints
-from vidseg.record.identity import identify
-from vidseg.record.progress import Progress, Recorded, find_earlier, remember
+from vidseg.record.identity import identify, remember
+from vidseg.record.progress import Progress, Recorded, digest, find_earlier
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
 from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
@@ -91,7 +91,7 @@ class _Job:
             self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
             log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
             self._start_tracker(parts.tracker)
-            remember(self._folder, identity, parts.prompts, self._summary.wandb)
+            remember(self._folder, identity, digest(parts.prompts), self._summary.wandb)
         progress = Progress(self._folder, self._config.checkpoint.every, earlier)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)

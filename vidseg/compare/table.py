@@ -23,7 +23,7 @@ QUALITY = ("j_and_f", "j", "iou", "agreement")  # the first of these that there 
 COSTS = ("fps", "peak_rss_mib", "peak_cuda_mib")
 HIGHER = ("fps", "j_and_f", "j", "f", "iou", "agreement", "j_recall", "f_recall")
 LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker")
-TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$")
+TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$|checkpoint\.")
 """Keys that say where a run is recorded and how its sweep went, not what it was."""
 DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "mean_area": 0, "mean_parts": 2}
 DECIMALS |= {"peak_rss_mib": 0, "peak_cuda_mib": 0}

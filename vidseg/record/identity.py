@@ -5,6 +5,7 @@ of a small file, size and time of a large one, names, sizes and times of what is
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,16 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.record.files import whole
+from vidseg.record.folder import PRIVATE
+
 Identity = dict[str, Any]
+
+NAME = "run.json"
 
 WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "checkpoint")
 """Keys and groups that change no mask."""
-_NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
+NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
 _READ = ("video", "prompt", "model", "metric")  # whose values may name files
 _SMALL = 16 * 2**20
 
@@ -26,11 +32,29 @@ _SMALL = 16 * 2**20
 def identify(config: DictConfig) -> Identity:
     """The identity of the run that a configuration describes; values stand as they are, interpolations too."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
-    identity = dict(_flat({key: plain[key] for key in plain if key not in _NOT_THE_RUNS}))
+    identity = dict(_flat({key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
     for key in identity:
         if key.split(".")[0] in _READ and (path := _path(config, key)) is not None:
             identity[key] = _content(path)
     return identity
+
+
+def remember(folder: Path, identity: Identity, prompts: str, wandb: Mapping[str, Any] | None) -> None:
+    """Writes what the run in ``folder`` is, so that it is known again; ``prompts`` is a digest of them."""
+    path = folder / PRIVATE / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        content = {"identity": identity, "prompts": prompts, "wandb": wandb}
+        part.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def recall(folder: Path) -> dict[str, Any] | None:
+    """What ``remember`` wrote; None if there is nothing that can be read."""
+    try:
+        content = json.loads((folder / PRIVATE / NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and isinstance(content.get("identity"), dict) else None
 
 
 def difference(now: Identity, then: Identity) -> str | None:

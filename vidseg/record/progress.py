@@ -19,16 +19,14 @@ from vidseg.errors import InputError
 from vidseg.measure import iou
 from vidseg.record import checkpoints, masks
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
-from vidseg.record.files import FRAMES, JsonLines, read_frames, whole
-from vidseg.record.folder import PRIVATE
-from vidseg.record.identity import Identity, difference
+from vidseg.record.files import FRAMES, JsonLines, read_frames
+from vidseg.record.identity import Identity, difference, recall
 from vidseg.record.masks import MaskLines, MaskRecord
 from vidseg.record.summary import read_summary
 from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source, VideoInfo
 
 log = logging.getLogger(__name__)
 
-NAME = "run.json"
 _ALIKE = 0.9
 """IoU with the recorded mask below which a frame that is tracked again is refused. On one thread of a CPU it is 1; on a
 GPU, and on several threads, sums come in another order."""
@@ -62,24 +60,6 @@ class Earlier:
         return bool(self.frames) and self.summary.get("status") == "finished"
 
 
-def remember(folder: Path, identity: Identity, prompts: Sequence[Prompt], wandb: Mapping[str, Any] | None) -> None:
-    """Writes what the run in ``folder`` is, so that it is known again."""
-    path = folder / PRIVATE / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        content = {"identity": identity, "prompts": _digest(prompts), "wandb": wandb}
-        part.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-
-
-def recall(folder: Path) -> dict[str, Any] | None:
-    """What ``remember`` wrote; None if there is nothing that can be read."""
-    try:
-        content = json.loads((folder / PRIVATE / NAME).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) and isinstance(content.get("identity"), dict) else None
-
-
 def find_earlier(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Earlier | None:
     """The run in ``folder`` to go on with; None if there is none.
 
@@ -94,7 +74,7 @@ def find_earlier(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
     if (key := difference(now, then["identity"])) is not None:
         change = _change(now.get(key), then["identity"].get(key))
         raise InputError(f"{key}: {change} in {folder}, and changes masks; start anew in another folder")
-    if then.get("prompts") != _digest(prompts):
+    if then.get("prompts") != digest(prompts):
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
     numbers = tuple(number for number, _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
@@ -223,11 +203,11 @@ def _change(now: Any, then: Any) -> str:
     return f"{now} isn't {then}, as it was for the run"
 
 
-def _digest(prompts: Sequence[Prompt]) -> str:
+def digest(prompts: Sequence[Prompt]) -> str:
     """The SHA-256 of prompts, whoever made them."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for prompt in prompts:
-        digest.update(f"{prompt.frame_index} {prompt.object_id}".encode())
+        found.update(f"{prompt.frame_index} {prompt.object_id}".encode())
         for array in (prompt.points_xy, prompt.labels, prompt.box_xyxy, prompt.mask_hw):
-            digest.update(b"-" if array is None else f"{array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
+            found.update(b"-" if array is None else f"{array.shape}".encode() + array.tobytes())
+    return found.hexdigest()

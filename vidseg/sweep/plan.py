@@ -22,6 +22,7 @@ from vidseg.config.resolvers import sweep_group
 from vidseg.console import interruptible
 from vidseg.errors import InputError
 from vidseg.record.files import whole
+from vidseg.record.identity import NOT_THE_RUNS, Identity, identify, recall
 from vidseg.record.summary import read_summary, score
 
 NAME, HALT = "sweep.json", ".halt"
@@ -32,7 +33,8 @@ FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
 class Job:
     """One job: its number in this command, the name of its folder in the sweep's folder, the user's overrides.
 
-    A ``skipped`` job doesn't run: an earlier attempt finished it in that folder.
+    A ``skipped`` job doesn't run: an earlier attempt finished it in that folder. A ``begun`` one goes on where an
+    earlier attempt stopped.
     """
 
     number: int
@@ -40,10 +42,12 @@ class Job:
     overrides: tuple[str, ...]
     optimize: str | None
     skipped: bool
+    begun: bool
 
     def arguments(self) -> list[str]:
         """The overrides for the launcher, with the folder: a resumed job keeps it, whatever its number is now."""
-        return [*self.overrides, f"hydra.sweep.subdir={quoted(self.folder)}"]
+        on = ["resume=true"] if self.begun else []
+        return [*self.overrides, *on, f"hydra.sweep.subdir={quoted(self.folder)}"]
 
 
 def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
@@ -66,9 +70,9 @@ def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
 def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
     """The jobs of one launch, numbered from ``first``.
 
-    With ``resume`` a job is skipped if a run in the sweep's folder has its configuration and finished. If that run
-    failed, was interrupted or was killed, the job takes its folder. Every other job gets a folder that no
-    job has.
+    With ``resume`` a job is skipped if a run in the sweep's folder has its configuration, read files of the same
+    content, and finished. If that run failed, was interrupted or was killed, the job goes on in its folder. Every other
+    job gets a folder that no job has.
     """
     folder = Path(config.hydra.sweep.dir)
     resume = bool(config.resume)
@@ -81,12 +85,15 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         with read_write(composed), open_dict(composed):
             composed.hydra.job.num = number
             composed.hydra.job.id = str(number)  # the launcher sets its own later than the folder needs it
-        key, name = _key(composed), str(composed.hydra.sweep.subdir)
+        name = str(composed.hydra.sweep.subdir)
         if name in taken:
             name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}_{n}") not in taken)
-        name = finished.get(key) or unfinished.pop(key, None) or name
+        keys = (_key(identify(composed)), _plain_key(composed)) if resume else ()
+        done = next((finished[key] for key in keys if key in finished), None)
+        begun = next((unfinished.pop(key) for key in keys if key in unfinished), None) if done is None else None
+        name = done or begun or name
         taken.add(name)
-        jobs.append(Job(number, name, overrides, composed.optimize, key in finished))
+        jobs.append(Job(number, name, overrides, composed.optimize, done is not None, begun is not None))
     return jobs
 
 
@@ -114,22 +121,28 @@ def returned(job: Job, folder: Path) -> JobReturn:
     return done
 
 
-def _key(config: DictConfig) -> str:
-    """A configuration as text, without what doesn't change the run: Hydra's settings, ``resume``, ``optimize``."""
+def _key(identity: Identity) -> str:
+    """An identity as text."""
+    return json.dumps(identity, sort_keys=True, default=str)
+
+
+def _plain_key(config: DictConfig) -> str:
+    """A configuration as text, for runs that ended before they said what they are, as by a mistake in it."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
-    return json.dumps({k: plain[k] for k in plain if k not in ("hydra", "resume", "optimize")}, sort_keys=True)
+    return json.dumps({k: plain[k] for k in plain if k not in NOT_THE_RUNS}, sort_keys=True)
 
 
 def _earlier(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The names of a sweep's folders by their run's configuration: of finished runs, and of the others."""
+    """The names of a sweep's folders by what their runs are: of finished runs, and of the others."""
     finished: dict[str, str] = {}
     unfinished: dict[str, str] = {}
     for path in sorted(folder.glob("*/.hydra/config.yaml")):
+        name = path.parent.parent.name
         try:
-            key = _key(OmegaConf.load(path))  # type: ignore[arg-type]
+            known = recall(folder / name)
+            key = _plain_key(OmegaConf.load(path)) if known is None else _key(known["identity"])  # type: ignore[arg-type]
         except (OSError, ValueError, TypeError, OmegaConfBaseException):
             continue  # cut off when the run was killed, or not a configuration of vidseg
-        name = path.parent.parent.name
         done = (read_summary(folder / name) or {}).get("status") == "finished"
         (finished if done else unfinished)[key] = name
     return finished, unfinished
