@@ -150,16 +150,19 @@ class NumberedPath(NoPath):
 
 
 class Failing(NoPath):
-    """An output that raises on its third frame."""
+    """An output that raises on its third frame, or on that one of ``fail_at`` (from 1)."""
 
     path = "failing.txt"
+
+    def __init__(self, fail_at=3):
+        self.fail_at = fail_at
 
     def open(self, folder, source):
         self.count = 0
 
     def write(self, frame, masks):
         self.count += 1
-        if self.count == 3:
+        if self.count == self.fail_at:
             raise OSError(5, "Input/output error", "failing.txt")
 
     def close(self):

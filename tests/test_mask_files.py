@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidseg.composite import label_map
 from vidseg.errors import InputError
 from vidseg.measure import bounding_box, iou
 from vidseg.record.label_maps import LabelMaps
@@ -73,6 +74,19 @@ def test_a_run_s_masks_are_read_as_they_were_written(tmp_path):
     assert masks.read(3, INFO) == (None, {})
     with pytest.raises(InputError, match="key: frame 0 is 6x4, the video is 5x4"):
         masks.read(0, VideoInfo(5, 4, Fraction(24), 3, Fraction(1, 24)))
+
+
+def test_which_object_is_on_top_is_recorded_where_they_overlap(tmp_path):
+    logits = np.random.default_rng(0).normal(0, 1, (3, 4, 6)).astype(np.float32)
+    shown = FrameMasks(0, (1, 4, 7), logits)
+    lines = MaskLines(tmp_path / "masks.jsonl")
+    lines.add(Frame(0, 0.0, np.zeros((4, 6, 3), np.uint8)), shown)
+    lines.close()
+    found = open_masks(str(tmp_path), "key").frame_masks(0, INFO)
+    assert (shown.masks_nhw.sum(0) > 1).any()
+    np.testing.assert_array_equal(found.masks_nhw, shown.masks_nhw)
+    np.testing.assert_array_equal(label_map(found), label_map(shown))
+    assert found.scores == (None, None, None)
 
 
 def test_the_masks_of_a_run_that_was_cut_off_end_at_its_last_complete_line(tmp_path, caplog):

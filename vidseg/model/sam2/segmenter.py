@@ -90,8 +90,6 @@ class SAM2:
         if not prompts:
             raise InputError("prompt: there is none, so there is nothing to segment")
         stages = self._begun(source, prompts, checkpoints)
-        if checkpoints is not None and checkpoints.wanted():  # corrections, and frames before the prompt, took long
-            checkpoints.offer(None, stages.saved())
         with closing(source.__iter__()) as frames, closing(self._engine.speed.run(frames, stages)) as pairs:
             yield from pairs
 
@@ -111,4 +109,6 @@ class SAM2:
         stages = Tracking(source, engine, pass_, start, backwards, checkpoints)
         if state is not None:
             stages.restore(state["chosen"])
+        elif checkpoints is not None and (backwards is not None or len({prompt.frame_index for prompt in prompts}) > 1):
+            checkpoints.offer(None, stages.saved())  # the frames before the prompt, and those to a correction, took long
         return stages

@@ -1,0 +1,232 @@
+"""A stopped run goes on: masks as if it had never stopped, every file complete, and no other run mistaken for it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+
+import fakes
+import numpy as np
+import pytest
+from conftest import SEARCH_PATH, command
+from PIL import Image
+from test_run import decoded, lines, rgba, square
+from test_run import run as run_square
+
+import vidseg
+from vidseg.config.overrides import compose_config
+from vidseg.model.sam2.one_pass import Pass
+from vidseg.record.identity import difference, identify
+from vidseg.record.masks import encode
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_hydra")]
+
+NANO = ("model=nano", "model.image_size=128", "threads=1", "checkpoint.every=4", "stride=6")
+EVERYTHING = "[cutout,transparent_mov,masks,frames]"
+PROMPTS = """prompts:
+- {frame: 6, object: 2, box: [12, 8, 55, 52]}
+- {frame: 6, object: 1, points: [[30, 30]]}
+- {frame: 9, object: 5, box: [60, 60, 120, 110]}
+- {frame: 12, object: 1, points: [[34, 20]], labels: [1]}
+"""
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Counts the frames that the engine segments."""
+    counted, step = [], Pass.step
+
+    def count(self, position, *arguments, **keys):
+        counted.append(position)
+        return step(self, position, *arguments, **keys)
+
+    monkeypatch.setattr(Pass, "step", count)
+    return counted
+
+
+@pytest.fixture(scope="module", params=["a click", "a correction, another frame and both ways"])
+def asked(request, tmp_path_factory, clip):
+    """Runs of nano on one thread, and the folder of one that never stopped."""
+    folder = tmp_path_factory.mktemp("resume")
+    prompts: tuple[str, ...] = ()
+    if request.param != "a click":
+        (folder / "prompts.yaml").write_text(PROMPTS)
+        prompts = ("prompt=file", f"prompt.path={folder / 'prompts.yaml'}", "propagate=both")
+    run = partial(run_nano, clip=clip, prompts=prompts)
+    run(folder / "whole", f"output={EVERYTHING}")
+    return run, folder / "whole"
+
+
+def run_nano(folder, *overrides, clip, prompts=()):
+    given = prompts or ("prompt=click", "prompt.points=[[20,30]]")
+    common = (SEARCH_PATH, f"hydra.run.dir={folder}", f"video={clip}", "tracker=none", *NANO)
+    return vidseg.run([*common, *given, *overrides])
+
+
+def squares(clip):
+    return lambda folder, *overrides: run_square(folder, clip, *overrides)
+
+
+def stop(run, folder, at, *overrides):
+    """Ends a run at its frame number ``at``, counted from 1, by an output that fails."""
+    with pytest.raises(vidseg.JobFailed, match="Input/output error"):
+        run(folder, "output=[cutout,failing]", f"output.failing.fail_at={at}", *overrides)
+    assert len(lines(folder / "masks.jsonl")) == at - 1
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(asked, tmp_path, steps):
+    run, whole = asked
+    folder = tmp_path / "stopped"
+    stop(run, folder, 15)
+    begun = (folder / "frames.jsonl").read_bytes()
+    steps.clear()
+    resumed = run(folder, f"output={EVERYTHING}", "resume=true")
+    assert sorted(set(steps))[0] == 12  # after the checkpoint behind frame 11
+    assert (folder / "masks.jsonl").read_bytes() == (whole / "masks.jsonl").read_bytes()
+    assert (folder / "frames.jsonl").read_bytes().startswith(begun)
+    assert [line["frame"] for line in lines(folder / "frames.jsonl")] == list(range(20))
+    difference = decoded(folder / "cutout.mp4").astype(int) - decoded(whole / "cutout.mp4")
+    assert np.abs(difference).mean() < 0.01  # x264 rounds a pixel otherwise now and then
+    assert np.array_equal(rgba(folder / "transparent.mov"), rgba(whole / "transparent.mov"))
+    for kind in ("masks/*.png", "frames/*.png", "samples/*.png"):
+        pictures = {path.name: path.read_bytes() for path in whole.glob(kind)}
+        assert {path.name: path.read_bytes() for path in folder.glob(kind)} == pictures
+    summary, expected = resumed.summary, json.loads((whole / "summary.json").read_text())
+    assert (summary["status"], summary["frames"], summary["outputs"]) == ("finished", 20, expected["outputs"])
+    assert summary["metrics"] == pytest.approx(expected["metrics"], abs=1e-4)
+    assert not list(folder.rglob("*.part"))
+    assert not list(folder.glob(".vidseg/*.bin"))
+    assert not list(folder.glob(".vidseg/*.jsonl"))
+
+
+def test_twice_stopped_and_a_damaged_checkpoint(asked, tmp_path):
+    run, whole = asked
+    folder = tmp_path / "stopped"
+    stop(run, folder, 10)
+    stop(run, folder, 18, "resume=true")
+    newest = max(folder.glob(".vidseg/*.bin"), key=lambda path: path.stat().st_mtime_ns)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    with (folder / "masks.jsonl").open("ab") as file:
+        file.write(b'{"frame": 17, "obj')  # as a power cut leaves it
+    run(folder, "output=[]", "resume=true")
+    assert (folder / "masks.jsonl").read_bytes() == (whole / "masks.jsonl").read_bytes()
+    assert not (folder / "cutout.mp4").exists()  # it had the frames of a run that was stopped
+
+
+def test_a_killed_run_goes_on(tmp_path, clip):
+    arguments = (f"video={clip}", "prompt=click", "prompt.points=[[20,30]]", "tracker=none", *NANO, "output=[overlay]")
+    whole, killed = (tmp_path / name for name in ("whole", "killed"))
+    assert subprocess.run(**command(*arguments, f"hydra.run.dir={whole}"), check=False, timeout=100).returncode == 0
+    process = subprocess.Popen(**command(*arguments, f"hydra.run.dir={killed}"), stderr=subprocess.DEVNULL)
+    while not (killed / "masks.jsonl").exists() or len((killed / "masks.jsonl").read_bytes().splitlines()) < 7:
+        assert process.poll() is None
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed / "summary.json").exists()
+    done = subprocess.run(**command(*arguments, f"hydra.run.dir={killed}", "resume=true"), check=False, timeout=100)
+    assert done.returncode == 0
+    assert (killed / "masks.jsonl").read_bytes() == (whole / "masks.jsonl").read_bytes()
+    difference = decoded(killed / "overlay.mp4").astype(int) - decoded(whole / "overlay.mp4")
+    assert np.abs(difference).mean() < 0.01  # x264 rounds a pixel otherwise now and then
+
+
+def test_another_output_of_a_finished_run_needs_no_model(asked, tmp_path, steps):
+    run, _ = asked
+    folder = tmp_path / "run"
+    first = run(folder, "output=[cutout]")
+    steps.clear()
+    again = run(folder, "output=[overlay]", "resume=true", "metric=[mask_stats]")
+    assert steps == []
+    assert again.summary["outputs"] == {"overlay": "overlay.mp4", "cutout": "cutout.mp4", "rle": "masks.jsonl"}
+    assert len(decoded(folder / "overlay.mp4")) == again.summary["frames"] == 20
+    assert (again.summary["device"], again.summary["precision"]) == ("cpu", "fp32")
+    assert again.summary["metrics"]["flicker"] == pytest.approx(first.summary["metrics"]["flicker"])
+    written = (folder / "summary.json").stat().st_mtime_ns
+    assert run(folder, "output=[overlay]", "resume=true", "metric=[mask_stats]").summary == again.summary
+    assert (folder / "summary.json").stat().st_mtime_ns == written  # there was nothing left to do
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.fail_at=null", "model.fail_at: None isn't 9, as it was for the run in "),
+        ("extract.step=2", "extract.step: 2 isn't 1"),
+        ("threads=2", "threads: 2 isn't None"),
+        ("prompt.points=[[21,30]]", "prompt.points: "),
+        ("propagate=both", "propagate: both isn't forward"),
+    ],
+)
+def test_what_changes_masks_is_refused_by_its_key_and_loses_nothing(tmp_path, clip, change, message):
+    folder = tmp_path / "run"
+    with pytest.raises(vidseg.JobFailed, match="fell over"):
+        run_square(folder, clip, "model.fail_at=9")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.suffix != ".log"}
+    with pytest.raises(vidseg.JobFailed) as raised:
+        run_square(folder, clip, "model.fail_at=9", "resume=true", change)
+    assert str(raised.value).startswith(message)
+    assert str(raised.value).endswith(f"in {folder}, and changes masks; start anew in another folder")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_segmenter_without_checkpoints_tracks_again_and_must_agree(tmp_path, clip, monkeypatch, caplog):
+    folder = tmp_path / "run"
+    stop(squares(clip), folder, 12)
+    moved_by(monkeypatch, 30)
+    differs = r"resume: frame 0, tracked again, isn't as it was .*IoU 0\.\d+ of object 1"
+    with pytest.raises(vidseg.JobFailed, match=differs):
+        run_square(folder, clip, "resume=true")
+    moved_by(monkeypatch, 1)
+    assert run_square(folder, clip, "resume=true").summary["frames"] == 20
+    assert caplog.text.count("frames that are tracked again differ a little") == 1
+    areas = [line["objects"][0]["rle"] for line in lines(folder / "masks.jsonl")]
+    assert areas[:11] == [encode(square(index)) for index in range(11)]  # the record is the truth
+
+
+def moved_by(monkeypatch, shift):
+    monkeypatch.setattr(fakes.Square, "shift", property(lambda self: shift, lambda self, value: None), raising=False)
+
+
+def test_nothing_to_resume_starts_anew(tmp_path, clip):
+    assert run_square(tmp_path / "run", clip, "resume=true", "output=[]").summary["frames"] == 20
+    with pytest.raises(vidseg.JobFailed, match=r"^resume: name the folder of the run to go on with, hydra\.run\.dir="):
+        vidseg.run([SEARCH_PATH, f"video={clip}", "model=square", "resume=true"])
+
+
+def test_the_wandb_run_goes_on_too(tmp_path, clip):
+    folder, wandb = tmp_path / "run", ("tracker=wandb", "tracker.mode=offline", f"tracker.dir={tmp_path}")
+    stop(squares(clip), folder, 12, *wandb)
+    first = json.loads((folder / "summary.json").read_text())["wandb"]
+    again = run_square(folder, clip, "resume=true", "output=[]", *wandb).summary
+    assert again["wandb"] == first
+    assert len(list((tmp_path / "wandb").glob(f"offline-run-*-{first['id']}"))) == 2
+
+
+def test_files_are_known_by_their_content(tmp_path, clip):
+    (tmp_path / "mask.png").write_bytes(b"one")
+    (tmp_path / "prompts.yaml").write_text("prompts: [{frame: 0, mask: mask.png}]")
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    Image.new("RGB", (8, 8)).save(frames / "0.png")
+
+    def now(*overrides):
+        config, _ = compose_config(["prompt=file", f"prompt.path={tmp_path / 'prompts.yaml'}", *overrides])
+        return json.loads(json.dumps(identify(config)))
+
+    before = now(f"video={frames}")
+    assert difference(now(f"video={frames}", "output=[masks]", "metric=[]", "tracker=none", "stride=3"), before) is None
+    assert difference(now(f"video={frames}", "model=tiny"), before) == "model._target_"
+    os.utime(tmp_path / "prompts.yaml", (1, 1))
+    assert difference(now(f"video={frames}"), before) is None  # only its time
+    (tmp_path / "mask.png").write_bytes(b"two")
+    assert difference(now(f"video={frames}"), before) == "prompt.path"
+    (tmp_path / "mask.png").write_bytes(b"one")
+    (tmp_path / "other.yaml").write_bytes((tmp_path / "prompts.yaml").read_bytes())
+    assert difference(now(f"video={frames}", f"prompt.path={tmp_path / 'other.yaml'}"), before) is None
+    Image.new("RGB", (9, 8)).save(frames / "0.png")
+    assert difference(now(f"video={frames}"), before) == "video"
+    assert difference(now(f"video={clip}"), before) == "video"
