@@ -20,7 +20,7 @@ from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record import checkpoints
 from vidseg.record.identity import identify, remember
-from vidseg.record.progress import Progress, Recorded, digest, find_earlier
+from vidseg.record.progress import Progress, Recorded, digest, find_resumed
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
 from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
@@ -81,18 +81,18 @@ class _Job:
         with self._meter.stage("build"):
             parts = self._prepare(prompts)
             identity = identify(self._config)
-            earlier = find_earlier(self._folder, identity, parts.prompts) if self._config.resume else None
-            if earlier is not None and earlier.nothing_left(self._folder):
-                self.before = Summary.of(earlier.summary)
+            resumed = find_resumed(self._folder, identity, parts.prompts) if self._config.resume else None
+            if resumed is not None and resumed.nothing_left(self._folder):
+                self.before = Summary.of(resumed.summary)
                 return True
-            whole = earlier if earlier is not None and earlier.complete else None
-            segmenter: Segmenter = Recorded(whole) if whole is not None else build(self._config, "model")
+            complete = resumed if resumed is not None and resumed.complete else None
+            segmenter: Segmenter = Recorded(complete) if complete is not None else build(self._config, "model")
             self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
             self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
             log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
             self._start_tracker(parts.tracker)
             remember(self._folder, identity, digest(parts.prompts), self._summary.wandb)
-        progress = Progress(self._folder, self._config.checkpoint.every, earlier)
+        progress = Progress(self._folder, self._config.checkpoint.every, resumed)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)
         for metric in parts.metrics:

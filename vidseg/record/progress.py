@@ -33,7 +33,7 @@ GPU, and on several threads, sums come in another order."""
 
 
 @dataclass(frozen=True)
-class Earlier:
+class Resumed:
     """What a stopped run has left: its summary, if it had time for one, its W&B run, and the frames it finished."""
 
     summary: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Earlier:
         return bool(self.frames) and self.summary.get("status") == "finished"
 
 
-def find_earlier(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Earlier | None:
+def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Resumed | None:
     """The run in ``folder`` to go on with; None if there is none.
 
     Raises InputError, with the key, if it was told anything else that changes masks.
@@ -79,17 +79,17 @@ def find_earlier(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
     numbers = tuple(number for number, _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
     saved = checkpoints.newest(folder, set(numbers))
-    return Earlier(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, numbers, saved)
+    return Resumed(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, numbers, saved)
 
 
 class Progress:
-    """The progress of the run in ``folder``, which goes on from ``earlier``. ``every`` as for ``FileCheckpoints``."""
+    """The progress of the run in ``folder``, which goes on from ``resumed``. ``every`` as for ``FileCheckpoints``."""
 
-    def __init__(self, folder: Path, every: int | None = None, earlier: Earlier | None = None) -> None:
-        self._folder, self._earlier = folder, earlier
-        self.finished = 0 if earlier is None else len(earlier.frames)
-        self.complete = earlier is not None and earlier.complete
-        self._checkpoints = FileCheckpoints(folder, every, earlier.saved if earlier else None)
+    def __init__(self, folder: Path, every: int | None = None, resumed: Resumed | None = None) -> None:
+        self._folder, self._resumed = folder, resumed
+        self.finished = 0 if resumed is None else len(resumed.frames)
+        self.complete = resumed is not None and resumed.complete
+        self._checkpoints = FileCheckpoints(folder, every, resumed.saved if resumed else None)
         self._given = 0  # frames whose recorded masks were given out
         self._differing = 0
 
@@ -97,9 +97,9 @@ class Progress:
         self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]
     ) -> Iterable[tuple[Frame, FrameMasks]]:
         """The segmenter's pairs, after those of the frames that are recorded up to a checkpoint."""
-        if self._earlier is None or self._earlier.saved is None:
+        if self._resumed is None or self._resumed.saved is None:
             return cast("Iterable[tuple[Frame, FrameMasks]]", self._tracked(segmenter, source, prompts))
-        return self._going_on(segmenter, source, prompts, self._earlier, self._earlier.saved.frame_index)
+        return self._going_on(segmenter, source, prompts, self._resumed, self._resumed.saved.frame_index)
 
     def _tracked(self, segmenter: Any, source: Source, prompts: Sequence[Prompt]) -> Any:
         """What ``track`` returns, with checkpoints if the segmenter takes them."""
@@ -107,12 +107,12 @@ class Progress:
         return segmenter.track(source, prompts, *own)
 
     def _going_on(
-        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], earlier: Earlier, last: int
+        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], resumed: Resumed, last: int
     ) -> Generator[tuple[Frame, FrameMasks]]:
         with closing(source.__iter__()) as frames:
             for frame in () if last == BEFORE else frames:
                 self._given += 1
-                yield frame, earlier.recorded(frame.index, source.info)
+                yield frame, resumed.recorded(frame.index, source.info)
                 if frame.index == last:
                     break
             with closing(self._tracked(segmenter, _Rest(source, frames), prompts)) as tracked:
@@ -123,9 +123,9 @@ class Progress:
 
         Raises InputError if what was tracked again is something else.
         """
-        if self._earlier is None or not self._given <= position < self.finished:
+        if self._resumed is None or not self._given <= position < self.finished:
             return found
-        recorded = self._earlier.recorded(found.frame_index, info)
+        recorded = self._resumed.recorded(found.frame_index, info)
         ious = {
             object_id: iou(*pair) if object_id == known else 0.0
             for object_id, known, *pair in zip(
@@ -163,15 +163,15 @@ class Recorded:
 
     own_objects = True
 
-    def __init__(self, earlier: Earlier) -> None:
-        self._earlier = earlier
-        self.device, self.precision = str(earlier.summary["device"]), str(earlier.summary["precision"])
+    def __init__(self, resumed: Resumed) -> None:
+        self._resumed = resumed
+        self.device, self.precision = str(resumed.summary["device"]), str(resumed.summary["precision"])
         self.provenance: Mapping[str, str] = {}
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:
         """The source's frames, each with its recorded masks."""
         for frame in source:
-            yield frame, self._earlier.recorded(frame.index, source.info)
+            yield frame, self._resumed.recorded(frame.index, source.info)
 
 
 class _Rest:
