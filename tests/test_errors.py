@@ -214,8 +214,8 @@ def test_a_run_folder_that_can_not_be_made(vidseg, tmp_path):
     (tmp_path / "file").touch()
     done = vidseg("hydra.run.dir=file/run", "tracker=none")
     assert done.returncode == 1
-    assert "file/run: Not a directory; choose a folder for the run with hydra.run.dir=" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    reason = "file/run can't be written: not a directory; choose another folder with hydra.run.dir=FOLDER"
+    assert (done.stdout, done.stderr) == ("", f"hydra.run.dir: {reason}\n")
 
 
 def test_hydra_s_variable_shows_the_traceback(vidseg, clip):

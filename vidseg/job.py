@@ -5,22 +5,24 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from vidseg import config as configuration
 from vidseg import prompt as prompting
 from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
-from vidseg.record import checkpoints
+from vidseg.record import checkpoints, earlier
 from vidseg.record.identity import identify, remember
 from vidseg.record.progress import Progress, Recorded, digest, find_resumed
+from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
 from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
@@ -54,6 +56,7 @@ def run_job(
         summary.error = _describe(error, folder)
         log.error(summary.error, exc_info=error)
     if job.before is not None:
+        earlier.put_back(folder)
         log.info("resume: the run in %s finished before, with all that is asked for", folder)
         return job.before
     job.record()
@@ -73,7 +76,9 @@ class _Job:
         self._config, self._folder, self._meter, self._summary = config, folder, meter, summary
         self.before: Summary | None = None  # of the run that was to be resumed, if nothing is left to do
         self._outputs: Mapping[str, Output] = {}
-        self._tracker: Tracker | None = None
+        self._kept: Mapping[str, str] = {}  # outputs of the run that is resumed, by name
+        self._tracker: Guarded | None = None
+        self._begun = False  # from then on the folder's files are this run's
         self._provenance: dict[str, Any] = {"versions": summary.versions}
 
     def run(self, prompts: Sequence[Prompt] | None) -> bool:
@@ -85,11 +90,21 @@ class _Job:
             if resumed is not None and resumed.nothing_left(self._folder):
                 self.before = Summary.of(resumed.summary)
                 return True
-            complete = resumed if resumed is not None and resumed.complete else None
-            segmenter: Segmenter = Recorded(complete) if complete is not None else build(self._config, "model")
+            paths = {f"output.{name}.path": output.path for name, output in self._outputs.items()}
+            earlier.check(self._folder, paths, self._reads())
+            if resumed is not None and resumed.complete:
+                self._kept = resumed.summary["outputs"]
+                segmenter: Segmenter = Recorded(resumed)
+            else:
+                segmenter = build(self._config, "model")
             self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
             self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
             log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
+            stems = parts.source.info.file_stems or ()
+            earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
+            self._begun = True
+            if resumed is not None and resumed.wandb is not None:
+                self._tracker.resume(resumed.wandb)
             self._start_tracker(parts.tracker)
             remember(self._folder, identity, digest(parts.prompts), self._summary.wandb)
         progress = Progress(self._folder, self._config.checkpoint.every, resumed)
@@ -126,19 +141,35 @@ class _Job:
         samples = Samples(self._folder, 1 if config.preview else config.stride, chosen, len(source.frames))
         return Parts(source, chosen, self._outputs, metrics, samples, self._tracker)
 
+    def _reads(self) -> dict[str, Any]:
+        """The values of the configuration by key, without those that only name what is written."""
+        return dict(flatten("", {k: v for k, v in self._resolved().items() if k not in ("output", "tracker")}))
+
+    def _resolved(self) -> dict[str, Any]:
+        """The configuration as plain values. Raises InputError for an interpolation that can't be resolved."""
+        try:
+            return cast("dict[str, Any]", OmegaConf.to_container(self._config, resolve=True))
+        except OmegaConfBaseException as error:
+            raise InputError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+
     def _start_tracker(self, tracker: Tracker) -> None:
-        resolved = cast("dict[str, Any]", OmegaConf.to_container(self._config, resolve=True))
         choice = {"model_name": self._summary.model, "precision_resolved": self._summary.precision}
-        self._summary.wandb = tracker.start({**resolved, **choice, "provenance": self._provenance}, self._folder)
+        config = {**self._resolved(), **choice, "provenance": self._provenance}
+        self._summary.wandb = tracker.start(config, self._folder)
 
     def record(self) -> None:
-        """Writes summary.json and ends the tracked run, which begins here if the job failed before."""
-        self._summary.find_outputs(self._outputs, self._folder)
+        """Writes summary.json and ends the tracked run, which begins here if the job failed before.
+
+        A job that failed before it began leaves an earlier run in its folder as it was, its summary.json too.
+        """
+        self._summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
         self._summary.measure(self._meter)
         if self._tracker is not None and self._summary.wandb is None:
-            self._start_tracker(self._tracker)
+            with suppress(InputError):  # the configuration can't be resolved, which is why the job failed
+                self._start_tracker(self._tracker)
         try:
-            self._summary.write(self._folder)
+            if self._begun or not earlier.put_back(self._folder):
+                self._summary.write(self._folder)
         except OSError as error:
             log.error("summary.json can't be written: %s", error)
         if self._tracker is not None:

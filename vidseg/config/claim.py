@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from vidseg.config.overrides import quoted
 from vidseg.record import folder
+from vidseg.record.earlier import set_aside
 
 
 def claim(hydra: DictConfig, kind: str) -> AbstractContextManager[object]:
@@ -22,7 +23,11 @@ def claim(hydra: DictConfig, kind: str) -> AbstractContextManager[object]:
         with read_write(hydra), open_dict(hydra):
             hydra[kind].dir = str(path)
             hydra.overrides.hydra.append(f"{key}={quoted(str(path))}")
-    return folder.lock(path, key)
+    held = folder.lock(path, key)
+    if kind == "run":
+        with folder.writing(path, key):
+            set_aside(path)
+    return held
 
 
 def is_dated(hydra: DictConfig, kind: str) -> bool:

@@ -4,7 +4,6 @@ Each PNG has the number of its frame in its name: that of the frame's own image 
 DAVIS and YouTube-VOS ask), else the frame's. Where the image's name has no such number, the PNG has the whole name.
 """
 
-import shutil
 from pathlib import Path
 
 from vidseg.composite import PALETTE, label_map, transparent
@@ -21,11 +20,9 @@ class _Images:
         self._folder = Path(path)
 
     def open(self, folder: Path, source: Source) -> None:
-        """Makes an empty folder; one of an earlier run is removed."""
+        """Makes the folder."""
         self._folder, self._info = folder / self.path, source.info
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-        self._folder.mkdir()
+        self._folder.mkdir(exist_ok=True)
 
     def _path(self, frame: Frame) -> Path:
         return self._folder / f"{self._info.file_stem(frame.index)}.png"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidseg.errors import InputError
 
-PRIVATE = ".vidseg"
+PRIVATE, LOCK = ".vidseg", "lock"
 
 
 def reserve(folder: Path, key: str) -> Path:
@@ -42,11 +42,12 @@ def lock(folder: Path, key: str) -> AbstractContextManager[object]:
     from filelock import FileLock, Timeout  # takes 60 ms
 
     with writing(folder, key):
-        (folder / PRIVATE).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PRIVATE).mkdir(exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         try:
-            return FileLock(folder / PRIVATE / "lock", thread_local=False).acquire(timeout=0)
+            return FileLock(folder / PRIVATE / LOCK, thread_local=False).acquire(timeout=0)
         except Timeout as error:
             wait = f"wait until it ends, or choose another folder with {key}=FOLDER"
             raise InputError(f"{key}: another run is writing into {folder}; {wait}") from error

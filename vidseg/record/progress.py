@@ -43,6 +43,12 @@ class Resumed:
     frames: tuple[int, ...]  # the numbers of those that are finished, in order
     saved: Saved | None
 
+    @property
+    def kept(self) -> list[str]:
+        """The files to keep: of a run that came to its end all, else those with a line a frame."""
+        outputs = self.summary["outputs"].values() if self.complete else ()
+        return [masks.NAME, FRAMES, *outputs]
+
     def nothing_left(self, folder: Path) -> bool:
         """Whether the run in ``folder`` has made all that is asked for now."""
         paths = (self.summary.get("outputs") or {}).values()

@@ -49,7 +49,7 @@ class Run:
         """The configuration by dotted key, with its interpolations as they stand, without what can't be read."""
         # Block by block: the runs of a sweep share most of them, and 1,000 runs take 1 s instead of 2.
         blocks = map(self._parse, re.split(r"^(?=[^\s-])", self._text("config.yaml"), flags=re.MULTILINE))
-        return {key: value for block in blocks if isinstance(block, dict) for key, value in _flatten("", block)}
+        return {key: value for block in blocks if isinstance(block, dict) for key, value in flatten("", block)}
 
     @cached_property
     def overrides(self) -> frozenset[str]:
@@ -138,11 +138,11 @@ def _load(text: str) -> Any:
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # libyaml takes a tenth of the time
 
 
-def _flatten(prefix: str, node: Any) -> Iterator[tuple[str, Scalar]]:
+def flatten(prefix: str, node: Any) -> Iterator[tuple[str, Scalar]]:
     """The leaves of a configuration by dotted key; a list is one leaf, as JSON."""
     if isinstance(node, dict) and node:
         for key, value in node.items():
-            yield from _flatten(f"{prefix}.{key}" if prefix else str(key), value)
+            yield from flatten(f"{prefix}.{key}" if prefix else str(key), value)
     elif isinstance(node, dict | list):
         yield prefix, json.dumps(node, default=str)
     else:

@@ -64,9 +64,12 @@ class Summary:
         cuda_mib = peak_cuda_mib()
         self.peak_cuda_mib = None if cuda_mib is None else round(cuda_mib, 1)
 
-    def find_outputs(self, outputs: Mapping[str, "Output"], folder: Path) -> None:
-        """Sets ``outputs`` to those whose file is there; masks.jsonl, which is in every run, is ``rle``."""
-        paths = {name: output.path for name, output in outputs.items()} | {"rle": MASKS}
+    def find_outputs(self, outputs: Mapping[str, "Output"], folder: Path, kept: Mapping[str, str]) -> None:
+        """Sets ``outputs`` to those whose file is there; masks.jsonl, which is in every run, is ``rle``.
+
+        ``kept`` are the paths, by name, of outputs that this run didn't make: it went on with one that had ended.
+        """
+        paths = {**kept, **{name: output.path for name, output in outputs.items()}, "rle": MASKS}
         self.outputs = {name: path for name, path in paths.items() if (folder / path).exists()}
 
     def write(self, folder: Path) -> None:

@@ -127,7 +127,8 @@ class WandbTracker:
         self._sample = {"sample/frame": image}
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
-        """Logs the summary, the overlay, the contact sheet and masks.jsonl, and ends the run as finished or failed.
+        """Logs the summary and, of a run with frames, the overlay, the contact sheet and masks.jsonl; ends the run as
+        finished or failed.
 
         If one of these fails, the run is ended and the failure raised.
         """
@@ -137,6 +138,8 @@ class WandbTracker:
 
         with self._ending(0 if summary.get("status") == "finished" else 1) as run:
             run.summary.update(_flat(summary))
+            if summary.get("frames") == 0:
+                return  # the folder's files are an earlier run's, if there are any
             record = Run(folder, folder.name, summary)
             media = dict(self._sample)
             overlay = record.output("overlay", "overlay.mp4")

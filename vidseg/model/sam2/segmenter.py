@@ -110,5 +110,7 @@ class SAM2:
         if state is not None:
             stages.restore(state["chosen"])
         elif checkpoints is not None and (backwards is not None or len({prompt.frame_index for prompt in prompts}) > 1):
-            checkpoints.offer(None, stages.saved())  # the frames before the prompt, and those to a correction, took long
+            checkpoints.offer(
+                None, stages.saved()
+            )  # frames before a prompt or a correction took long
         return stages
