@@ -36,9 +36,9 @@ class Recording(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra calls this before it writes anything into the run's folder."""
         with _ending():
-            from vidseg.config.claim import claim
+            from vidseg.config.claim import claim_run
 
-            self._held.enter_context(claim(config.hydra, "run"))
+            self._held.enter_context(claim_run(config.hydra, config.resume))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra calls this before it makes the sweeper."""

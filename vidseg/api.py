@@ -15,7 +15,7 @@ from PIL import Image
 
 from vidseg import coordinates
 from vidseg.composite import draw_prompts, overlay
-from vidseg.config.claim import claim
+from vidseg.config.claim import claim_run
 from vidseg.config.overrides import compose_config, overrides_of
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
@@ -45,7 +45,7 @@ def run(overrides: Sequence[str] = (), prompts: Prompts | None = None, config_di
     try:
         config, settings = compose_config(arguments, config_dir)
         chosen = _as_prompts(prompts)
-        own = claim(settings, "run")
+        own = claim_run(settings, config.resume)
     except InputError as error:
         raise JobFailed(str(error)) from error
     folder = Path(settings.run.dir)

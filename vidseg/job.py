@@ -21,10 +21,11 @@ from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record import checkpoints, earlier
 from vidseg.record.identity import identify, remember
-from vidseg.record.progress import Progress, Recorded, digest, find_resumed
+from vidseg.record.progress import Progress, Recorded, Resumed, digest, find_resumed
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
+from vidseg.tracker.guard import Guarded
 from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
 
 log = logging.getLogger(__name__)
@@ -90,22 +91,7 @@ class _Job:
             if resumed is not None and resumed.nothing_left(self._folder):
                 self.before = Summary.of(resumed.summary)
                 return True
-            paths = {f"output.{name}.path": output.path for name, output in self._outputs.items()}
-            earlier.check(self._folder, paths, self._reads())
-            if resumed is not None and resumed.complete:
-                self._kept = resumed.summary["outputs"]
-                segmenter: Segmenter = Recorded(resumed)
-            else:
-                segmenter = build(self._config, "model")
-            self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
-            self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
-            log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
-            stems = parts.source.info.file_stems or ()
-            earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
-            self._begun = True
-            if resumed is not None and resumed.wandb is not None:
-                self._tracker.resume(resumed.wandb)
-            self._start_tracker(parts.tracker)
+            segmenter = self._begin(parts, resumed)
             remember(self._folder, identity, digest(parts.prompts), self._summary.wandb)
         progress = Progress(self._folder, self._config.checkpoint.every, resumed)
         with limited(self._config.threads):
@@ -118,10 +104,29 @@ class _Job:
             checkpoints.remove(self._folder)
         return finished
 
+    def _begin(self, parts: Parts, resumed: Resumed | None) -> Segmenter:
+        """Builds the segmenter, makes the folder this run's, and begins its record, or goes on with those resumed."""
+        paths = {f"output.{name}.path": output.path for name, output in self._outputs.items()}
+        earlier.check(self._folder, paths, self._reads())
+        if resumed is not None and resumed.complete:
+            self._kept = resumed.summary["outputs"]
+            segmenter: Segmenter = Recorded(resumed)
+        else:
+            segmenter = build(self._config, "model")
+        self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
+        self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
+        log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
+        stems = parts.source.info.file_stems or ()
+        earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
+        self._begun = True
+        if self._tracker is not None and resumed is not None and resumed.wandb is not None:
+            self._tracker.resume(resumed.wandb)
+        self._start_tracker(parts.tracker)
+        return segmenter
+
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:
         """Builds and checks all but the model, which takes long, so that the user hears of a mistake at once."""
         from vidseg.output.samples import Samples
-        from vidseg.tracker.guard import Guarded
 
         config = self._config
         self._tracker = Guarded(build(config, "tracker"))  # first, so that a failure of the others is tracked

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from vidseg.config.overrides import quoted
+from vidseg.errors import InputError
 from vidseg.record import folder
 from vidseg.record.earlier import set_aside
 
@@ -23,10 +24,17 @@ def claim(hydra: DictConfig, kind: str) -> AbstractContextManager[object]:
         with read_write(hydra), open_dict(hydra):
             hydra[kind].dir = str(path)
             hydra.overrides.hydra.append(f"{key}={quoted(str(path))}")
-    held = folder.lock(path, key)
-    if kind == "run":
-        with folder.writing(path, key):
-            set_aside(path)
+    return folder.lock(path, key)
+
+
+def claim_run(hydra: DictConfig, resume: bool) -> AbstractContextManager[object]:
+    """``claim`` for a run, whose folder may hold an earlier one. Raises InputError if there is none to ``resume``."""
+    if resume and is_dated(hydra, "run"):
+        raise InputError("resume: name the folder of the run to go on with, hydra.run.dir=runs/DATE/TIME")
+    held = claim(hydra, "run")
+    path = Path(hydra.run.dir)
+    with folder.writing(path, "hydra.run.dir"):
+        set_aside(path)
     return held
 
 

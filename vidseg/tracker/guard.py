@@ -23,6 +23,11 @@ class Guarded:
         self._started = False
         self._failed = False
 
+    def resume(self, record: Mapping[str, Any]) -> None:
+        """Makes ``start`` go on with the record that an earlier ``start`` returned, if the tracker can do that."""
+        if hasattr(self._tracker, "resume"):
+            self._tracker.resume(record)
+
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins the record; None if that fails."""
         record = self._attempt(lambda: self._tracker.start(config, folder))

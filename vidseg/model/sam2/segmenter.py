@@ -110,7 +110,5 @@ class SAM2:
         if state is not None:
             stages.restore(state["chosen"])
         elif checkpoints is not None and (backwards is not None or len({prompt.frame_index for prompt in prompts}) > 1):
-            checkpoints.offer(
-                None, stages.saved()
-            )  # frames before a prompt or a correction took long
+            checkpoints.offer(None, stages.saved())  # frames before a prompt or a correction took long
         return stages
