@@ -59,9 +59,10 @@ def test_nothing_of_an_earlier_run_is_left(run, ran, killed):
     (folder / ".vidseg" / "memory.pt").touch()  # such as a checkpoint of the engine
     run("output=[]", "extract.start=2", "stride=2", "prompt.frame=2")
     left = {name for name in content(folder) if not name.startswith(".hydra")}
-    assert left == {"summary.json", "vidseg.log", "frames.jsonl", "contact_sheet.png", "samples/frame_00002.png", *mine}
+    own = {"summary.json", "vidseg.log", "masks.jsonl", "frames.jsonl", "contact_sheet.png", "samples/frame_00002.png"}
+    assert left == {*own, *mine}
     assert not (folder / "frames").exists()
-    assert sorted(path.name for path in (folder / ".vidseg").iterdir()) == ["files.json", "lock"]
+    assert sorted(path.name for path in (folder / ".vidseg").iterdir()) == ["files.json", "lock", "run.json"]
     assert (folder / "vidseg.log").read_text().count("finished: ") == 1
 
 
@@ -85,7 +86,7 @@ def test_a_mistake_loses_nothing_of_an_earlier_run(run, ran, mistake, message):
     assert log.startswith(before.pop("vidseg.log").decode())
     assert message in log
     assert after == before
-    assert run("output=[]").summary["outputs"] == {}
+    assert run("output=[]").summary["outputs"] == {"rle": "masks.jsonl"}
 
 
 @pytest.mark.parametrize("path", ["", "/", "/masks.jsonl", "/cutout.mp4", "/frames", "/masks/00000.png", "/samples"])

@@ -93,7 +93,10 @@ def _content(path: Path) -> dict[str, Any]:
     size, modified_ns = _stamp(path)
     if size > _SMALL:
         return {"bytes": size, "modified_ns": modified_ns}
-    return {"sha256": _digest(path.absolute(), size, modified_ns)}
+    content = {"sha256": _digest(path.absolute(), size, modified_ns)}
+    if path.suffix.lower() in (".yaml", ".yml", ".json"):
+        content |= {mask: _digest(image.absolute(), *_stamp(image)) for mask, image in _masks(path)}
+    return content
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -103,20 +106,15 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=10_000)  # the jobs of a sweep read the same files
 def _digest(path: Path, size: int, modified_ns: int) -> str:
-    """The SHA-256 of a file, and of the masks that it names if it is a prompt file."""
-    content = path.read_bytes()
-    digest = hashlib.sha256(content)
-    if path.suffix.lower() in (".yaml", ".yml", ".json"):
-        for mask in _masks(content):
-            if (image := path.parent / Path(mask).expanduser()).is_file():
-                digest.update(image.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _masks(content: bytes) -> Iterator[str]:
-    """The paths of the masks in a prompt file; none if it is something else."""
+def _masks(prompts: Path) -> Iterator[tuple[str, Path]]:
+    """The masks that a prompt file names, and where they are; none if it is something else."""
     try:
-        prompts = yaml.safe_load(content)["prompts"]
-        yield from (entry["mask"] for entry in prompts if isinstance(entry.get("mask"), str))
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        for entry in yaml.safe_load(prompts.read_bytes())["prompts"]:
+            image = prompts.parent / Path(str(entry.get("mask"))).expanduser()
+            if "mask" in entry and image.is_file():
+                yield str(entry["mask"]), image
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, OSError, ValueError, RuntimeError):
         return
