@@ -221,3 +221,28 @@ def test_files_are_known_by_their_content(tmp_path, clip):
     Image.new("RGB", (9, 8)).save(frames / "0.png")
     assert difference(now(f"video={frames}"), before) == "video"
     assert difference(now(f"video={clip}"), before) == "video"
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_midway_and_an_edited_prompt_file_is_another_job(tmp_path, clip):
+    prompts = tmp_path / "prompts.yaml"
+    prompts.write_text("prompts: [{frame: 0, object: 1, points: [[20, 30]]}]")
+    words = ("-m", f"video={clip}", "prompt=file", f"prompt.path={prompts}", "tracker=none", *NANO, "output=[]")
+    words = (*words, "sample.seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}", "hydra.sweep.subdir=${hydra.job.num}")
+    first, second = tmp_path / "sweep" / "0", tmp_path / "sweep" / "1"
+    process = subprocess.Popen(**command(*words), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (second / "masks.jsonl").exists() or len((second / "masks.jsonl").read_bytes().splitlines()) < 9:
+        assert process.poll() is None
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done, begun = ((folder / "frames.jsonl").read_bytes() for folder in (first, second))
+    again = subprocess.run(**command(*words, "resume=true"), check=False, timeout=100, capture_output=True, text=True)
+    assert "2 finished (1 skipped)" in again.stdout, again.stderr
+    assert (first / "frames.jsonl").read_bytes() == done
+    assert (second / "frames.jsonl").read_bytes().startswith(begun[: begun.rindex(b"\n") + 1])
+    assert (second / "masks.jsonl").read_bytes() == (first / "masks.jsonl").read_bytes()
+    prompts.write_text("prompts: [{frame: 0, object: 1, points: [[22, 32]]}]")
+    other = subprocess.run(**command(*words, "resume=true"), check=False, timeout=100, capture_output=True, text=True)
+    assert "2 finished; " in other.stdout, other.stderr
+    assert sorted(path.name for path in (tmp_path / "sweep").glob("[0-9]*")) == ["0", "0_2", "1", "1_2"]

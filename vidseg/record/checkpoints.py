@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,11 +91,11 @@ class FileCheckpoints:
         self._next_s = time.monotonic() + max(_LEAST_S, _SHARE * (time.monotonic() - began_s))
 
 
-def newest(folder: Path, known: Container[int]) -> Saved | None:
-    """The newest checkpoint in a run's ``folder`` that is whole, and of one of the ``known`` frames or of none."""
+def newest(folder: Path, known: Callable[[int], bool]) -> Saved | None:
+    """The newest checkpoint in a run's ``folder`` that is whole, and of a frame that is ``known`` or of none."""
     for path in reversed(_found(folder / PRIVATE)):
         frame_index, digest = _NAME.fullmatch(path.name).groups()  # type: ignore[union-attr]
-        if int(frame_index) != BEFORE and int(frame_index) not in known:
+        if int(frame_index) != BEFORE and not known(int(frame_index)):
             continue
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest().startswith(digest):

@@ -7,7 +7,10 @@ has another RLE, ``on_top``: the pixels of its mask where its logit is the highe
 """
 
 import json
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import ge
 from pathlib import Path
 from typing import Any
 
@@ -102,26 +105,35 @@ def read_mask_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 class MaskRecord:
-    """A masks.jsonl, read frame by frame: only the offset of each line is held in memory.
+    """A masks.jsonl, read frame by frame: 16 bytes a line are held in memory.
 
-    ``frames`` are the numbers of the recorded frames, in the order of the file, and ``object_ids`` the ids on any of
-    them. Raises InputError, naming ``key``, if there is no frame.
+    ``frames`` are the numbers of the recorded frames, ascending, and ``object_ids`` the ids on any of them. Raises
+    InputError, naming ``key``, if there is no frame.
     """
 
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
-        self._offsets: dict[int, int] = {}
-        ids: set[int] = set()
+        frames, offsets, ids = array("q"), array("q"), set[int]()
         for offset, line in read_lines(path, "frame", "objects"):
-            self._offsets[line["frame"]] = offset
+            frames.append(line["frame"])
+            offsets.append(offset)
             ids.update(thing["id"] for thing in line["objects"])
-        if not self._offsets:
+        if not frames:
             raise InputError(f"{key}: line 1 of {path} holds no masks; give the masks.jsonl of a run")
-        self.frames, self.object_ids = tuple(self._offsets), frozenset(ids)
+        if any(map(ge, frames, frames[1:])):  # not written by a run: the last line of a frame counts
+            last = dict(sorted(zip(frames, offsets, strict=True)))
+            frames, offsets = array("q", last), array("q", last.values())
+        self.frames: Sequence[int] = frames
+        self.object_ids, self._offsets = frozenset(ids), offsets
+
+    def position(self, index: int) -> int | None:
+        """The position of a frame among ``frames``; None for a frame without a line."""
+        position = bisect_left(self.frames, index)
+        return position if position < len(self.frames) and self.frames[position] == index else None
 
     def has(self, index: int, info: VideoInfo) -> bool:
         """Whether the frame has a line."""
-        return index in self._offsets
+        return self.position(index) is not None
 
     def read(self, index: int, info: VideoInfo | None) -> tuple[dict[int, Mask] | None, dict[int, float | None]]:
         """A frame's masks (h, w) and object scores by id; None and no scores for a frame without a line.
@@ -149,10 +161,10 @@ class MaskRecord:
 
     def line(self, index: int) -> dict[str, Any] | None:
         """The line of a frame; None if it has none."""
-        if index not in self._offsets:
+        if (position := self.position(index)) is None:
             return None
         with self._path.open("rb") as file:
-            file.seek(self._offsets[index])
+            file.seek(self._offsets[position])
             found: dict[str, Any] = json.loads(file.readline())
             return found
 

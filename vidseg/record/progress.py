@@ -40,7 +40,7 @@ class Resumed:
     wandb: Mapping[str, Any] | None
     same: bool  # all keys are, also those that change no mask
     masks: MaskRecord | None
-    frames: tuple[int, ...]  # the numbers of those that are finished, in order
+    finished: int  # frames, the first ones of ``masks``
     saved: Saved | None
 
     @property
@@ -63,7 +63,7 @@ class Resumed:
     @property
     def complete(self) -> bool:
         """Whether the run came to the end of its video."""
-        return bool(self.frames) and self.summary.get("status") == "finished"
+        return self.finished > 0 and self.summary.get("status") == "finished"
 
 
 def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Resumed | None:
@@ -83,9 +83,14 @@ def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
     if then.get("prompts") != digest(prompts):
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
-    numbers = tuple(number for number, _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
-    saved = checkpoints.newest(folder, set(numbers))
-    return Resumed(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, numbers, saved)
+    finished = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
+
+    def known(index: int) -> bool:
+        position = None if record is None else record.position(index)
+        return position is not None and position < finished
+
+    saved = checkpoints.newest(folder, known)
+    return Resumed(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, finished, saved)
 
 
 class Progress:
@@ -93,7 +98,7 @@ class Progress:
 
     def __init__(self, folder: Path, every: int | None = None, resumed: Resumed | None = None) -> None:
         self._folder, self._resumed = folder, resumed
-        self.finished = 0 if resumed is None else len(resumed.frames)
+        self.finished = 0 if resumed is None else resumed.finished
         self.complete = resumed is not None and resumed.complete
         self._checkpoints = FileCheckpoints(folder, every, resumed.saved if resumed else None)
         self._given = 0  # frames whose recorded masks were given out
