@@ -66,7 +66,7 @@ def record(folder):
 def test_a_run_s_masks_are_read_as_they_were_written(tmp_path):
     written = record(tmp_path)
     masks = open_masks(str(tmp_path), "key")
-    assert (masks.frames, masks.object_ids) == ((0, 1, 2), {1, 7})
+    assert ([*masks.frames], masks.object_ids) == ([0, 1, 2], {1, 7})
     for index in (2, 0):
         found, scores = masks.read(index, INFO)
         np.testing.assert_array_equal(np.stack([found[1], found[7]]), written[index])
@@ -93,7 +93,7 @@ def test_the_masks_of_a_run_that_was_cut_off_end_at_its_last_complete_line(tmp_p
     record(tmp_path)
     path = tmp_path / "masks.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
-    assert open_masks(str(path), "key").frames == (0, 1)
+    assert [*open_masks(str(path), "key").frames] == [0, 1]
     assert "masks.jsonl: line 3 is incomplete" in caplog.text
     path.write_text("")
     with pytest.raises(InputError, match=r"key: line 1 of .*masks\.jsonl holds no masks"):
