@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from vidseg import config as configuration
 from vidseg.config.overrides import explain
+from vidseg.console import open_streams
 from vidseg.errors import InputError
 from vidseg.sweep.videos import spread
 
@@ -53,6 +54,7 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises errors outside a job, too, instead of printing tracebacks
         JobReturn.return_value = property(_value, JobReturn.return_value.fset)  # type: ignore[assignment, attr-defined]
     try:
+        open_streams()
         sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from vidseg import coordinates
 from vidseg.composite import draw_prompts, overlay
 from vidseg.config.claim import claim_run
 from vidseg.config.overrides import compose_config, overrides_of
+from vidseg.config.values import literal, quote_paths
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
@@ -41,7 +42,7 @@ def run(overrides: Sequence[str] = (), prompts: Prompts | None = None, config_di
     the command's; there is none if the overrides are no configuration. Raises KeyboardInterrupt after Ctrl-C, when the
     files are finished.
     """
-    arguments = [overrides] if isinstance(overrides, str) else list(overrides)
+    arguments = quote_paths([overrides] if isinstance(overrides, str) else overrides)
     try:
         config, settings = compose_config(arguments, config_dir)
         chosen = _as_prompts(prompts)
@@ -78,7 +79,8 @@ def segment(
     early, or ``close()``, ends the reading threads. Raises InputError here for a mistake in the keys, the prompts, the
     video or the model, before the first frame; while frames are read, for a video that ends early.
     """
-    config, _ = compose_config(list(overrides_of({"video": video, "model": model, **keys})), config_dir)
+    overrides = [f"video={literal(str(video))}", *overrides_of({"model": model, **keys})]
+    config, _ = compose_config(overrides, config_dir)
     source, chosen = open_video(config, _as_prompts(prompts))
     segmenter = build(config, "model")
 
@@ -229,7 +231,7 @@ def _save(folder: Path, config: DictConfig, settings: DictConfig, overrides: lis
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Writes vidseg's log to ``path`` too, within the block."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     logger = logging.getLogger("vidseg")
     level = logger.level

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from vidseg.errors import InputError
+from vidseg.paths import find_home, meant
 
 _HASH = "@sha256:"
 _TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
@@ -25,7 +26,7 @@ def locate(name: str, key: str) -> Path:
     if match := _HUB.fullmatch(name):
         return _from_hub(match["repository"], match["file"], key)
     in_package = name.startswith("pkg://")
-    path = Path(str(files("vidseg") / name.removeprefix("pkg://"))) if in_package else Path(name).expanduser()
+    path = Path(str(files("vidseg") / name.removeprefix("pkg://"))) if in_package else meant(name)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{key}: {name} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random")
@@ -43,6 +44,7 @@ def digest(path: Path, name: str, key: str) -> str:
 
 
 def _from_hub(repository: str, file: str, key: str) -> Path:
+    find_home()
     from huggingface_hub import constants, get_session, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 

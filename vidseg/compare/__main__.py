@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import average, render_table, summarise
-from vidseg.console import ConsoleHandler
+from vidseg.console import ConsoleHandler, is_terminal, open_streams, progress, write_out
 from vidseg.errors import InputError
 from vidseg.record.run import Run, find_runs
 
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command. Exit status 0, 1 after an error, 2 for wrong arguments, 130 after Ctrl-C."""
+    open_streams()
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, handlers=[ConsoleHandler(sys.stderr)])
     try:
@@ -62,21 +63,21 @@ def compare(options: argparse.Namespace) -> None:
     reference = None if options.reference is None else find_reference(options.reference, runs)
     agreements = None
     if reference is not None:
-        from tqdm import tqdm
-
         from vidseg.compare.agreement import measure_agreement  # brings numpy, which a plain table doesn't need
 
-        bar = tqdm(runs, "agreement", disable=None, leave=False, unit="run")
-        agreements = {run: measure_agreement(run, reference) for run in bar}
+        agreements = {}
+        with progress(len(runs), "agreement", unit="run") as bar:
+            for run in runs:
+                agreements[run] = measure_agreement(run, reference)
+                bar.update()
     table = tabulate(runs, agreements).sorted(options.sort)
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = is_terminal() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
     parts = [render_table(table, width, colour), "\n".join(summarise(table))]
     if (means := average(table)) is not None:
         videos = len({run.video for run in runs})
         parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
-    sys.stdout.write("\n\n".join(filter(None, parts)) + "\n")
-    sys.stdout.flush()
+    write_out("\n\n".join(filter(None, parts)) + "\n")
     one, *others = options.paths
     is_sweep = not others and one.is_dir() and not (one / "summary.json").exists()
     folder = options.out or (one if is_sweep else Path())

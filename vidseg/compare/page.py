@@ -68,7 +68,7 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
         plotly=base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9)).decode("ascii"),
     )
     with whole(path) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(page, encoding="utf-8", errors="backslashreplace")  # of a name in the C locale
 
 
 def _name(table: Table) -> _Names:

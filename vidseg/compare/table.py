@@ -131,7 +131,7 @@ class Table:
 
     def write_csv(self, path: Path) -> None:
         """Writes all columns, numbers with all their digits."""
-        with whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        with whole(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.DictWriter(file, [column.name for column in self.columns])
             writer.writeheader()
             writer.writerows(self.rows)

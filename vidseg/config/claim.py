@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from vidseg.config.overrides import quoted
+from vidseg.config.values import quoted
 from vidseg.errors import InputError
 from vidseg.record import folder
 from vidseg.record.earlier import set_aside

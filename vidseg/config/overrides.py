@@ -4,6 +4,7 @@ Such a line says the value, what is allowed and what to do.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,12 +14,15 @@ from hydra import compose, version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Quote
 from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from vidseg import config as configuration
+from vidseg.config.values import PATHS, quoted, split
 from vidseg.errors import InputError
+from vidseg.paths import meant
 
 # Choices that are there only after an extra of pyproject.toml is installed.
 EXTRAS = {
@@ -42,7 +46,7 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
             raise InputError(f"{override}: flags are for the command line; {hint}")
     search_path = create_config_search_path(configuration.folder())
     if config_dir is not None:
-        folder = Path(config_dir).expanduser().absolute()
+        folder = meant(config_dir).absolute()
         if not folder.is_dir():
             raise InputError(f"config_dir: no such folder: {config_dir}")
         search_path.prepend("config_dir", f"file://{folder}")
@@ -69,10 +73,15 @@ def explain(error: CompactHydraException) -> str:
     """The error in one line if it is about a key, a choice or a value; else Hydra's own message."""
     cause = error.__cause__
     if isinstance(error, OverrideParseException):
-        quotes = "put a value with brackets, commas, = or spaces in quotes, in a shell 'KEY=\"VALUE\"'"
-        return f"{error.override}: can't be read as KEY=VALUE; {quotes}"
+        is_path = PATHS.fullmatch(split(error.override)[1]) and "${" not in error.override
+        looked = f", and there is no such file in {Path.cwd()}" if is_path else ""
+        return (
+            f"{error.override}: can't be read as KEY=VALUE{looked}; put the value in quotes, {_typed(error.override)}"
+        )
     if found := re.search(r"'(.+)'\n1\. To use|^Sweep parameters '(.+)' requires", str(error)):
-        return f"{found[1] or found[2]}: several values are a sweep and need the command's -m; a list is KEY=[A,B]"
+        override = found[1] or found[2]
+        one = f"; one value with commas is, {_typed(override)}" if PATHS.fullmatch(split(override)[1]) else ""
+        return f"{override}: several values are a sweep and need the command's -m; a list is KEY=[A,B]{one}"
     if isinstance(error, MissingConfigException):
         return _choice(error)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
@@ -80,6 +89,13 @@ def explain(error: CompactHydraException) -> str:
     if isinstance(cause, OmegaConfBaseException):
         return f"{cause.full_key}: {cause.msg.splitlines()[0]}" if cause.full_key and cause.msg else str(error)
     return str(error)
+
+
+def _typed(override: str) -> str:
+    """What to type in a shell so that Hydra reads a value as one text; interpolations stay what they are."""
+    start, _, text = split(override)
+    word = start + quoted(text, Quote.double, interpolate=True) if start else 'KEY="VALUE"'
+    return f"in a shell {shlex.quote(word)}"
 
 
 def _choice(error: MissingConfigException) -> str:
@@ -127,9 +143,3 @@ def _value(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     return f"[{','.join(map(_value, value))}]" if isinstance(value, list | tuple) else quoted(str(value))
-
-
-def quoted(text: str) -> str:
-    """Any text, quoted for Hydra's grammar, where ``${`` begins an interpolation."""
-    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # a backslash counts as one unless a quote follows
-    return "'" + escaped.replace("'", "\\'").replace("${", "\\${") + "'"

@@ -10,21 +10,23 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 
 TAG_LENGTH = 64  # W&B refuses longer ones
 
 
 def slug(overrides: str) -> str:
-    """The folder name of a sweep's job: its overrides with safe characters only, at most 100 of them."""
-    name = re.sub(r"[^\w.=,+-]+", "_", overrides)
+    """The folder name of a sweep's job: its overrides with safe characters only, at most 100 bytes of them."""
+    name = re.sub(r"[^\w.=,+-]+", "_", overrides).encode()
     if len(name) > 100:
-        name = f"{name[:91]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
-    return name
+        digest = hashlib.sha256(overrides.encode(errors="surrogateescape")).hexdigest()
+        name = name[:91] + f"_{digest[:8]}".encode()
+    return name.decode(errors="ignore")
 
 
 def stem(video: str) -> str:
     """The name of a video: of its folder of frames, or of its file without the suffix."""
-    path = Path(video).expanduser()
+    path = meant(video)
     return path.resolve().name if path.is_dir() else path.stem
 
 

@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.paths import meant
 from vidseg.record.files import whole
 from vidseg.record.folder import PRIVATE
 
@@ -77,12 +78,12 @@ def _path(config: DictConfig, key: str) -> Path | None:
         value = OmegaConf.select(config, key)
         if not isinstance(value, str) or (key, value) == ("video", "sample"):
             return None
-        path = Path(value.partition("@sha256:")[0]).expanduser()
+        path = meant(value.partition("@sha256:")[0])
         if key.endswith(".root"):  # only the folder of this video counts
-            video = Path(str(config.video)).expanduser()
+            video = meant(str(config.video))
             path = next((path / name for name in (video.name, video.stem) if (path / name).is_dir()), path)
         return path if path.exists() else None
-    except (OmegaConfBaseException, OSError, ValueError, RuntimeError):  # no value, no path, no home
+    except (OmegaConfBaseException, OSError, ValueError):  # no value, no path
         return None
 
 

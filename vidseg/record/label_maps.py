@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 from vidseg.record.files import whole
 from vidseg.record.map_names import of_frames
 from vidseg.record.names import images
@@ -61,7 +62,7 @@ def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: ND
 
 def annotations_of(video: str, root: str | Path) -> Path:
     """The folder of a video's label maps in ``root``: the video's name, or that without the suffix for a file."""
-    folder = Path(root).expanduser() / video
+    folder = meant(root) / video
     return folder if folder.is_dir() else folder.with_suffix("")
 
 

@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.config.claim import claim, is_dated
-from vidseg.config.overrides import quoted
 from vidseg.config.resolvers import sweep_group
+from vidseg.config.values import quoted
 from vidseg.console import interruptible
 from vidseg.errors import InputError
 from vidseg.record.files import whole

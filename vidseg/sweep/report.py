@@ -1,8 +1,8 @@
 """The end of a sweep: sweep.json as the jobs' folders have it then, the comparison's table, and the tracker's own."""
 
 import os
+import shlex
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import render_table
+from vidseg.console import is_terminal, write_out
 from vidseg.record.run import Run, Scalar
 from vidseg.record.summary import read_summary
 from vidseg.sweep.plan import NAME, read_sweep, write_sweep, written
@@ -35,8 +36,7 @@ class Report:
         planned = read_sweep(self._folder)
         content = write_sweep(self._folder, planned["group"], planned["jobs"])
         table = tabulate_jobs(content["jobs"], self._folder)
-        sys.stdout.write(f"\n{describe(content, table, self._folder)}\n")
-        sys.stdout.flush()
+        write_out(f"\n{describe(content, table, self._folder)}\n")
         if track:
             self._track(content["group"], rows(content["jobs"], table))
         if strict and any(job["status"] != "finished" for job in content["jobs"]):
@@ -65,7 +65,7 @@ def tabulate_jobs(jobs: Sequence[Mapping[str, Any]], folder: Path) -> Table:
 
 def describe(content: Mapping[str, Any], table: Table, folder: Path) -> str:
     """The content of ``folder``/sweep.json as text: the table, the errors, how many jobs ended how, how to go on."""
-    terminal = sys.stdout.isatty()
+    terminal = is_terminal()
     width = shutil.get_terminal_size().columns if terminal else 10_000
     lines = [f"sweep {content['group']}", render_table(table, width, terminal and "NO_COLOR" not in os.environ), ""]
     counts = Counter(job["status"] for job in content["jobs"])
@@ -75,7 +75,8 @@ def describe(content: Mapping[str, Any], table: Table, folder: Path) -> str:
         told += f" ({skipped} skipped)"
     lines.append(f"{told or 'no jobs'}; {folder / NAME}")
     if counts["finished"] < len(content["jobs"]):
-        lines.append(f"the same command with hydra.sweep.dir={folder} resume=true runs what didn't finish")
+        where = shlex.quote(f"hydra.sweep.dir={folder}")
+        lines.append(f"the same command with {where} resume=true runs what didn't finish")
     return "\n".join(lines)
 
 

@@ -7,28 +7,25 @@ from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, QuotedString
-from hydra.errors import HydraException
-
-from vidseg.config.overrides import quoted
+from vidseg.config.values import UNREADABLE, literal, pieces, quote_paths, read, split, texts
 from vidseg.errors import InputError
+from vidseg.paths import exists, meant
 
-KEY = "video="
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """The command line's arguments, with a list or a pattern of videos replaced by its paths, quoted for Hydra.
+    """The command line's arguments, with a list or a pattern of videos replaced by its paths, and paths quoted.
 
     Raises InputError if a list is missing or empty, if a pattern matches nothing, or if there is one without -m.
     """
-    sweeping = any(argument in MULTIRUN for argument in arguments)
-    return [_spread(argument, sweeping) if argument.startswith(KEY) else argument for argument in arguments]
+    sweeping = any(argument.lstrip("+") in MULTIRUN for argument in arguments)
+    return quote_paths([_spread(argument, sweeping) for argument in arguments], sweeping)
 
 
 def _spread(argument: str, sweeping: bool) -> str:
-    values = _values(argument)
+    start, key, text = split(argument)
+    values = _values(text) if key == "video" else []
     if not any(map(_is_many, values)):
         return argument
     if not sweeping:
@@ -36,37 +33,38 @@ def _spread(argument: str, sweeping: bool) -> str:
         kind = "a list" if word.startswith("@") else "a pattern"
         raise InputError(f"video: {word} is {kind} of videos; add -m to run a job for each")
     paths = [path for value in values for path in (_paths(value) if _is_many(value) else [value])]
-    return KEY + ",".join(map(quoted, dict.fromkeys(paths)))
+    return start + ",".join(map(literal, dict.fromkeys(paths)))
 
 
-def _values(argument: str) -> list[str]:
-    """The values of the argument, which is one value if it names files as it is, or if Hydra can't parse it."""
-    whole = argument.removeprefix(KEY)
-    if (whole.startswith("@") and Path(whole[1:]).is_file()) or (has_magic(whole) and _matching(whole)):
-        return [whole]
-    try:
-        value = OverridesParser.create().parse_override(argument).value()
-    except HydraException:
-        return [whole]
-    values = value.list if isinstance(value, ChoiceSweep) else [value]
-    return [item.text if isinstance(item, QuotedString) else str(item) for item in values]
+def _values(text: str) -> list[str]:
+    """The values that ``text`` has: by what there is, or else as Hydra reads it; one value if Hydra can't."""
+    if values := pieces(text, _is_known):
+        return values
+    value = read(text)
+    return [text] if value is UNREADABLE else texts(value)
+
+
+def _is_known(value: str) -> bool:
+    """Whether a value is the clip, or there is such a file, list, or match of a pattern."""
+    if value == "sample" or exists(meant(value)):
+        return True
+    return exists(meant(value[1:])) if value.startswith("@") else has_magic(value) and bool(_matching(value))
 
 
 def _is_many(value: str) -> bool:
-    return value.startswith("@") or (has_magic(value) and not Path(value).expanduser().exists())
+    return (value.startswith("@") or has_magic(value)) and not exists(meant(value))
 
 
 def _paths(value: str) -> list[str]:
     if value.startswith("@"):
-        return _listed(Path(value[1:]).expanduser())
+        return _listed(meant(value[1:]))
     if not (found := _matching(value)):
         raise InputError(f"video: nothing matches {value} (from {Path.cwd()})")
     return found
 
 
 def _matching(pattern: str) -> list[str]:
-    expanded = str(Path(pattern).expanduser())
-    return sorted(glob(expanded, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute patterns)
+    return sorted(glob(str(meant(pattern)), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute patterns)
 
 
 def _listed(file: Path) -> list[str]:
@@ -76,7 +74,7 @@ def _listed(file: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"video: can't read the list {file}: {reason}") from error
-    paths = [str(file.parent / Path(line).expanduser()) for line in lines if line and not line.startswith("#")]
+    paths = [str(file.parent / meant(line)) for line in lines if line and not line.startswith("#")]
     if not paths:
         raise InputError(f"video: the list {file} is empty; it has one path a line, relative to its folder")
     return paths

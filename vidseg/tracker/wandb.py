@@ -16,6 +16,7 @@ from typing import Any
 
 from vidseg.composite import draw_prompts
 from vidseg.errors import InputError
+from vidseg.paths import find_home
 from vidseg.record.run import Run
 from vidseg.types import Frame, FrameMasks, Prompt
 
@@ -81,6 +82,7 @@ class WandbTracker:
 
     def _begin(self, arguments: Mapping[str, Any]) -> None:
         """Starts a W&B run beside any others of this process."""
+        find_home()
         import wandb
 
         self._dir.mkdir(parents=True, exist_ok=True)  # wandb would go to the temporary folder, with a warning

@@ -6,6 +6,7 @@ Knows nothing about masks, models or the run. Importing the package imports none
 from pathlib import Path
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 from vidseg.types import Source
 
 
@@ -30,7 +31,7 @@ def open_source(
 
     video = str(video)
     check_value(video)
-    path = Path(video).expanduser()
+    path = meant(video)
     if video != "sample" and path.is_dir():
         from vidseg.video.folder import FolderSource
 

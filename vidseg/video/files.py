@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 from vidseg.video.timeline import lacks_index
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/|(www\.|(m\.)?youtu(be\.com|\.be)/)")
@@ -36,10 +37,10 @@ def check_value(video: str) -> None:
     if not video.strip():
         raise InputError("video: missing; give a video file, a folder of frames, or sample")
     try:
-        if Path(video).expanduser().exists():
+        if meant(video).exists():
             return
-    except (OSError, RuntimeError) as error:  # a name too long, a home folder that isn't known
-        raise InputError(f"video: {video[:80]} is no path: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:  # a name too long
+        raise InputError(f"video: {video[:80]} is no path: {error.strerror}") from error
     if video == "-" or video.startswith("pipe:"):
         raise InputError(f"video: {video}: standard input isn't read, since files are read twice; save it to a file")
     if video.isdecimal() or re.match(r"/dev/video\d", video):

@@ -23,6 +23,7 @@ from torch import Tensor
 from yaml import YAMLError
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 
 
 @contextmanager
@@ -152,7 +153,7 @@ def build(
 def _read(config: str) -> DictConfig:
     """The key ``model`` of a YAML file, resolved."""
     package = Path(str(files("sam2")))
-    candidates = [package / config, Path(str(files("vidseg"))) / config, Path(config).expanduser()]
+    candidates = [package / config, Path(str(files("vidseg"))) / config, meant(config)]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         own = ", ".join(
