@@ -75,9 +75,8 @@ def explain(error: CompactHydraException) -> str:
     if isinstance(error, OverrideParseException):
         is_path = PATHS.fullmatch(split(error.override)[1]) and "${" not in error.override
         looked = f", and there is no such file in {Path.cwd()}" if is_path else ""
-        return (
-            f"{error.override}: can't be read as KEY=VALUE{looked}; put the value in quotes, {_typed(error.override)}"
-        )
+        quotes = f"put a value with brackets, commas, = or spaces in quotes, {_typed(error.override)}"
+        return f"{error.override}: can't be read as KEY=VALUE{looked}; {quotes}"
     if found := re.search(r"'(.+)'\n1\. To use|^Sweep parameters '(.+)' requires", str(error)):
         override = found[1] or found[2]
         one = f"; one value with commas is, {_typed(override)}" if PATHS.fullmatch(split(override)[1]) else ""
