@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 from vidseg.record.files import whole
 from vidseg.record.folder import LOCK, PRIVATE
 from vidseg.record.summary import NAME, read_summary
@@ -171,9 +172,9 @@ def _inside(folder: Path, names: Iterable[str]) -> list[Path]:
 def _reads(folder: Path, value: str, removed: Iterable[Path]) -> Path | None:
     """The first file in ``removed`` that is the path ``value`` or, for one that isn't around ``folder``, in it."""
     try:
-        path = Path(value).expanduser().resolve()
+        path = meant(value).resolve()
         inside = bool(value) and path.is_relative_to(folder.resolve()) and path.exists()
-    except (OSError, ValueError, RuntimeError):  # any text: too long for a path, with a null byte, a user's home
+    except (OSError, ValueError):  # any text: too long for a path, with a null byte
         return None
     return next((each for each in removed if each.is_relative_to(path)), None) if inside else None
 
