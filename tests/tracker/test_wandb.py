@@ -18,6 +18,7 @@ from sweeping import inspect
 
 from vidseg.config import resolvers
 from vidseg.errors import InputError
+from vidseg.tracker.guard import Guarded, NoTracker
 from vidseg.tracker.wandb import WandbTracker
 from vidseg.types import Frame, FrameMasks, Prompt
 
@@ -271,6 +272,46 @@ def test_wandb_variables_count_until_a_key_is_set(tmp_path, monkeypatch):
     assert arguments()["mode"] == "disabled"
 
 
+def test_the_environment_s_run_id_is_a_single_run_s(tmp_path, monkeypatch):
+    for key, value in {"RUN_ID": "theirs", "RESUME": "must", "MODE": "dryrun", "DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(f"WANDB_{key}", value)
+    single = track(WandbTracker(**arguments()), run_folder(tmp_path))
+    assert (single["id"], single["mode"]) == ("theirs", "offline")
+    monkeypatch.setattr(resolvers, "_sweep_job", lambda: OmegaConf.create({"sweep": {"dir": "s"}}))
+    job = track(WandbTracker(**arguments(tags=[])), run_folder(tmp_path, "1"))
+    monkeypatch.undo()
+    monkeypatch.setenv("WANDB_RUN_ID", "theirs")
+    WandbTracker(dir=tmp_path).log_sweep("group", [{"job": 0}], tmp_path)
+    written = {
+        record["run_id"]: record for run in tmp_path.glob("wandb/offline-run-*") for record in records(run, "run")
+    }
+    assert {"theirs", job["id"]} < set(written)
+    assert len(written) == 3
+    assert not written[job["id"]].get("resume")
+
+
+def test_a_run_goes_on_under_its_id(tmp_path):
+    folder = run_folder(tmp_path)
+    first = track(WandbTracker(dir=tmp_path / "a"), folder)
+    tracker = Guarded(WandbTracker(dir=tmp_path / "b"))
+    tracker.resume(first)
+    assert tracker.start({}, folder) == first
+    tracker.log(7, {"frame": 7})
+    tracker.finish(SUMMARY, folder)
+    (run,) = records(the_run(tmp_path / "b"), "run")
+    assert (run["run_id"], run["resume"]) == (first["id"], True)
+    (step,) = [line["step"] for line in records(the_run(tmp_path / "b"), "history") if "frame" in str(line)][:1]
+    assert step["num"] == 7
+    Guarded(NoTracker()).resume(first)
+
+
+def test_a_folder_that_can_t_be_written_is_named_with_its_key(tmp_path, monkeypatch):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "wandb")  # tests may run as root
+    with pytest.raises(InputError, match=f"^tracker.dir: {tmp_path}/wandb can't be written: permission denied; choose"):
+        WandbTracker(dir=tmp_path).start({}, tmp_path)
+
+
 SCRIPT = """
     import logging, sys
     from pathlib import Path
@@ -303,9 +344,13 @@ def script(tmp_path, mode, status="finished", stdin=subprocess.DEVNULL, **variab
     )
 
 
-@pytest.mark.parametrize("status", ["finished", "failed"])
-def test_a_whole_process_prints_nothing(tmp_path, status):
-    done = script(tmp_path, "offline", status, WANDB_TAGS="from,outside")
+@pytest.mark.parametrize(
+    ("status", "variables"),
+    [("finished", {}), ("failed", {"HOME": "/dev/null", "XDG_CACHE_HOME": ""})],
+    ids=["", "no home"],
+)
+def test_a_whole_process_prints_nothing(tmp_path, status, variables):
+    done = script(tmp_path, "offline", status, WANDB_TAGS="from,outside", **variables)
     assert (done.returncode, done.stdout) == (0, "")
     whole = json.loads(inspect(the_run(tmp_path), "--summary"))
     assert (whole["state"], whole["tags"]) == (status, ["from", "outside"])

@@ -53,6 +53,11 @@ def sweep_tags(video: str) -> list[str]:
     return [f"{name}={value}"[:TAG_LENGTH] for name, value in made_of.items()]
 
 
+def wandb_run_id() -> str | None:
+    """The W&B id that WANDB_RUN_ID gives a single run. None without it, and in a sweep, whose runs can't share one."""
+    return os.environ.get("WANDB_RUN_ID") or None if _sweep_job() is None else None
+
+
 def gpu(count: int) -> int:
     """A GPU number from 0 to ``count`` - 1: that of a sweep's job modulo ``count``; 0 for a single run."""
     if count < 1:
@@ -69,5 +74,5 @@ def _sweep_job() -> Any:
 
 def register() -> None:
     """Tells OmegaConf all functions of this module. May be called again."""
-    for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, gpu):
+    for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, wandb_run_id, gpu):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)

@@ -41,16 +41,22 @@ def lock(folder: Path, key: str) -> AbstractContextManager[object]:
     """
     from filelock import FileLock, Timeout  # takes 60 ms
 
+    make(folder, key)
+    make(folder / PRIVATE, key)
     with writing(folder, key):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / PRIVATE).mkdir(exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         try:
             return FileLock(folder / PRIVATE / LOCK, thread_local=False).acquire(timeout=0)
         except Timeout as error:
             wait = f"wait until it ends, or choose another folder with {key}=FOLDER"
             raise InputError(f"{key}: another run is writing into {folder}; {wait}") from error
+
+
+def make(folder: Path, key: str) -> None:
+    """Makes ``folder`` if it isn't there. Raises InputError, naming ``key``, if nothing can be written into it."""
+    with writing(folder, key):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 @contextmanager

@@ -9,32 +9,38 @@ synced, so programs should read summary.json.
 
 import math
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vidseg.composite import draw_prompts
 from vidseg.errors import InputError
 from vidseg.paths import find_home
+from vidseg.record.folder import make
 from vidseg.record.run import Run
 from vidseg.types import Frame, FrameMasks, Prompt
 
 MODES = ("offline", "online", "disabled")
+OLD_MODES = {"dryrun": "offline", "run": "online"}  # W&B's own older names
 VIDEO_SUFFIXES = (".mp4", ".webm")
+Resume = Literal["allow", "never"] | None
 
 
 class WandbTracker:
     """A ``Tracker`` that writes a W&B run. The parameters are the keys of conf/tracker/wandb.yaml.
 
-    ``None`` (and ``tags=[]``) leaves a setting to the ``WANDB_*`` environment variables, then to W&B's default; a run
-    without a name has that of its folder. Raises InputError for a ``mode``, ``tags`` or timeout that can't be.
+    ``None`` (and ``tags=[]``) leaves a setting to the ``WANDB_*`` environment variables, then to W&B's default. A run
+    without a name has that of its folder; one without an ``id`` gets a new one, whatever WANDB_RUN_ID says.
+    Raises InputError for a ``mode``, ``tags`` or timeout that can't be.
     """
 
     def __init__(
         self,
         project: str | None = "vidseg",
         entity: str | None = None,
+        id: str | None = None,
         name: str | None = None,
         group: str | None = None,
         job_type: str | None = None,
@@ -46,6 +52,7 @@ class WandbTracker:
         init_timeout_s: float = 20,
         finish_timeout_s: float = 300,
     ) -> None:
+        mode = OLD_MODES.get(mode, mode)
         if mode not in MODES:
             raise InputError(
                 f"tracker.mode: {mode!r} is none of {', '.join(MODES)} (its default is WANDB_MODE, if set)"
@@ -57,10 +64,19 @@ class WandbTracker:
                 raise InputError(f"tracker.{key}: {seconds} is not a number of seconds above 0")
         self._init: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
         self._init |= {"tags": [str(tag) for tag in tags] or None, "notes": notes, "mode": mode}
+        self._id = id
+        self._resume: Resume = None if id else "never"  # None: as WANDB_RESUME says
         self._name, self._mode, self._dir, self._log_video = name, mode, Path(dir), log_video
         self._timeouts = {"init_timeout": init_timeout_s, "finish_timeout": finish_timeout_s}
         self._run: Any = None
         self._sample: dict[str, Any] = {}  # a picture that is logged with the values of its frame
+
+    def resume(self, record: Mapping[str, Any]) -> None:
+        """Makes ``start`` go on with the W&B run of ``record``, which an earlier ``start`` returned.
+
+        Offline W&B writes a second folder with the same id. Log the steps that follow those of the first one.
+        """
+        self._id, self._resume = record["id"], "allow"
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins the W&B run with ``config``, a plain dict; returns id, mode and url (None offline).
@@ -71,7 +87,11 @@ class WandbTracker:
         if self._mode == "disabled":
             return None
         name = self._name or os.environ.get("WANDB_NAME") or f"{folder.parent.name}/{folder.name}"
-        self._begin({**self._init, "name": name, "config": {**config, "folder": str(folder)}})
+        self._begin(
+            {**self._init, "name": name, "config": {**config, "folder": str(folder)}},
+            id=self._id or _new_id(),
+            resume=self._resume,
+        )
         self._run.define_metric("frame")
         for keys in ("time/*", "memory/*", "mask/*", "sample/*"):
             self._run.define_metric(keys, step_metric="frame")
@@ -80,12 +100,14 @@ class WandbTracker:
         online = self._mode == "online"  # an offline run's url is None, with a warning
         return {"id": self._run.id, "mode": self._mode, "url": self._run.url if online else None}
 
-    def _begin(self, arguments: Mapping[str, Any]) -> None:
-        """Starts a W&B run beside any others of this process."""
+    def _begin(self, arguments: Mapping[str, Any], id: str, resume: Resume) -> None:
+        """Starts a W&B run beside any others of this process. Raises InputError if ``dir`` can't be written."""
         find_home()
         import wandb
 
-        self._dir.mkdir(parents=True, exist_ok=True)  # wandb would go to the temporary folder, with a warning
+        make(self._dir / "wandb", "tracker.dir")  # wandb would go to the temporary folder, with a warning
+        if not _has_cache():  # wandb would write its own log to the console
+            os.environ["WANDB_CACHE_DIR"] = str((self._dir / "wandb" / "cache").resolve())
         try:
             # The run's own settings don't silence the library's messages around it. termsetup() does, after setup(),
             # which turns them on; the silent library doesn't ask for an API key either.
@@ -93,6 +115,8 @@ class WandbTracker:
             wandb.termsetup(wandb.Settings(silent=True), None)
             self._run = wandb.init(
                 **arguments,
+                id=id,
+                resume=resume,
                 dir=str(self._dir.resolve()),
                 # Other runs of this process (in a sweep, or a notebook's own) stay as they are.
                 reinit="create_new",
@@ -164,7 +188,7 @@ class WandbTracker:
         import wandb
 
         settings = {"group": group, "job_type": "summary", "name": f"{group} summary", "tags": ["summary"]}
-        self._begin({**self._init, **settings, "config": {"folder": str(folder)}})
+        self._begin({**self._init, **settings, "config": {"folder": str(folder)}}, id=_new_id(), resume="never")
         with self._ending(0) as run:
             cells = [[_cell(value) for value in row.values()] for row in rows]
             run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
@@ -178,6 +202,18 @@ class WandbTracker:
         finally:
             run.finish(exit_code=exit_code)
             _restore_messages()
+
+
+def _has_cache() -> bool:
+    """Whether W&B can write into the folder for caches, in the user's home."""
+    if "WANDB_CACHE_DIR" in os.environ:
+        return True
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "wandb", "logs").expanduser().absolute()
+    return os.access(next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK)), os.W_OK | os.X_OK)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)
 
 
 def _cell(value: Any) -> Any:
