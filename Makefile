@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow parity bench bench-gpu bench-flops bench-memory format clean
+.PHONY: demo test test-slow torture soak parity bench bench-gpu bench-flops bench-memory format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -18,6 +18,12 @@ test: $(VENV)/.installed-dev  ## all checks but the slow tests
 
 test-slow: $(VENV)/.installed-dev  ## the slow tests, which CI runs too
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
+
+torture: $(VENV)/.installed  ## damaged inputs, kills, full disks, broken services, two at once; an hour on 2 cores
+	$(BIN)/python -m benchmarks.torture
+
+soak: $(VENV)/.installed  ## ten hours of video with flat memory, killed and resumed in the ninth hour
+	$(BIN)/python -m benchmarks.torture.soak
 
 parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that the models learnt; some hours on 2 cores
 	VIDSEG_PARITY_SIZE=1024 $(BIN)/pytest tests/model/test_sam2.py tests/model/test_engine.py -k "upstream or compile" --timeout 7200

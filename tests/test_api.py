@@ -130,7 +130,7 @@ def test_run_works_after_sam2_took_hydra_and_leaves_it_as_it_was(overrides):
         ("foo", "foo: can't be read as KEY=VALUE; put a value with"),
         ("prompt.points=[[1,2]", "prompt.points=[[1,2]: can't be read as KEY=VALUE"),
         ("prompt.path=${stem:${video}}.yaml", "prompt.path=${stem:${video}}.yaml: can't be read as KEY=VALUE"),
-        ("=3", "Config group override must be a string or a list. Got int"),
+        ("=3", "this is no configuration: Config group override must be a string or a list. Got int"),
     ],
 )
 def test_what_is_no_configuration_is_one_line(tmp_path, monkeypatch, mistake, message):

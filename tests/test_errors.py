@@ -97,6 +97,15 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
         (("prompt=sample",), "prompt: clip.mp4 has no prompt of its own"),
         ((*CLICK, "stride=0"), "stride: 0"),
         ((*CLICK, "threads=0"), "threads: 0"),
+        ((*CLICK, "threads=1000000"), "threads: 1000000; 1 to 1024"),
+        ((*CLICK, "~prompt.frame"), "prompt: click() missing 1 required positional argument: 'frame'"),
+        ((*CLICK, "prompt.frame=${nope}"), "prompt.frame: Interpolation key 'nope' not found"),
+        ((*CLICK, "output.cutout.path=${oc.env:NOPE}"), "output.cutout.path: KeyError raised while resolving"),
+        ((*CLICK, "output.cutout.path=7"), "output.cutout.path: 7 is not text"),
+        ((*CLICK, "output.cutout.quality=fine"), "output.cutout.quality: 'fine' is not a number or null"),
+        ((*CLICK, "output.overlay.path=./cutout.mp4"), "output.overlay.path: ./cutout.mp4 is a file of output.cutout"),
+        ((*CLICK, "output.overlay.path=samples"), "output.overlay.path: "),
+        ((*CLICK, "tracker=wandb", "tracker.init_timeout_s=soon"), "tracker.init_timeout_s: 'soon' is not a number"),
         ((*CLICK, "seed=-1"), "seed: -1"),
         ((*CLICK, "extract.step=0"), "extract.step: 0"),
         ((*CLICK, "extract.start=20"), "extract.start: 20"),
@@ -193,6 +202,7 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
         ("stride=often", "stride: Value 'often' of type 'str' could not be converted to Integer"),
         ("model=tiny,large", "model=tiny,large: several values are a sweep and need the command's -m"),
         ("prompt.path=${stem:${video}}.yaml", "prompt.path=${stem:${video}}.yaml: can't be read as KEY=VALUE; put"),
+        ("prompt=[1,2]", "this is no configuration: argument of type 'int' is not iterable"),
         ("~nothing", "Could not delete from config. 'nothing' does not exist."),
     ],
 )
@@ -201,6 +211,27 @@ def test_what_does_not_compose_is_one_line(override, message):
         package.run([override])
     assert str(raised.value).startswith(message)
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path: a.mp4\npath: b.mp4", "{file}: line 2 is not YAML: found duplicate key path"),
+        ("path: [", "{file}: line 1 is not YAML: "),
+        ("path: a\x00b", "this is no configuration: unacceptable character #x0000"),
+        ("7", "this is no configuration: Invalid loaded object type: int"),
+        ("7: 8", "In 'output/cutout': KeyValidationError raised while composing config:\nKey 7 (int) is incompatible"),
+        ("[1, 2]", "In 'output/cutout': "),
+        ("defaults: 3", "this is no configuration: "),
+    ],
+)
+def test_yaml_of_one_s_own_that_is_no_configuration(tmp_path, text, message):
+    (file := tmp_path / "output" / "cutout.yaml").parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(JobFailed) as raised:
+        package.run(["output=[cutout]"], config_dir=tmp_path)
+    assert str(raised.value).startswith(message.format(file=file))
+    assert len(str(raised.value).splitlines()) <= 2
 
 
 def test_the_command_says_what_does_not_compose(vidseg):

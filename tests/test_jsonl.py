@@ -5,7 +5,9 @@ import subprocess
 import sys
 import textwrap
 
-from vidseg.record.files import JsonLines, read_frames
+import pytest
+
+from vidseg.record.files import JsonLines, read_frames, whole
 
 SCRIPT = """
     import resource, sys
@@ -44,6 +46,32 @@ def test_a_line_that_does_not_fit_is_cut_off_again(tmp_path):
 def test_a_file_without_a_whole_line_is_removed(tmp_path):
     assert written(tmp_path / "a.jsonl", 9) == "27\n"
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_a_file_that_does_not_fit_leaves_no_part(tmp_path):
+    with pytest.raises(OSError, match="full"), whole(tmp_path / "a.png") as part:
+        part.write_text("half of")
+        raise OSError("full")
+    assert list(tmp_path.iterdir()) == []
+
+
+LOG = """
+    import logging, resource, sys
+    from vidseg.console import LogFile
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    logging.basicConfig(handlers=[logging.StreamHandler(), handler := LogFile(sys.argv[1])], level="INFO")
+    for number in range(10):
+        logging.info("message %d %s", number, "x" * 20)
+    handler.close()
+"""
+
+
+def test_a_log_that_does_not_fit_is_said_once(tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(LOG), str(tmp_path / "a.log")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr
+    assert said.count("message") == 10
+    assert said.count(f"{tmp_path / 'a.log'} can't be written: [Errno 27] File too large") == 1
+    assert len(said.splitlines()) == 11
 
 
 def test_frames_are_read_as_they_were_written_up_to_an_incomplete_line(tmp_path, caplog):

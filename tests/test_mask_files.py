@@ -1,5 +1,6 @@
 """Masks on disk: what is written is read, and which label map means what."""
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -98,6 +99,45 @@ def test_the_masks_of_a_run_that_was_cut_off_end_at_its_last_complete_line(tmp_p
     path.write_text("")
     with pytest.raises(InputError, match=r"key: line 1 of .*masks\.jsonl holds no masks"):
         open_masks(str(path), "key")
+
+
+@pytest.mark.parametrize("counts", ["", "0", "0H", "zz", "0\x7f", "08\u00e9"])
+def test_run_lengths_that_do_not_fill_a_mask_are_refused(tmp_path, counts):
+    """pycocotools decodes the first ones, and leaves the rest of the mask as it finds it in memory."""
+    record(tmp_path)
+    path = tmp_path / "masks.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[1]["objects"][0]["rle"]["counts"] = counts
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    masks = open_masks(str(path), "key")
+    masks.read(0, INFO)
+    with pytest.raises(
+        InputError, match=r"key: .*masks\.jsonl is damaged: frame 1: the run lengths don't fill the mask"
+    ):
+        masks.read(1, INFO)
+    with pytest.raises(InputError, match=r"is damaged: frame 1"):
+        masks.frame_masks(1, INFO)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"objects": 7},
+        {"objects": [[]]},
+        {"objects": [{"id": 1}]},
+        {"objects": [{"id": "1", "rle": {"size": [4, 6], "counts": "0"}}]},
+        {"objects": [{"id": 1, "rle": {"size": [4], "counts": "0"}}]},
+        {"frame": "2"},
+        {"frame": 10**30},
+    ],
+)
+def test_a_line_that_holds_no_masks_ends_the_record(tmp_path, caplog, damage):
+    record(tmp_path)
+    path = tmp_path / "masks.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines[:2], lines[2] | damage]))
+    assert list(open_masks(str(path), "key").frames) == [0, 1]
+    assert "masks.jsonl: line 3 is incomplete" in caplog.text
 
 
 def test_the_iou_of_run_length_codes_is_that_of_the_masks():

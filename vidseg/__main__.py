@@ -10,7 +10,6 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -75,13 +74,11 @@ def _value(done: JobReturn) -> Any:
 
 def _message(error: Exception) -> str:
     """The error in one line, or in two if they are Hydra's."""
-    if isinstance(error, CompactHydraException):
-        return explain(error)
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; choose a folder for the run with hydra.run.dir="
-    return f"{type(error).__name__}: {error}"
+    return explain(error)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from vidseg.composite import draw_prompts, overlay
 from vidseg.config.claim import claim_run
 from vidseg.config.overrides import compose_config, overrides_of
 from vidseg.config.values import literal, quote_paths
+from vidseg.console import LogFile
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
@@ -231,7 +232,7 @@ def _save(folder: Path, config: DictConfig, settings: DictConfig, overrides: lis
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Writes vidseg's log to ``path`` too, within the block."""
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     logger = logging.getLogger("vidseg")
     level = logger.level

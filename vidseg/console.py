@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -92,6 +92,23 @@ class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
             tell_losses()
         except Exception:
             self.handleError(record)
+
+
+class LogFile(logging.FileHandler):
+    """vidseg.log. Where it can't be written, as on a full disk, one warning says so, and the run goes on without it."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Says once that the file can't be written, instead of a traceback for each record."""
+        if not self._failed:
+            self._failed = True
+            log.warning("%s can't be written: %s", self.baseFilename, sys.exc_info()[1])
+
+    def close(self) -> None:
+        """Closes the file, also if its last lines can't be written."""
+        with suppress(OSError):
+            super().close()
 
 
 def progress(total: int, what: str | None = None, unit: str = "frame") -> "tqdm[Any]":

@@ -6,13 +6,14 @@ A part is checked when it is built, and every frame when it is tracked, in micro
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vidseg.errors import ContractError, InputError
 from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source
@@ -149,6 +150,32 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 and "\n" not in text else f"an object of {_class(value)}"
 
 
+_TYPES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+
+
+def check_types(key: str, function: Callable[..., object], keys: Mapping[str, Any]) -> None:
+    """Raises InputError for one of ``keys`` whose value isn't of the simple type that ``function``, or the constructor
+    of a class, is annotated with; a type that isn't simple allows everything."""
+    try:
+        hints = get_type_hints(vars(function)["__init__"] if isinstance(function, type) else function)
+    except (NameError, TypeError, KeyError):  # types that are there for the type checker only; an inherited constructor
+        return
+    for name in keys:
+        hint = hints.get(str(name))
+        allowed = set(get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is Union else {hint}
+        if not allowed <= _TYPES.keys():
+            continue
+        value = keys[name]
+        if type(value) not in allowed and not (type(value) is int and float in allowed):
+            names = [text for each, text in _TYPES.items() if each in allowed]
+            given = "null" if value is None else _short(value)
+            raise InputError(f"{key}.{name}: {given} is not {' or '.join(names)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
 def build(config: DictConfig, *path: str) -> Any:
     """The part at ``path`` of the configuration, such as ``build(config, "output", "cutout")``.
 
@@ -161,17 +188,21 @@ def build(config: DictConfig, *path: str) -> Any:
     target = node.get("_target_") if isinstance(node, DictConfig) else None
     if not isinstance(target, str):
         raise InputError(f"{key}._target_: missing; it names a class, such as mine.Segmenter")
-    locate(f"{key}._target_", target)  # Hydra would find it, too, but says less about what it doesn't find
+    function = locate(f"{key}._target_", target)  # Hydra would find it, too, but says less about what it doesn't find
     try:
+        if not node.get("_partial_"):
+            check_types(key, function, node)
         part = instantiate(node, _convert_="all")
     except MissingMandatoryValue as error:  # ??? in YAML
         raise InputError(f"{error.full_key}: missing; it has no default") from error
+    except OmegaConfBaseException as error:  # an interpolation that leads nowhere
+        raise InputError(f"{error.full_key or key}: {_first_line(error)}") from error
     except InstantiationException as error:
         cause: BaseException | None = error
         while isinstance(cause, InstantiationException):
             cause = cause.__cause__
         if cause is None:
-            raise InputError(f"{key}: {str(error).splitlines()[0]}") from error
+            raise InputError(f"{key}: {_first_line(error)}") from error
         if isinstance(cause, TypeError) and "argument" in str(cause):
             raise InputError(f"{key}: {cause}") from error
         if isinstance(cause, InputError) and path[0] == "output":  # outputs don't know their keys

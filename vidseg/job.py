@@ -7,12 +7,11 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePath
+from typing import Any
 
 from hydra.errors import CompactHydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from vidseg import config as configuration
 from vidseg import prompt as prompting
@@ -134,6 +133,7 @@ class _Job:
         self._provenance["video"] = dict(source.provenance())
         self._summary.objects = sorted({prompt.object_id for prompt in chosen})
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
+        _check_paths({name: output.path for name, output in self._outputs.items()})
         for name, output in self._outputs.items():
             if check := getattr(output, "check", None):
                 try:
@@ -148,18 +148,12 @@ class _Job:
 
     def _reads(self) -> dict[str, Any]:
         """The values of the configuration by key, without those that only name what is written."""
-        return dict(flatten("", {k: v for k, v in self._resolved().items() if k not in ("output", "tracker")}))
-
-    def _resolved(self) -> dict[str, Any]:
-        """The configuration as plain values. Raises InputError for an interpolation that can't be resolved."""
-        try:
-            return cast("dict[str, Any]", OmegaConf.to_container(self._config, resolve=True))
-        except OmegaConfBaseException as error:
-            raise InputError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        values = configuration.resolved(self._config)
+        return dict(flatten("", {key: value for key, value in values.items() if key not in ("output", "tracker")}))
 
     def _start_tracker(self, tracker: Tracker) -> None:
         choice = {"model_name": self._summary.model, "precision_resolved": self._summary.precision}
-        config = {**self._resolved(), **choice, "provenance": self._provenance}
+        config = {**configuration.resolved(self._config), **choice, "provenance": self._provenance}
         self._summary.wandb = tracker.start(config, self._folder)
 
     def record(self) -> None:
@@ -181,6 +175,16 @@ class _Job:
             self._tracker.finish(asdict(self._summary), self._folder)
 
 
+def _check_paths(paths: Mapping[str, str]) -> None:
+    """Raises InputError for two outputs of one path, and for one of a file that every run has."""
+    taken = dict.fromkeys(
+        ("samples", "contact_sheet.png", "masks.jsonl", "frames.jsonl", "summary.json", "vidseg.log"), "every run"
+    )
+    for name, path in paths.items():
+        if (other := taken.setdefault(str(PurePath(path)), f"output.{name}")) != f"output.{name}":
+            raise InputError(f"output.{name}.path: {path} is a file of {other}; choose another name")
+
+
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[Source, tuple[Prompt, ...]]:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
 
@@ -194,7 +198,13 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[So
     source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
     if prompts is None:
         function = build(config, "prompt")
-        prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", function(source))
+        try:
+            given = function(source)
+        except TypeError as error:
+            if "argument" not in str(error):
+                raise
+            raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
+        prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
     prompting.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
@@ -230,6 +240,8 @@ def _describe(error: Exception, folder: Path) -> str:
         return f"no space left on the device of {folder}: free some, or choose another place with hydra.run.dir="
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "out of memory: choose a smaller model or model.image_size, or prompt fewer objects at a time"
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else f"{text[:297]}..."
     return f"{type(error).__name__}: {text} (the traceback is in {folder / 'vidseg.log'})"

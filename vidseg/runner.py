@@ -50,6 +50,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
         stack.enter_context(progress.recording())
         for output in parts.outputs.values():
             stack.callback(_finish, output, meter)
+            (folder / output.path).parent.mkdir(parents=True, exist_ok=True)
             output.open(folder, parts.source)
         pairs = stack.enter_context(closing(segmented(segmenter, parts.source, parts.prompts, meter, progress)))
         bar = stack.enter_context(progress_bar(len(parts.source.frames)))

@@ -178,3 +178,17 @@ def test_sound_is_interleaved(tmp_path):
     for kind, dts in stamps:
         latest[kind] = dts
         assert abs(latest["audio"] - latest["video"]) < 1.5
+
+
+def test_damaged_sound_is_skipped_with_one_warning(tmp_path, caplog):
+    """MOV and MP4 take AAC apart, and refuse a packet whose header isn't one."""
+    talk = make_clip(tmp_path / "talk.ts", frames=24, sound="aac")
+    data = bytearray(talk.read_bytes())
+    headers = [at for at in range(len(data) - 1) if data[at : at + 2] == b"\xff\xf1"]
+    for at in headers[5:9]:
+        data[at : at + 7] = bytes(7)
+    (damaged := tmp_path / "damaged.ts").write_bytes(data)
+    out = copy_video(open_source(str(damaged)), tmp_path / "a.mov", "prores4444")
+    assert len(read_frames(out)[1]) == 24
+    assert 0 < len(read_packets(out, "audio")) < len(read_packets(talk, "audio"))
+    assert caplog.text.count("damaged.ts: damaged sound is skipped") == 1

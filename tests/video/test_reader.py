@@ -400,3 +400,26 @@ def test_real_videos(data):
             assert (frame.rgb_hw3 == image).all()
             assert frame.time_s == pytest.approx(time_s, abs=1e-9)
         assert (source[frames - 1].rgb_hw3 == images[-1]).all()
+
+
+def test_a_raw_stream_without_its_beginning_is_numbered_as_it_is_decoded(tmp_path):
+    """FFmpeg makes time stamps up for it; the one after the cut would be the last frame's."""
+    data = make_clip(tmp_path / "whole.m4v", "mpeg4", frames=12, muxer="m4v", options={"g": "5"}).read_bytes()
+    third = data.split(b"\x00\x00\x01\xb6", 3)[-1]
+    (path := tmp_path / "beheaded.m4v").write_bytes(b"\x00\x00\x01\xb6" + third)
+    assert [frame.index for frame in open_source(str(path))] == list(range(10))
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_frames_that_come_too_late_are_said(tmp_path, caplog, backwards):
+    clip, path = make_clip(tmp_path / "a.mkv", "ffv1", frames=10, rate=10), tmp_path / "jump.mkv"
+    with av.open(str(clip)) as whole, av.open(str(path), "w") as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(packet for packet in whole.demux() if packet.size):
+            packet.stream = stream
+            packet.pts += 5000 if number == 2 else 0
+            copy.mux(packet)
+    source = open_source(str(path))
+    found = [frame.index for frame in (source.backwards(9) if backwards else source)]
+    assert sorted(found) == [0, 1, 9]
+    assert "jump.mkv: 7 of 10 frames are damaged and left out" in caplog.text

@@ -5,15 +5,17 @@ Importing this package loads neither numpy nor torch.
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.config import resolvers
 from vidseg.errors import InputError
 
 PROPAGATE = ("forward", "both")
+MOST_THREADS = 1024  # OpenCV and torch start as many as they are told, until the system refuses and they die
 
 
 @dataclass
@@ -80,14 +82,23 @@ def check(config: DictConfig) -> None:
         raise InputError(f"propagate: {config.propagate} is not one of {', '.join(PROPAGATE)}")
     if config.stride < 1:
         raise InputError(f"stride: {config.stride}; every n-th frame becomes a sample, so it is 1 or more")
-    if config.threads is not None and config.threads < 1:
-        raise InputError(f"threads: {config.threads}; 1 or more, or null for all cores")
+    if config.threads is not None and not 1 <= config.threads <= MOST_THREADS:
+        raise InputError(f"threads: {config.threads}; 1 to {MOST_THREADS}, or null for all cores")
     if config.checkpoint.every is not None and config.checkpoint.every < 1:
         raise InputError(
             f"checkpoint.every: {config.checkpoint.every}; 1 or more frames, or null for as often as costs 1%"
         )
     if config.seed < 0:
         raise InputError(f"seed: {config.seed}; 0 or more")
+    resolved(config)
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The configuration as a plain dict. Raises InputError for an interpolation that leads nowhere."""
+    try:
+        return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException as error:
+        raise InputError(f"{error.full_key}: {str(error).strip().splitlines()[0]}") from error
 
 
 def folder() -> str:

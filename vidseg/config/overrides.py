@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -57,10 +58,8 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
         version.setbase("1.3")
         Hydra.create_main_hydra2("vidseg", search_path)
         composed = compose("config", list(overrides), return_hydra_config=True)
-    except CompactHydraException as error:
+    except Exception as error:  # broken YAML, and what Hydra raises for a group without a name (=nano) and the like
         raise InputError(explain(error)) from error
-    except ValueError as error:  # Hydra's, for a group without a name (=nano) and the like
-        raise InputError(str(error).splitlines()[0]) from error
     finally:
         GlobalHydra.instance().hydra = theirs
     config = composed.copy()
@@ -69,8 +68,8 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
     return config, composed.hydra
 
 
-def explain(error: CompactHydraException) -> str:
-    """The error in one line if it is about a key, a choice or a value; else Hydra's own message."""
+def explain(error: Exception) -> str:
+    """An error of composing: in one line if it is about a key, a choice, a value or YAML; else two of Hydra's own."""
     cause = error.__cause__
     if isinstance(error, OverrideParseException):
         is_path = PATHS.fullmatch(split(error.override)[1]) and "${" not in error.override
@@ -85,9 +84,14 @@ def explain(error: CompactHydraException) -> str:
         return _choice(error)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         return _key(str(cause.full_key), cause.parent_node)
-    if isinstance(cause, OmegaConfBaseException):
-        return f"{cause.full_key}: {cause.msg.splitlines()[0]}" if cause.full_key and cause.msg else str(error)
-    return str(error)
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key and cause.msg:
+        return f"{cause.full_key}: {cause.msg.splitlines()[0]}"
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
+        return f"{mark.name}: line {mark.line + 1} is not YAML: {error.problem or error.context}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, CompactHydraException):
+        return "\n".join(lines[:2])
+    return f"this is no configuration: {' '.join(lines[:2]) or type(error).__name__}"
 
 
 def _typed(override: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from vidseg.contract import check_types
 from vidseg.devices import Precision
 from vidseg.model.fast.accelerate import Fast
 from vidseg.model.nano.predictor import NanoPredictor, check_keys
@@ -21,6 +22,7 @@ def sam2(
     **speed: Any,
 ) -> SAM2:  # fmt: skip
     """The keys of conf/model/base/sam2.yaml; ``speed`` are the parameters of ``Fast``."""
+    check_types("model", Fast, speed)
     weights = Weights(config, checkpoint, seed, image_size, predictor, predictor_keys or {})
     options = MaskOptions(fill_hole_area, non_overlap_masks, propagate)
     return SAM2(weights, options, device, Precision(**precision), Fast(**speed), views)
@@ -31,6 +33,7 @@ def nano(
     zoom: float | None, **keys: Any,
 ) -> SAM2:  # fmt: skip
     """The keys of conf/model/nano.yaml; ``keys`` are those that it shares with the other SAM 2 models."""
+    check_types("model", sam2, keys)
     if zoom is not None:
         check_zoom(zoom, keys.get("encoder_batch"))
         keys |= {"encoder_batch": 1, "views": partial(Windows, zoom)}

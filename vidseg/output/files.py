@@ -31,9 +31,7 @@ class _Images:
         """Does nothing: all files are written."""
 
     def abort(self) -> None:
-        """Removes the file that was being written."""
-        for part in self._folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        """Does nothing: a file that couldn't be written is removed by then."""
 
 
 class MaskImages(_Images):

@@ -6,7 +6,7 @@ numbers that are logged of each frame: times, memory, mask areas, scores.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -19,10 +19,15 @@ FRAMES = "frames.jsonl"
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, to write to. It is renamed to ``path`` if the block ends without an error."""
+    """A temporary path beside ``path``, to write to. It is renamed to ``path``, or removed if the block raises."""
     part = path.with_name(f".{path.name}.part")
-    yield part
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 class JsonLines:
@@ -64,14 +69,16 @@ class JsonLines:
             self._path.unlink(missing_ok=True)
 
 
-def read_lines(path: Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_lines(
+    path: Path, *keys: str, valid: Callable[[Mapping[str, Any]], bool] = lambda entry: True
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line's offset in bytes, where it can be read again, and its object.
 
-    Reading ends, with a warning, at the first line that is incomplete or lacks one of ``keys``: a killed process or a
-    crash of the machine may leave such a line.
+    Reading ends, with a warning, at the first line that is incomplete, lacks one of ``keys`` or isn't ``valid``: a
+    killed process or a crash of the machine may leave such a line.
     """
     for number, (offset, _, entry) in enumerate(_parsed(path), start=1):
-        if entry is None or not entry.keys() >= set(keys):
+        if entry is None or not entry.keys() >= set(keys) or not valid(entry):
             log.warning("%s: line %d is incomplete; the lines from there on are left out", path, number)
             return
         yield offset, entry

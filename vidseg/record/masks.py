@@ -7,9 +7,11 @@ has another RLE, ``on_top``: the pixels of its mask where its logit is the highe
 """
 
 import json
+import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import ge
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,27 @@ def encode(mask_hw: Mask) -> Rle:
 
 
 def decode(*rles: Rle) -> Mask:
-    """The mask (h, w) of an RLE, or the union of several of one size."""
+    """The mask (h, w) of an RLE, or the union of several of one size. Raises ValueError for a damaged one."""
+    for rle in rles:
+        if _pixels(rle["counts"]) != math.prod(rle["size"]):
+            raise ValueError("the run lengths don't fill the mask")
     return np.asarray(coco.decode(coco.merge(list(rles)))).astype(bool)
+
+
+def _pixels(counts: str) -> int:
+    """The sum of the run lengths; -1 if they are damaged. pycocotools leaves pixels that no run reaches undefined."""
+    runs, value, shift = list[int](), 0, 0
+    for character in counts:  # five bits each, the lowest first; then whether more follow; see rleFrString
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            return -1
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (bits & 16) << shift - 4  # its sign
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    return -1 if shift or min(runs, default=0) < 0 else sum(runs)
 
 
 def rle_iou(rle: Rle, other: Rle) -> float:
@@ -101,7 +122,25 @@ def _as_masks(line: Mapping[str, Any], object_ids: Sequence[int], height: int, w
 
 def read_mask_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a masks.jsonl in the order of the video, masks as RLE. See ``read_lines`` for incomplete ones."""
-    return (line for _, line in read_lines(path, "frame", "objects"))
+    return (line for _, line in _read(path))
+
+
+def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    return read_lines(path, "frame", "objects", valid=_is_whole)
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Whether a line has masks as MaskLines writes them."""
+    try:
+        things = [(thing["id"], *thing["rle"]["size"], thing["rle"]["counts"]) for thing in line["objects"]]
+    except (KeyError, TypeError):
+        return False
+    types = [list(map(type, thing)) for thing in things]
+    return (
+        type(line["frame"]) is int
+        and 0 <= line["frame"] < 2**63
+        and all(each == [int, int, int, str] for each in types)
+    )
 
 
 class MaskRecord:
@@ -114,7 +153,7 @@ class MaskRecord:
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
         frames, offsets, ids = array("q"), array("q"), set[int]()
-        for offset, line in read_lines(path, "frame", "objects"):
+        for offset, line in _read(path):
             frames.append(line["frame"])
             offsets.append(offset)
             ids.update(thing["id"] for thing in line["objects"])
@@ -138,11 +177,12 @@ class MaskRecord:
     def read(self, index: int, info: VideoInfo | None) -> tuple[dict[int, Mask] | None, dict[int, float | None]]:
         """A frame's masks (h, w) and object scores by id; None and no scores for a frame without a line.
 
-        Raises InputError for masks that don't have the size of the video, if ``info`` tells it.
+        Raises InputError for damaged masks, and for those that don't have the size of the video, if ``info`` tells it.
         """
         if (line := self.line(index)) is None:
             return None, {}
-        masks = {thing["id"]: decode(thing["rle"]) for thing in line["objects"]}
+        with self._undamaged(index):
+            masks = {thing["id"]: decode(thing["rle"]) for thing in line["objects"]}
         if info is not None:
             for mask_hw in masks.values():
                 check_size(mask_hw.shape, index, info, self._key)
@@ -151,13 +191,22 @@ class MaskRecord:
     def frame_masks(self, index: int, info: VideoInfo) -> FrameMasks | None:
         """A frame's masks of all ``object_ids`` with logits of LOGIT in size; None for a frame without a line.
 
-        Raises InputError for masks that don't have the size of the video.
+        Raises InputError for damaged masks, and for those that don't have the size of the video.
         """
         if (line := self.line(index)) is None:
             return None
         for thing in line["objects"]:
             check_size(thing["rle"]["size"], index, info, self._key)
-        return _as_masks(line, sorted(self.object_ids), info.height, info.width)
+        with self._undamaged(index):
+            return _as_masks(line, sorted(self.object_ids), info.height, info.width)
+
+    @contextmanager
+    def _undamaged(self, index: int) -> Iterator[None]:
+        """Within the block a ValueError of ``decode`` becomes an InputError."""
+        try:
+            yield
+        except ValueError as error:
+            raise InputError(f"{self._key}: {self._path} is damaged: frame {index}: {error}") from error
 
     def line(self, index: int) -> dict[str, Any] | None:
         """The line of a frame; None if it has none."""

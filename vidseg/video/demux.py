@@ -104,9 +104,10 @@ class Sound:
         self._source, self._offset_s, self._output = source, offset_s, output
         self._packets: Iterator[av.Packet[av.AudioStream]] = iter(())
         self.time_base = Fraction(1)
+        self._warned = False
         with ExitStack() as resources:
             self._open(container, resources.enter_context(open_input(source)))
-            self._next = next(self._packets, None)
+            self._next = self._read()
             self._resources = resources.pop_all()
 
     def _open(self, container: Container, file: InputContainer) -> None:
@@ -141,8 +142,25 @@ class Sound:
             packet.dts = pts if packet.dts is None else packet.dts - self._shift
             packet.pts = pts
             packet.stream = self._stream
-            self._output.mux(packet)
-            self._next = next(self._packets, None)
+            with self._without_damage():
+                self._output.mux(packet)
+            self._next = self._read()
+
+    def _read(self) -> "av.Packet[av.AudioStream] | None":
+        """The next packet; None at the end, and if the rest can't be read."""
+        with self._without_damage():
+            return next(self._packets, None)
+        return None
+
+    @contextmanager
+    def _without_damage(self) -> Iterator[None]:
+        """Within the block damaged data is skipped, with one warning. A full disk raises OSError all the same."""
+        try:
+            yield
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            if not self._warned:
+                self._warned = True
+                log.warning("%s: damaged sound is skipped (%s)", self._source.name, error.strerror)
 
     def finish(self, end_s: float, frame_s: float) -> None:
         """Writes the rest of the sound. A whole video keeps the sound after its last picture; an extract ends its sound
@@ -154,8 +172,10 @@ class Sound:
         with open_input(self._source) as file:
             stream = video_stream(file, self._source)
             pts = round((Fraction(time_s) + clock_origin(file)) / stream.time_base)
-            file.seek(pts, stream=stream)
-            return any(p.pts is not None and p.pts >= pts and not p.is_discard for p in file.demux(stream))
+            with self._without_damage():
+                file.seek(pts, stream=stream)
+                return any(p.pts is not None and p.pts >= pts and not p.is_discard for p in file.demux(stream))
+        return False
 
     def close(self) -> None:
         """Closes the source."""

@@ -133,19 +133,21 @@ class FileSource:
         }
 
     def _read(self) -> Generator[Frame]:
-        last = self.frames[0] - 1
+        last, found = self.frames[0] - 1, 0
         with closing(self._images(self.frames[0])) as images:
             for number, image in images:
                 if number > self.frames[-1]:
                     break
                 last = number
                 if number in self.frames:
+                    found += 1
                     yield self._frame(number, image)
         if self._cut_short or (self._warned and last < self.frames[-1]):
             raise self._truncated(last + 1)
+        self._warn_of_missing(len(self.frames) - found)
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
-        last = -1
+        last, found_in_all = -1, 0
         size = max(CHUNK_FRAMES, CHUNK_BYTES // (3 * self._size[0] * self._size[1]))
         for end in range(position + 1, 0, -size):
             wanted, found = self.frames[max(0, end - size) : end], list[Frame]()
@@ -156,10 +158,12 @@ class FileSource:
                         break
                     if number in wanted:
                         found.append(self._frame(number, image))
+            found_in_all += len(found)
             while found:  # the caller alone holds a frame that has been yielded
                 yield found.pop()
         if (self._cut_short or self._warned) and last < self.frames[position]:
             raise self._truncated(last + 1)
+        self._warn_of_missing(position + 1 - found_in_all)
 
     def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers, from ``first`` on.
@@ -232,6 +236,11 @@ class FileSource:
         if not self._warned:
             self._warned = True
             log.warning("%s: damaged data is skipped (%s)", self.path.name, getattr(error, "strerror", error))
+
+    def _warn_of_missing(self, missing: int) -> None:
+        if missing and not self._warned:  # packets without a picture, or with a wrong time stamp
+            self._warned = True
+            log.warning("%s: %d of %d frames are damaged and left out", self.path.name, missing, len(self.frames))
 
     def _truncated(self, frames: int) -> InputError:
         return InputError(

@@ -89,7 +89,8 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
     pts = np.unique(np.array([p[0] for p in packets if p[0] is not None], dtype=np.int64))
     keys = sorted((p[0], p[0] if p[1] is None else p[1]) for p in packets if p[2] and p[0] is not None)
     key_pts, key_dts = np.array(keys, dtype=np.int64).reshape(-1, 2).T
-    counted = container.format.name == "avi" or len(pts) < len(packets)
+    raw = bool(container.format.flags & av.format.Flags.no_timestamps.value)  # FFmpeg makes some up, wrong after damage
+    counted = raw or container.format.name == "avi" or len(pts) < len(packets)
     if first_pts is None or counted:
         counted, origin, rate = True, Fraction(0), Fraction(stream.guessed_rate or DEFAULT_RATE)
         pts, time_base = np.arange(len(packets), dtype=np.int64), 1 / rate
