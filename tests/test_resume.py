@@ -197,6 +197,15 @@ def test_nothing_to_resume_starts_anew(tmp_path, clip):
         vidseg.run([SEARCH_PATH, f"video={clip}", "model=square", "resume=true"])
 
 
+def test_the_wandb_run_goes_on_too(tmp_path, clip):
+    folder, wandb = tmp_path / "run", ("tracker=wandb", "tracker.mode=offline", f"tracker.dir={tmp_path}")
+    stop(squares(clip), folder, 12, *wandb)
+    first = json.loads((folder / "summary.json").read_text())["wandb"]
+    again = run_square(folder, clip, "resume=true", "output=[]", *wandb).summary
+    assert again["wandb"] == first
+    assert len(list((tmp_path / "wandb").glob(f"offline-run-*-{first['id']}"))) == 2
+
+
 def test_files_are_known_by_their_content(tmp_path, clip):
     (tmp_path / "mask.png").write_bytes(b"one")
     (tmp_path / "prompts.yaml").write_text("prompts: [{frame: 0, mask: mask.png}]")

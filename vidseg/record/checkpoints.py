@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint_(-?\d+)_([0-9a-f]{16})\.bin")
 _SHARE = 200  # a checkpoint waits so many times as long as the last one took: they cost half a per cent of the time
-_LEAST_S = 2.0  # shorter runs are as soon made again
+_LEAST_S = 5.0  # between two; shorter runs are as soon made again
 _KEPT = 2
 BEFORE = -1  # the frame of a checkpoint before the first one
 
