@@ -165,6 +165,26 @@ def test_a_file_of_every_kind(tmp_path):
         ("prompts: [{points: [[1, 2]]}, {box: [1, 2, 3, 4]}]", "second one for object 1 on frame 0"),
         ("prompts: [{mask: m.png, points: [[1, 2]]}]", r"prompts\[0\].mask: a mask prompt takes no points"),
         ("prompts: [{mask: m.png}]", r"prompts\[0\].mask: no such file"),
+        ("", "has no prompts"),
+        ("[{points: [[1, 2]]}]", "has no prompts; it needs a list: prompts: "),
+        ("prompts: [{points: [[1, 2]]}]\nframe: 3", "has the key frame; beside prompts there is none"),
+        ("prompts: [{points: [[1, 2]], points: [[3, 4]]}]", "the key points is there twice"),
+        ('{"prompts": [{"frame": 1, "frame": 2}]}', "the key frame is there twice"),
+        ("prompts: [{frame: 1:30, points: [[1, 2]]}]", "1:30 is no decimal number"),
+        ("prompts: [{frame: '1', points: [[1, 2]]}]", r"prompts\[0\].frame: '1' is not an integer from 0 on"),
+        ("prompts: [{object: 1e400, points: [[1, 2]]}]", r"prompts\[0\].object: '1e400' is not an integer"),
+        ("prompts: [{points: [['1', 2]]}]", r"prompts\[0\].points: \[\['1', 2\]\] is not \[\[x, y\]"),
+        ('{"prompts": [{"points": [[NaN, 1e999]]}]}', r"prompts\[0\].points: \[\[nan, inf\]\] is not"),
+        (f"prompts: [{{points: [[{10**30}, 2]]}}]", r"prompts\[0\].points: \[\[1000"),
+        (f"prompts: [{{frame: 1{'0' * 5000}}}]", "is not YAML: Exceeds the limit"),
+        ("prompts: [{points: [[1, 2]], labels: ['1']}]", r"prompts\[0\].labels: \['1'\]; a label is 1"),
+        ("prompts: [{points: [[1, 2]], labels: [[1], [1, 0]]}]", r"prompts\[0\].labels: \[\[1\], \[1, 0\]\]; a label"),
+        ("prompts: [{box: [1, 2, 3, 4], labels: [1]}]", r"prompts\[0\].labels: \[1\]; there are no points"),
+        ("prompts: [{mask: [m.png]}]", r"prompts\[0\].mask: \['m.png'\] is not the path of an image"),
+        ("prompts: [{mask: ' '}]", r"prompts\[0\].mask:  is not the path"),
+        ("prompts: " + "[" * 5000, "is not YAML"),
+        ("a: &a [1, 1]\nb: &b [*a, *a]\nprompts: &c [{points: [*b, *b]}, *c]", "has the key a; beside prompts"),
+        ("prompts: [{points: &a [*a, *a]}]", r"prompts\[0\].points: \[\[\[\[\.\.\."),
     ],
 )
 def test_mistakes_in_a_file(tmp_path, text, message):
@@ -172,6 +192,100 @@ def test_mistakes_in_a_file(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         prompt.file(SOURCE, str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prompts.json", b'{\n\t"prompts": [\n\t\t{"points": [[3, 4]], "frame": 8, "box": null}\n\t]\n}'),
+        ("prompts.yml", b"prompts:\r\n- points: [[3, 4]]\r\n  frame: 8\r\n"),
+        ("with blanks.yaml", "\ufeffprompts:\n- {frame: 8, points: [[3, 4]]}".encode()),
+        ("utf16.yaml", "prompts: [{frame: 8, points: [[3, 4]]}]".encode("utf-16")),
+    ],
+)  # fmt: skip
+def test_prompt_files_as_editors_write_them(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    (made,) = prompt.file(SOURCE, str(tmp_path / name))
+    assert (made.frame_index, made.points_xy.tolist()) == (8, [[3, 4]])
+
+
+def test_numbers_with_leading_zeros_are_decimal(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "prompts.yaml").write_text("prompts: [{frame: 00007, object: 011, points: [[010, 4]]}]")
+    (made,) = prompt.file(SOURCE, "~/prompts.yaml")
+    assert (made.frame_index, made.object_id, made.points_xy.tolist()) == (7, 11, [[10, 4]])
+
+
+@pytest.mark.parametrize(
+    ("entry", "ids"),
+    [("mask: two.png", [1, 2]), ("object: 2, mask: two.png", [2]), ("object: 9, mask: one.png", [9])],
+)
+@pytest.mark.parametrize("where", ["", "absolute", "~"])
+def test_masks_in_a_file_are_read_as_those_of_prompt_mask(tmp_path, monkeypatch, entry, ids, where):
+    folder = tmp_path / "with blanks"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    colours = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)], np.uint8)
+    Image.fromarray(colours[_blobs(1, 2)]).save(folder / "two.png")
+    _png(folder / "one.png", _blobs(0, 255))
+    prefix = {"": "", "absolute": f"{folder}/", "~": "~/"}[where]
+    (folder / "p.yaml").write_text(f"prompts: [{{{entry.replace('mask: ', f'mask: {prefix}')}}}]")
+    prompts = prompt.file(SOURCE, str(folder / "p.yaml"))
+    assert [made.object_id for made in prompts] == ids
+    for made in prompts:
+        assert np.array_equal(made.mask_hw, _blobs(1, 2) == (2 if made.object_id == 9 else made.object_id))
+
+
+def test_an_object_that_a_mask_in_a_file_lacks(tmp_path):
+    _png(tmp_path / "two.png", _blobs(1, 2))
+    (tmp_path / "p.yaml").write_text("prompts: [{object: 3, mask: two.png}]")
+    with pytest.raises(
+        InputError, match=r"prompts\[0\].mask: the mask .*two.png is empty: object 3 is not among its values \[1, 2\]"
+    ):
+        prompt.file(SOURCE, str(tmp_path / "p.yaml"))
+
+
+def test_an_inverted_mask_is_a_warning(tmp_path, caplog):
+    prompt.mask(SOURCE, _png(tmp_path / "m.png", 255 * (_blobs(0, 1) == 0)), 0, None)
+    assert "object 1 has 97% of the frame and all of its border: is the mask inverted?" in caplog.text
+
+
+def test_points_and_a_box_together():
+    (made,) = prompt.click(SOURCE, [[3, 4], [20, 9]], [1, 0], 0, 1, box=[1, 2, 30, 40])
+    assert made.labels is not None
+    assert made.box_xyxy is not None
+    assert (made.points_xy.tolist(), made.labels.tolist()) == ([[3, 4], [20, 9]], [1, 0])
+    assert made.box_xyxy.tolist() == [1, 2, 30, 40]
+    (alone,) = prompt.click(SOURCE, None, None, 0, 1, box=[1, 2, 30, 40])
+    assert alone.points_xy is None
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [([-0.5, -0.25, 64.9, 48.5], [0, 0, 64, 48]), ([1, 2, 64, 48], [1, 2, 64, 48]), ([-1, 2, 30, 40], None),
+     ([1, 2, 30, 49.5], None), ([64.2, 2, 64.8, 20], None)],
+)  # fmt: skip
+def test_a_box_is_clipped_if_it_is_beyond_the_frame_by_less_than_a_pixel(box, clipped):
+    if clipped is None:
+        with pytest.raises(InputError, match=r"prompt\.box: .* lies outside the frame of 64x48"):
+            prompt.box(SOURCE, box, 0, 1)
+        return
+    (made,) = prompt.box(SOURCE, box, 0, 1)
+    (checked,) = prompt.check(SOURCE, [Prompt(0, 1, box_xyxy=box)])
+    assert made.box_xyxy.tolist() == checked.box_xyxy.tolist() == clipped
+
+
+@pytest.mark.parametrize(
+    ("given", "warns"),
+    [({"points_xy": [[0.5, 0.25], [1, 0]]}, True), ({"box_xyxy": [0, 0, 1, 1]}, True),
+     ({"box_xyxy": [0.1, 0.2, 0.9, 1]}, True), ({"points_xy": [[0, 0], [1, 1]]}, False),
+     ({"points_xy": [[0.5, 0.5]], "box_xyxy": [0, 0, 9, 9]}, False), ({"points_xy": [[0.5, 1.5]]}, False)],
+)  # fmt: skip
+def test_shares_of_the_frame_are_a_warning(caplog, given, warns):
+    prompt.check(SOURCE, [Prompt(0, 3, **given)])
+    assert (
+        "prompt of object 3: its coordinates are all between 0 and 1; they are taken as pixels" in caplog.text
+    ) == warns
 
 
 def test_bboxes_of_the_notebook_widget():

@@ -3,6 +3,7 @@
 Every function takes the ``name`` that its InputError begins with.
 """
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from vidseg.errors import InputError
 def integer(name: str, value: Any, least: int) -> int:
     """An integer from ``least`` on; numpy's count, True and 1.0 don't."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name}: {value!r} is not an integer from {least} on")
+        raise InputError(f"{name}: {_SHORT.repr(value)} is not an integer from {least} on")
     return int(value)
 
 
@@ -28,11 +29,11 @@ def labels(name: str, value: Any, count: int) -> NDArray[np.int32]:
     """The labels of ``count`` points: int32 (count,) of 1 (on the object) and 0 (off it); all 1 if None is given."""
     if value is None:
         return np.ones(count, np.int32)
-    given = np.atleast_1d(np.asarray(value))
+    given = np.atleast_1d(np.asarray(value)) if _is_nested(value, 1) else np.array("")
+    if given.dtype.kind not in "biuf" or not np.isin(given, (0, 1)).all():
+        raise InputError(f"{name}: {shown(value)}; a label is 1 (on the object) or 0 (off it)")
     if given.shape != (count,):
         raise InputError(f"{name}: {given.size} labels for {count} points; each point needs one")
-    if not np.isin(given, (0, 1)).all():
-        raise InputError(f"{name}: {_plain(value)}; a label is 1 (on the object) or 0 (off it)")
     return given.astype(np.int32, copy=False)
 
 
@@ -41,7 +42,7 @@ def box(name: str, value: Any) -> NDArray[np.float32]:
     box_xyxy = _numbers(name, value, "[x0, y0, x1, y1]", (4,))
     if box_xyxy[0] >= box_xyxy[2] or box_xyxy[1] >= box_xyxy[3]:
         rule = "x0 < x1 and y0 < y1 are needed (corners in pixels, not width and height)"
-        raise InputError(f"{name}: {_plain(value)} is inside out; {rule}")
+        raise InputError(f"{name}: {shown(value)} is inside out; {rule}")
     return box_xyxy
 
 
@@ -78,7 +79,7 @@ def kind(array: NDArray[Any]) -> str:
 def _numbers(name: str, value: Any, form: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A finite float32 array of this shape, in which -1 is any length above 0. Raises InputError for anything else."""
     try:
-        given = np.asarray(value)
+        given = np.asarray(value) if _is_nested(value, len(shape)) else np.array("")
     except ValueError:  # lists of different lengths
         given = np.array("")
     with np.errstate(over="ignore"):
@@ -87,11 +88,25 @@ def _numbers(name: str, value: Any, form: str, shape: tuple[int, ...]) -> NDArra
         want in (-1, length) for want, length in zip(shape, array.shape, strict=True)
     )
     if not (fits and array.size and np.isfinite(array).all()):
-        raise InputError(f"{name}: {_plain(value)} is not {form}, finite numbers in pixels")
+        raise InputError(f"{name}: {shown(value)} is not {form}, finite numbers in pixels")
     return array
 
 
-def _plain(value: Any) -> str:
-    """A value in an error message: arrays as lists, long ones cut."""
-    text = str(value.tolist() if isinstance(value, np.ndarray) else value)
+def _is_nested(value: Any, depth: int) -> bool:
+    """Whether lists are in each other at most ``depth`` deep. YAML can write lists that are too large for numpy."""
+    if not isinstance(value, list | tuple):
+        return True
+    return depth > 0 and all(_is_nested(item, depth - 1) for item in value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 3, 8, 6, 60, 60
+
+
+def shown(value: Any) -> str:
+    """A value in an error message, in one line: arrays as lists, text without quotes, long ones cut."""
+    if isinstance(value, str):
+        text = " ".join(value.split())
+    else:
+        text = _SHORT.repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
     return text if len(text) <= 80 else f"{text[:77]}..."

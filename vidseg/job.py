@@ -205,10 +205,10 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[So
                 raise
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
-    prompting.check(source, prompts)
+    prompts = prompting.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
-    return source, tuple(prompts)
+    return source, prompts
 
 
 @contextmanager

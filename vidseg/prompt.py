@@ -5,26 +5,34 @@ conf/prompt/ each. They take the source and the keys of that file and return pro
 key as the user wrote it, such as ``prompt.points``. Knows nothing about models.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from numpy.typing import NDArray
 
 from vidseg import coordinates
+from vidseg.coordinates import shown
 from vidseg.errors import InputError
-from vidseg.record.label_maps import VOID, annotations_of, read_label_map
-from vidseg.record.map_names import of_frames
-from vidseg.record.names import images
-from vidseg.types import Prompt, Source
+from vidseg.paths import exists, meant
+from vidseg.prompt_file import KEYS, entries
+from vidseg.record.label_maps import LabelMaps, annotations_of
+from vidseg.record.mask_images import MaskImages
+from vidseg.record.object_ids import VOID
+from vidseg.types import Mask, Prompt, Source
 
-KEYS = ("frame", "object", "points", "labels", "box", "mask")  # of an entry in a prompt file
+log = logging.getLogger(__name__)
 
 
-def click(source: Source, points: Any, labels: Any, frame: int, object: int) -> tuple[Prompt, ...]:
-    """Points on one object: those with label 1 are on it, those with label 0 are not. Without labels all are on it."""
-    return (_points_and_box(source, "prompt.", frame, object, points, labels),)
+def click(source: Source, points: Any, labels: Any, frame: int, object: int, box: Any = None) -> tuple[Prompt, ...]:
+    """Points on one object, a box around it, or both.
+
+    Points with label 1 are on the object, those with label 0 are not; without labels all are on it.
+    """
+    return (_points_and_box(source, "prompt.", frame, object, points, labels, box),)
 
 
 def box(source: Source, box: Any, frame: int, object: int) -> tuple[Prompt, ...]:
@@ -35,52 +43,52 @@ def box(source: Source, box: Any, frame: int, object: int) -> tuple[Prompt, ...]
 
 
 def mask(source: Source, path: str | None, frame: int, object: int | None) -> tuple[Prompt, ...]:
-    """The objects of a label map.
+    """The objects of a mask or a label map; ``vidseg.record.mask_images`` says which images it takes for what.
 
     A map with one value beside 0 is one object, number ``object``, or 1 if that is None (DAVIS-2016 writes 0 and 255).
     Of a map with more, every value is an object, and 255 is void; ``object`` picks one of them.
     """
     if path is None:
         raise InputError("prompt.path: missing; give a mask image, prompt.path=first.png")
-    return _objects(source, Path(path), frame, object, "prompt.path")
+    file = meant(str(path))
+    return _objects(source, MaskImages("prompt.path").read(file), "prompt.", frame, object, "prompt.path", file)
 
 
 def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Prompt, ...]:
     """The objects of the first extracted frame with a label map, read as ``mask`` does: one key for a sweep's videos.
 
     ``root`` has a folder for every video, named as the video's folder, or as its file without the suffix. In it are
-    PNGs, named as the images in the video's folder, or by the numbers of the frames of a video file.
+    images, named as the images in the video's folder, or by the numbers of the frames of a video file.
     """
     if root is None:
         raise InputError("prompt.root: missing; give the folder of the annotations, prompt.root=Annotations/480p")
-    folder = annotations_of(source.name, root)
+    folder = annotations_of(source.name, str(root))
     if not folder.is_dir():
         raise InputError(f"prompt.root: {root} has no folder {folder.name} with the annotations of {source.name}")
-    if not (files := images(folder, {".png"}, "prompt.root")):
-        raise InputError(f"prompt.root: {folder} holds no label maps named as the frames, such as 00000.png")
-    maps = of_frames(files, source.info, "prompt.root")
-    annotated = next((index for index in source.frames if index in maps), None)
-    if annotated is None:
-        raise InputError(
-            f"prompt.root: {folder} has {len(maps)} label maps, and none of an extracted frame\n"
-            "(extract.start, extract.stop, extract.step)"
-        )
-    return _objects(source, maps[annotated], annotated, object, "prompt.root")
+    maps = LabelMaps(folder, "prompt.root")
+    for index in source.frames:
+        if (labels := maps.read_labels(index, source.info)) is not None:
+            return _objects(source, labels, "prompt.", index, object, "prompt.root", folder)
+    raise InputError(
+        f"prompt.root: {folder} has label maps, and none of an extracted frame\n"
+        "(extract.start, extract.stop, extract.step)"
+    )
 
 
 def file(source: Source, path: str | None) -> tuple[Prompt, ...]:
-    """The prompts of a YAML file (docs/prompts.md shows its form). Paths of masks in it are relative to the file."""
+    """The prompts of a YAML or JSON file (docs/prompts.md shows its form). Paths in it are relative to the file."""
     if path is None:
         raise InputError("prompt.path: missing; give a prompt file, prompt.path=prompts.yaml")
     prompts: dict[tuple[int, int], Prompt] = {}
-    for number, entry in enumerate(_entries(path)):
+    expanded = meant(str(path))
+    for number, entry in enumerate(entries(expanded)):
         where = f"{path}: prompts[{number}]"
-        prompt = _prompt(source, entry, Path(path), where)
-        key = (prompt.frame_index, prompt.object_id)
-        if key in prompts:
-            second = f"{where} is the second one for object {prompt.object_id} on frame {prompt.frame_index}"
-            raise InputError(f"{second}; put its points and box into one entry")
-        prompts[key] = prompt
+        for prompt in _prompts(source, entry, expanded.parent, where):
+            key = (prompt.frame_index, prompt.object_id)
+            if key in prompts:
+                second = f"{where} is the second one for object {prompt.object_id} on frame {prompt.frame_index}"
+                raise InputError(f"{second}; put its points and box into one entry")
+            prompts[key] = prompt
     return tuple(prompts.values())
 
 
@@ -99,10 +107,30 @@ def replayed(source: Source) -> tuple[Prompt, ...]:
     return ()
 
 
-def check(source: Source, prompts: Iterable[Prompt]) -> None:
-    """Raises InputError for the first prompt that doesn't fit the source: in frame, points, box or mask."""
-    for prompt in prompts:
-        _fitted(source, prompt, f"prompt of object {prompt.object_id}: ")
+def check(source: Source, prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts, with boxes clipped that reach beyond the frame by less than a pixel.
+
+    Raises InputError for the first one that doesn't fit the source: in frame, points, box or mask. Warns of one whose
+    coordinates are all between 0 and 1.
+    """
+    fitted = tuple(_fitted(source, prompt, f"prompt of object {prompt.object_id}: ") for prompt in prompts)
+    for prompt in fitted:
+        if _looks_relative(source, prompt):
+            log.warning(
+                "prompt of object %d: its coordinates are all between 0 and 1; they are taken as pixels, from 0 to %d "
+                "and %d, not as shares of the frame", prompt.object_id, source.info.width - 1, source.info.height - 1,
+            )  # fmt: skip
+    return fitted
+
+
+def _looks_relative(source: Source, prompt: Prompt) -> bool:
+    """Whether points and box seem to be shares of the frame. Corner pixels such as [1, 0] may be meant as they are."""
+    given = [array.ravel() for array in (prompt.points_xy, prompt.box_xyxy) if array is not None]
+    if not given or max(source.info.width, source.info.height) <= 2:
+        return False
+    values = np.concatenate(given)
+    odd = prompt.box_xyxy is not None or bool((values % 1).any())
+    return odd and bool(((values >= 0) & (values <= 1)).all())
 
 
 def _points_and_box(
@@ -114,57 +142,58 @@ def _points_and_box(
     if points is not None:
         points = coordinates.points(f"{where}points", points)
         labels = coordinates.labels(f"{where}labels", labels, len(points))
+    elif labels is not None:
+        raise InputError(f"{where}labels: {shown(labels)}; there are no points that they could belong to")
     if box is not None:
         box = coordinates.box(f"{where}box", box)
     return _made(source, where, frame, object, points_xy=points, labels=labels, box_xyxy=box)
 
 
-def _objects(source: Source, path: Path, frame: int, object: int | None, key: str) -> tuple[Prompt, ...]:
-    """A mask prompt for every object of a label map."""
-    labels = read_label_map(path, key)
-    values = [int(value) for value in np.unique(labels) if value]
+def _objects(
+    source: Source, labels_hw: NDArray[np.uint8], where: str, frame: Any, object: Any, key: str, path: Path
+) -> tuple[Prompt, ...]:
+    """A mask prompt for every object of the label map at ``path``, or for one; errors about it begin with ``key``."""
+    values = [int(value) for value in np.unique(labels_hw) if value]
     if len(values) == 1:
-        masks = [(1 if object is None else object, labels > 0)]
+        masks = [(1 if object is None else object, labels_hw > 0)]
+        if object is None and values[0] not in (1, VOID):
+            log.info(
+                "%s: %s has one object, which is object 1; object=%d gives it the id of its value", key, path, *values
+            )
     else:
-        masks = [(value, labels == value) for value in values if value != VOID and object in (None, value)]
+        masks = [(value, labels_hw == value) for value in values if value != VOID and object in (None, value)]
     if not masks:
-        which = "every pixel is zero" if not values else f"object {object} is not among its values {values}"
+        which = "every pixel is zero" if not values else f"object {shown(object)} is not among its values {values}"
         raise InputError(f"{key}: the mask {path} is empty: {which}")
-    return tuple(
-        _made(source, "prompt.", frame, number, f"{key}: {path}", mask_hw=mask_hw) for number, mask_hw in masks
-    )
+    for number, mask_hw in masks:
+        if _is_all_around(mask_hw):
+            share = f"{100 * mask_hw.mean():.0f}% of the frame and all of its border"
+            log.warning("%s: %s: object %s has %s: is the mask inverted?", key, path, number, share)
+    return tuple(_made(source, where, frame, number, f"{key}: {path}", mask_hw=mask_hw) for number, mask_hw in masks)
 
 
-def _entries(path: str) -> list[Any]:
-    """The list in a prompt file, as it stands there."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"prompt.path: can't read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = str(error).replace("\n", " ")
-        raise InputError(f"prompt.path: {path} is not YAML: {where}") from error
-    entries = content.get("prompts") if isinstance(content, Mapping) else None
-    if not isinstance(entries, list) or not entries:
-        form = "prompts: [{frame: 0, object: 1, points: [[x, y]]}]"
-        raise InputError(f"prompt.path: {path} has no prompts; it needs a list: {form}")
-    return entries
+def _is_all_around(mask_hw: Mask) -> bool:
+    border = (mask_hw[0], mask_hw[-1], mask_hw[:, 0], mask_hw[:, -1])
+    return all(side.all() for side in border) and not mask_hw.all()
 
 
-def _prompt(source: Source, entry: Any, path: Path, where: str) -> Prompt:
-    """One entry of a prompt file."""
+def _prompts(source: Source, entry: Any, folder: Path, where: str) -> tuple[Prompt, ...]:
+    """The prompt of an entry in a prompt file, or those of its mask's objects."""
     if not isinstance(entry, Mapping):
-        raise InputError(f"{where}: {entry!r} is not a mapping with frame, object and points, box or mask")
+        raise InputError(f"{where}: {shown(entry)} is not a mapping with frame, object and points, box or mask")
     if unknown := [key for key in entry if key not in KEYS]:
-        raise InputError(f"{where}.{unknown[0]}: unknown key; allowed are {', '.join(KEYS)}")
-    given = {"frame": 0, "object": 1, **entry}
-    if (mask := given.pop("mask", None)) is None:
-        return _points_and_box(source, f"{where}.", **given)
-    if any(given.get(key) is not None for key in ("points", "labels", "box")):
+        raise InputError(f"{where}.{shown(unknown[0])}: unknown key; allowed are {', '.join(KEYS)}")
+    given = {"frame": 0} | {key: value for key, value in entry.items() if value is not None}
+    if "mask" not in given:
+        return (_points_and_box(source, f"{where}.", **{"object": 1} | given),)
+    if any(key in given for key in ("points", "labels", "box")):
         raise InputError(f"{where}.mask: a mask prompt takes no points, labels or box beside it")
-    image, key = path.parent / str(mask), f"{where}.mask"
-    mask_hw = read_label_map(image, key) > 0
-    return _made(source, f"{where}.", given["frame"], given["object"], f"{key}: {image}", mask_hw=mask_hw)
+    key, path = f"{where}.mask", given["mask"]
+    if not isinstance(path, str) or not path.strip():
+        raise InputError(f"{key}: {shown(path)} is not the path of an image")
+    image = folder / path if exists(folder / path) else folder / meant(path)
+    labels_hw = MaskImages(key).read(image)
+    return _objects(source, labels_hw, f"{where}.", given["frame"], given.get("object"), key, image)
 
 
 def _made(source: Source, where: str, frame: Any, object: Any, mask: str = "", **given: Any) -> Prompt:
@@ -175,10 +204,10 @@ def _made(source: Source, where: str, frame: Any, object: Any, mask: str = "", *
 
 
 def _fitted(source: Source, prompt: Prompt, where: str, mask: str = "") -> Prompt:
-    """The prompt itself, if its frame is extracted, its points and its box lie inside, and its mask has the right size.
+    """The prompt, if its frame is extracted, its points and its box lie inside, and its mask has the right size.
 
-    Otherwise raises InputError. The message begins with ``where`` and the name of the value, or with ``mask`` if it is
-    about the mask.
+    A box that reaches beyond the frame by less than a pixel, as tools that round make it, is clipped. Otherwise raises
+    InputError. The message begins with ``where`` and the name of the value, or with ``mask`` if it is about the mask.
     """
     if prompt.object_id >= VOID:
         raise InputError(f"{where}object: {prompt.object_id} is not an object id; ids go from 1 to {VOID - 1}")
@@ -192,8 +221,10 @@ def _fitted(source: Source, prompt: Prompt, where: str, mask: str = "") -> Promp
             raise InputError(f"{where}points: [{x:g}, {y:g}] {outside}; {ranges}")
     if prompt.box_xyxy is not None:
         x0, y0, x1, y1 = prompt.box_xyxy.tolist()
-        if min(x0, y0) < 0 or x1 > width or y1 > height:
+        inside = np.clip(prompt.box_xyxy, 0, np.array([width, height] * 2, np.float32))
+        if np.abs(prompt.box_xyxy - inside).max() >= 1 or not (inside[:2] < inside[2:]).all():
             raise InputError(f"{where}box: [{x0:g}, {y0:g}, {x1:g}, {y1:g}] {outside}")
+        prompt = replace(prompt, box_xyxy=inside)
     if prompt.mask_hw is not None:
         mask, shape = mask or f"{where}mask", prompt.mask_hw.shape
         if shape != (height, width):

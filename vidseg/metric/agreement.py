@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class Agreement:
     """The IoU of each object's mask with the same object's in ``reference``, and its mean over the frames.
 
-    ``reference`` is a run's folder, its masks.jsonl, or a folder of label PNGs named as the frames. An object counts
+    ``reference`` is a run's folder, its masks.jsonl, or a folder of label maps named as the frames. An object counts
     from its first prompt on, or from the first mask that either run has of it; the IoU of two empty masks is 1. Frames
     and objects that only one of the two runs has aren't counted; one warning names them.
     """

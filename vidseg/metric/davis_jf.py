@@ -33,7 +33,7 @@ class DavisJF:
     first prompted one nor the last frame with ground truth. The prompted and the last frame do have ``j_<id>`` and
     ``f_<id>``. An object without a prompt (in a replay) begins on the run's first frame.
 
-    ``truth`` is a folder of label PNGs named as the frames; ``root`` holds such folders, each named as its video.
+    ``truth`` is a folder of label maps named as the frames; ``root`` holds such folders, each named as its video.
     Without both the source's own ground truth is used, and without that there are no scores. Objects that only the run
     or only the ground truth has are named in a warning and not scored. Memory: 16 bytes for each frame and object.
     """

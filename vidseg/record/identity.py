@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.paths import meant
+from vidseg.prompt_file import entries
 from vidseg.record.files import whole
 from vidseg.record.folder import PRIVATE
 
@@ -113,9 +113,9 @@ def _digest(path: Path, size: int, modified_ns: int) -> str:
 def _masks(prompts: Path) -> Iterator[tuple[str, Path]]:
     """The masks that a prompt file names, and where they are; none if it is something else."""
     try:
-        for entry in yaml.safe_load(prompts.read_bytes())["prompts"]:
-            image = prompts.parent / Path(str(entry.get("mask"))).expanduser()
+        for entry in entries(prompts):
+            image = prompts.parent / meant(str(entry.get("mask")))
             if "mask" in entry and image.is_file():
                 yield str(entry["mask"]), image
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, OSError, ValueError, RuntimeError):
+    except (TypeError, AttributeError, OSError, ValueError):  # InputError is a ValueError
         return

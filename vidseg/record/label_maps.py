@@ -1,4 +1,4 @@
-"""Label maps: PNGs whose pixel values are object ids, as DAVIS and YouTube-VOS have them. 0 is background, 255 void."""
+"""Label maps: images whose pixels are object ids, as DAVIS and YouTube-VOS have them. 0 is background, 255 void."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,36 +12,12 @@ from vidseg.errors import InputError
 from vidseg.paths import meant
 from vidseg.record.files import whole
 from vidseg.record.map_names import of_frames
-from vidseg.record.names import images
+from vidseg.record.mask_images import SUFFIXES, MaskImages
+from vidseg.record.names import NUMBER, images
+from vidseg.record.object_ids import VOID
 from vidseg.types import FrameMasks, Mask, VideoInfo
 
-VOID = 255
 LOGIT = np.float32(10)  # inside a recorded mask (half of it where another is on top); -10 outside
-
-
-def read_label_map(path: str | Path, key: str) -> NDArray[np.uint8]:
-    """The label map (h, w) uint8 of an image file.
-
-    The indices of a palette image and the levels of a grey one are kept; in a colour image every pixel that isn't
-    black is 255. Raises InputError, naming ``key``, if the file is missing or is no such image.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("P", "L"):
-                return np.array(image)
-            if image.mode in ("1", "LA", "RGB", "RGBA"):
-                return np.where(np.array(image.convert("RGB")).any(axis=2), VOID, 0).astype(np.uint8)
-            values = np.array(image)
-    except FileNotFoundError as error:
-        raise InputError(f"{key}: no such file: {path}") from error
-    # Pillow raises SyntaxError for a broken PNG, and ValueError for a broken header of other kinds.
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{key}: {path} is not an image that can be read ({error})") from error
-    if values.ndim != 2 or values.min() < 0 or values.max() > VOID:
-        raise InputError(f"{key}: {path} holds values outside 0..255; a label map is an 8-bit image")
-    return values.astype(np.uint8)
 
 
 def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: NDArray[np.uint8]) -> None:
@@ -60,6 +36,12 @@ def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: ND
         image.save(part, format="PNG", compress_level=1)
 
 
+def label_files(folder: Path, key: str) -> list[Path]:
+    """The images of a folder in order: the PNGs, or those of other kinds if there is none."""
+    found = images(folder, {".png"}, key) or images(folder, SUFFIXES, key)
+    return sorted(found, key=lambda file: [int(word) if word.isdecimal() else word for word in NUMBER.split(file.stem)])
+
+
 def annotations_of(video: str, root: str | Path) -> Path:
     """The folder of a video's label maps in ``root``: the video's name, or that without the suffix for a file."""
     folder = meant(root) / video
@@ -67,7 +49,8 @@ def annotations_of(video: str, root: str | Path) -> Path:
 
 
 class LabelMaps:
-    """A folder of label maps, named as the frames are: see ``vidseg.record.map_names.of_frames``.
+    """A folder of label maps or masks, of any kind that ``MaskImages`` reads, named as the frames are: see
+    ``vidseg.record.map_names.of_frames``.
 
     255 is object 1 in a folder that holds no other value (DAVIS-2016 has one object, in white). Beside other values it
     is void and read as background, as in DAVIS-2017's semi-supervised task. The first map with an object decides.
@@ -75,11 +58,13 @@ class LabelMaps:
     """
 
     def __init__(self, folder: str | Path, key: str) -> None:
-        if not Path(folder).is_dir():
+        folder = meant(folder)
+        if not folder.is_dir():
             raise InputError(f"{key}: no such folder: {folder}")
         self._key = key
-        self._files = images(Path(folder), {".png"}, key)
+        self._files = label_files(folder, key)
         self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
+        self._images = MaskImages(key)
         if not self._files:
             raise InputError(f"{key}: {folder} holds no label maps named as the frames, such as 00000.png")
 
@@ -94,8 +79,12 @@ class LabelMaps:
 
     @cached_property
     def _void_is_object(self) -> bool:
-        maps = (read_label_map(path, self._key) for path in self._files)
-        return next((bool((labels[labels > 0] == VOID).all()) for labels in maps if labels.any()), False)
+        maps = (self._images.read(path) for path in self._files)
+        void = next((bool((labels[labels > 0] == VOID).all()) for labels in maps if labels.any()), False)
+        if self._images.numbers:
+            for _ in maps:  # so that objects are numbered in the order of the frames, whichever is asked for first
+                pass
+        return void
 
     def read_labels(self, index: int, info: VideoInfo) -> NDArray[np.uint8] | None:
         """The object ids (h, w) of a frame, 0 where there is none; None for a frame without a map.
@@ -127,8 +116,9 @@ class LabelMaps:
         return self._matched[1]
 
     def _ids(self, file: Path) -> NDArray[np.uint8]:
-        labels = read_label_map(file, self._key)
-        labels[labels == VOID] = 1 if self._void_is_object else 0
+        void = 1 if self._void_is_object else 0  # found first, because other maps are read for it
+        labels = self._images.read(file)
+        labels[labels == VOID] = void
         return labels
 
 

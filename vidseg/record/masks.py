@@ -20,6 +20,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
+from vidseg.paths import meant
 from vidseg.record.files import JsonLines, read_lines
 from vidseg.record.label_maps import LOGIT, LabelMaps, check_size
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
@@ -224,8 +225,8 @@ def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:
     Raises InputError, naming ``key``, if there are none.
     """
     if path is None:
-        raise InputError(f"{key}: missing; give a run's folder, its masks.jsonl, or a folder of label PNGs")
-    found = Path(path)
+        raise InputError(f"{key}: missing; give a run's folder, its masks.jsonl, or a folder of label maps")
+    found = meant(path)
     lines = found / NAME if found.is_dir() else found
     if lines.is_file():
         return MaskRecord(lines, key)
