@@ -91,7 +91,8 @@ class _Job:
                 self.before = Summary.of(resumed.summary)
                 return True
             segmenter = self._begin(parts, resumed)
-            remember(self._folder, identity, digest(parts.prompts), self._summary.wandb)
+            wandb = self._summary.wandb or (None if resumed is None else resumed.wandb)
+            remember(self._folder, identity, digest(parts.prompts), wandb)
         progress = Progress(self._folder, self._config.checkpoint.every, resumed)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)

@@ -34,8 +34,8 @@ def identify(config: DictConfig) -> Identity:
     """The identity of the run that a configuration describes; values stand as they are, interpolations too."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
     identity = dict(_flat({key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
-    for key in identity:
-        if key.split(".")[0] in _READ and (path := _path(config, key)) is not None:
+    for key, value in identity.items():
+        if isinstance(value, str) and key.split(".")[0] in _READ and (path := _path(config, key, value)) is not None:
             identity[key] = _content(path)
     return identity
 
@@ -72,11 +72,11 @@ def _flat(node: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]
             yield f"{within}{key}", value
 
 
-def _path(config: DictConfig, key: str) -> Path | None:
-    """The file or folder that a key names, if it is there."""
+def _path(config: DictConfig, key: str, value: str) -> Path | None:
+    """The file or folder that the value of a key names, if it is there."""
     try:
-        value = OmegaConf.select(config, key)
-        if not isinstance(value, str) or (key, value) == ("video", "sample"):
+        value = str(OmegaConf.select(config, key)) if "${" in value else value
+        if (key, value) == ("video", "sample"):
             return None
         path = meant(value.partition("@sha256:")[0])
         if key.endswith(".root"):  # only the folder of this video counts

@@ -15,6 +15,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from vidseg.errors import InputError
 from vidseg.measure import iou
 from vidseg.record import checkpoints, masks
@@ -79,7 +81,8 @@ def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
     now = json.loads(json.dumps(identity, default=str))
     if (key := difference(now, then["identity"])) is not None:
         change = _change(now.get(key), then["identity"].get(key))
-        raise InputError(f"{key}: {change} in {folder}, and changes masks; start anew in another folder")
+        name = key.removesuffix("._target_")
+        raise InputError(f"{name}: {change} in {folder}, and changes masks; start anew in another folder")
     if then.get("prompts") != digest(prompts):
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
@@ -102,7 +105,7 @@ class Progress:
         self.complete = resumed is not None and resumed.complete
         self._checkpoints = FileCheckpoints(folder, every, resumed.saved if resumed else None)
         self._given = 0  # frames whose recorded masks were given out
-        self._differing = 0
+        self._differing = False
 
     def track(
         self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]
@@ -137,18 +140,16 @@ class Progress:
         if self._resumed is None or not self._given <= position < self.finished:
             return found
         recorded = self._resumed.recorded(found.frame_index, info)
-        ious = {
-            object_id: iou(*pair) if object_id == known else 0.0
-            for object_id, known, *pair in zip(
-                found.object_ids, recorded.object_ids, found.masks_nhw, recorded.masks_nhw, strict=True
-            )
-        }
-        if (worst := min(ious, key=ious.__getitem__)) and ious[worst] < _ALIKE:
+        now, then = (dict(zip(each.object_ids, each.masks_nhw, strict=True)) for each in (found, recorded))
+        nothing_hw = np.zeros((info.height, info.width), np.bool_)
+        ious = {number: iou(now.get(number, nothing_hw), then.get(number, nothing_hw)) for number in now | then}
+        worst = min(ious, key=ious.__getitem__, default=None)
+        if worst is not None and ious[worst] < _ALIKE:
             raise InputError(
                 f"resume: frame {found.frame_index}, tracked again, isn't as it was in {self._folder} (IoU "
                 f"{ious[worst]:.2f} of object {worst}): other versions or another machine; start anew in another folder"
             )
-        if ious[worst] < 1 and not self._differing:
+        if worst is not None and ious[worst] < 1 and not self._differing:
             log.warning("resume: frames that are tracked again differ a little: not bit by bit the same machine")
             self._differing = True
         return recorded
