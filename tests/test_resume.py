@@ -159,7 +159,7 @@ def test_another_output_of_a_finished_run_needs_no_model(asked, tmp_path, steps)
         ("threads=2", "threads: 2 isn't None"),
         ("prompt.points=[[21,30]]", "prompt.points: "),
         ("propagate=both", "propagate: both isn't forward"),
-        ("model=nano", "model: vidseg.model.build.nano isn't fakes.Square"),
+        ("model._target_=fakes.Ahead", "model: fakes.Ahead isn't fakes.Square"),
     ],
 )
 def test_what_changes_masks_is_refused_by_its_key_and_loses_nothing(tmp_path, clip, change, message):
