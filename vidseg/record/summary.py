@@ -59,7 +59,9 @@ class Summary:
         total = meter.total()
         self.frames = meter.frames
         self.seconds = {name: round(value, 3) for name, value in {**meter.seconds, "total": total}.items()}
-        self.fps = round((meter.frames - meter.before) / max(total - meter.seconds["build"], 1e-9), 3)
+        new = meter.frames - meter.before
+        seconds = total - meter.seconds["build"] if new else total  # a run that went on may have had no frame left
+        self.fps = round((new or meter.frames) / max(seconds, 1e-9), 3)
         self.peak_rss_mib = round(peak_rss_mib(), 1)
         cuda_mib = peak_cuda_mib()
         self.peak_cuda_mib = None if cuda_mib is None else round(cuda_mib, 1)
