@@ -202,6 +202,7 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
         ("stride=often", "stride: Value 'often' of type 'str' could not be converted to Integer"),
         ("model=tiny,large", "model=tiny,large: several values are a sweep and need the command's -m"),
         ("prompt.path=${stem:${video}}.yaml", "prompt.path=${stem:${video}}.yaml: can't be read as KEY=VALUE; put"),
+        ("seed=\n(", "'seed=\\n(': can't be read as KEY=VALUE; it has several lines"),
         ("prompt=[1,2]", "this is no configuration: argument of type 'int' is not iterable"),
         ("~nothing", "Could not delete from config. 'nothing' does not exist."),
     ],

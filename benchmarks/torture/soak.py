@@ -84,8 +84,8 @@ def soak(folder: Path, fps: Fraction, hours: float) -> dict[str, Any]:
         faults.append(f"the resumed run took {summary['peak_rss_mib']} MiB, the first {max(before):.0f}")
     return {
         "hours": hours, "frames": frames, "killed_at_frame": killed_at, "rss_mib_by_hour": before,
-        "rss_mib_by_hour_resumed": after, "peak_rss_mib_resumed": summary["peak_rss_mib"], "metrics": summary["metrics"],
-        "minutes": round((time.monotonic() - began) / 60, 1), "wrong": faults,
+        "rss_mib_by_hour_resumed": after, "peak_rss_mib_resumed": summary["peak_rss_mib"],
+        "metrics": summary["metrics"], "minutes": round((time.monotonic() - began) / 60, 1), "wrong": faults,
     }  # fmt: skip
 
 

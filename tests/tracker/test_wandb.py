@@ -381,3 +381,31 @@ def test_online_without_a_network_is_one_warning_soon(tmp_path):
     assert done.returncode == 0
     (line,) = done.stdout.splitlines()
     assert "tracker.mode=offline" in line
+
+
+KILLED = """
+    import logging, os, signal, subprocess, sys, time
+    from pathlib import Path
+    from vidseg.tracker.guard import Guarded
+    from vidseg.tracker.wandb import WandbTracker
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    tracker = Guarded(WandbTracker(dir=Path(sys.argv[1])))
+    tracker.start({}, Path(sys.argv[1]))
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True).stdout
+    for pid in map(int, children.split()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # ps itself
+            pass
+    time.sleep(0.2)
+    tracker.log(0, {"frame": 0})
+    tracker.finish({"status": "finished"}, Path(sys.argv[1]))
+"""
+
+
+def test_a_service_that_is_killed_is_one_warning(tmp_path):
+    words = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=CONF.parents[2], check=True)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tracker: ")
+    assert line.endswith("; the run goes on without it")

@@ -71,6 +71,8 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
 def explain(error: Exception) -> str:
     """An error of composing: in one line if it is about a key, a choice, a value or YAML; else two of Hydra's own."""
     cause = error.__cause__
+    if isinstance(error, OverrideParseException) and len(error.override.splitlines()) > 1:
+        return f"{error.override!r}: can't be read as KEY=VALUE; it has several lines"
     if isinstance(error, OverrideParseException):
         is_path = PATHS.fullmatch(split(error.override)[1]) and "${" not in error.override
         looked = f", and there is no such file in {Path.cwd()}" if is_path else ""

@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -198,10 +198,28 @@ class WandbTracker:
         """Ends the W&B run with the block, whatever happens in it."""
         run, self._run = self._run, None
         try:
-            yield run
+            try:
+                yield run
+            finally:
+                run.finish(exit_code=exit_code)
+        except Exception as error:
+            if _service_is_gone(error):
+                raise RuntimeError("W&B's service, a process of its own, has ended") from error
+            raise
         finally:
-            run.finish(exit_code=exit_code)
             _restore_messages()
+
+
+def _service_is_gone(error: Exception) -> bool:
+    """Whether W&B's service crashed or was killed. Then forgets it: wandb would print a traceback when Python exits."""
+    import wandb
+    from wandb.sdk.mailbox import HandleAbandonedError
+
+    if not isinstance(error, HandleAbandonedError | ConnectionError):
+        return False
+    with suppress(Exception):
+        wandb.teardown()
+    return True
 
 
 def _has_cache() -> bool:
