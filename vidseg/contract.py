@@ -172,6 +172,10 @@ def check_types(key: str, function: Callable[..., object], keys: Mapping[str, An
             raise InputError(f"{key}.{name}: {given} is not {' or '.join(names)}")
 
 
+def _made_by_hydra(_partial_: bool = False, _recursive_: bool = True, _convert_: str = "none") -> None:
+    """The keys that Hydra itself reads, with their types."""
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
@@ -190,6 +194,7 @@ def build(config: DictConfig, *path: str) -> Any:
         raise InputError(f"{key}._target_: missing; it names a class, such as mine.Segmenter")
     function = locate(f"{key}._target_", target)  # Hydra would find it, too, but says less about what it doesn't find
     try:
+        check_types(key, _made_by_hydra, node)
         if not node.get("_partial_"):
             check_types(key, function, node)
         part = instantiate(node, _convert_="all")

@@ -93,6 +93,7 @@ def write_materials(folder: Path) -> Path:
     label_hw = np.zeros((HEIGHT, WIDTH), np.uint8)
     label_hw[masks(0).masks_nhw[0]], label_hw[masks(0).masks_nhw[1]] = 1, 2
     palette = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
+    palette[0] = 0
     write_label_map(folder / "palette.png", label_hw, palette)
     one_hw = (label_hw == 1) * np.uint8(255)
     Image.fromarray(one_hw).save(folder / "one.png")
