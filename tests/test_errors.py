@@ -138,6 +138,14 @@ def test_values_are_checked_before_any_work(failure, overrides, message):
     assert time.process_time() - began_s < 2
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [("checkpoint=[1]", "checkpoint: [1] is not text"), ("encode_ahead=7", "encode_ahead: 7 is not true or false")],
+)
+def test_keys_that_models_share_have_types(failure, override, message):
+    assert failure(*CLICK, f"model.{override}", model="nano") == f"model.{message}"
+
+
 def test_an_empty_mask(failure, tmp_path):
     Image.new("L", (160, 120)).save(tmp_path / "empty.png")
     said = failure("prompt=mask", f"prompt.path={tmp_path / 'empty.png'}")

@@ -6,8 +6,9 @@ A part is checked when it is built, and every frame when it is tracked, in micro
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 import numpy as np
 from hydra.errors import InstantiationException
@@ -157,11 +158,11 @@ def check_types(key: str, function: Callable[..., object], keys: Mapping[str, An
     """Raises InputError for one of ``keys`` whose value isn't of the simple type that ``function``, or the constructor
     of a class, is annotated with; a type that isn't simple allows everything."""
     try:
-        hints = get_type_hints(vars(function)["__init__"] if isinstance(function, type) else function)
-    except (NameError, TypeError, KeyError):  # types that are there for the type checker only; an inherited constructor
+        parameters = signature(function).parameters
+    except (TypeError, ValueError):  # of C
         return
     for name in keys:
-        hint = hints.get(str(name))
+        hint = parameters[name].annotation if name in parameters else Any
         allowed = set(get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is Union else {hint}
         if not allowed <= _TYPES.keys():
             continue

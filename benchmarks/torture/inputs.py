@@ -48,9 +48,8 @@ class Maker:
 
     def cases(self, count: int) -> Iterator[Case]:
         """``count`` inputs, the kinds mixed."""
-        kinds = [kind for kind, share in SHARES.items() for _ in range(round(count * share) + 1)]
-        Random(self.seed).shuffle(kinds)
-        for number, kind in enumerate(kinds[:count]):
+        for number in range(count):
+            (kind,) = Random(f"{self.seed} {number}").choices(list(SHARES), list(SHARES.values()))
             yield self.case(number, kind)
 
     def case(self, number: int, kind: str) -> Case:

@@ -102,7 +102,7 @@ def _output(name: str, path: Path, frames: int, exact: bool) -> Iterator[str]:
 def count_frames(path: Path, strict: bool = False) -> int:
     """How many frames a plain loop over the packets decodes. Errors are skipped unless ``strict``."""
     found = 0
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
         packets = container.demux(stream)
