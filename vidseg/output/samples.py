@@ -80,7 +80,7 @@ def _sheet(samples: Sequence[tuple[int, float, Path]], title: str) -> RGB:
     thumb_w = min(width, (PAGE_WIDTH - GUTTER) // columns - GUTTER)
     thumb_h = max(1, round(height * thumb_w / width))
     rows = math.ceil(len(samples) / columns)
-    page_w = max(columns * (thumb_w + GUTTER) + GUTTER, 480)
+    page_w = max(columns * (thumb_w + GUTTER), cv2.getTextSize(title, FONT, 0.75, 1)[0][0] + GUTTER) + GUTTER
     page: RGB = np.full((HEADER + rows * (thumb_h + CAPTION + GUTTER), page_w, 3), PAPER, np.uint8)
     _text(page, title, (GUTTER, HEADER // 2), 0.75)
     for number, (frame_index, time_s, path) in enumerate(samples):
