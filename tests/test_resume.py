@@ -72,7 +72,7 @@ def squares(clip):
 def stop(run, folder, at, *overrides):
     """Ends a run at its frame number ``at``, counted from 1, by an output that fails."""
     with pytest.raises(vidseg.JobFailed, match="Input/output error"):
-        run(folder, "output=[cutout,failing]", f"output.failing.fail_at={at}", *overrides)
+        run(folder, "output=[cutout,failing]", f"+output.failing.fail_at={at}", *overrides)
     assert len(lines(folder / "masks.jsonl")) == at - 1
 
 

@@ -28,7 +28,7 @@ def test_each_job_has_a_folder_named_after_its_overrides(folder):
         f"{number}_device=cuda_gpu_2_,model=square,prompt.points=_20,30_,prompt=click,stride={stride},video=clip.mp4"
         for number, stride in enumerate((5, 10, 20))
     ]
-    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == expected
+    assert sorted(path.name for path in folder.glob("[!.]*/")) == expected
     assert statuses(folder) == ["finished"] * 3
     summaries = [json.loads((folder / name / "summary.json").read_text()) for name in expected]
     assert [(summary["status"], summary["frames"]) for summary in summaries] == [("finished", 20)] * 3

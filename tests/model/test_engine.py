@@ -79,7 +79,7 @@ def test_masks_before_the_prompt_are_kept_as_rle_and_lose_nothing_that_outputs_s
     whole = [masks for _, masks in model.track(ArraySource(moving_squares(8)), prompts)]
     for masks, theirs in zip(kept, whole, strict=True):
         assert np.array_equal(masks.masks_nhw, theirs.masks_nhw)
-        assert masks.scores == theirs.scores
+        assert masks.scores == pytest.approx(theirs.scores, abs=1e-4)  # masks.jsonl's four decimals
         there = theirs.masks_nhw.any(0)  # where objects overlap, the same one is on top
         assert np.array_equal(masks.logits_nhw.argmax(0)[there], theirs.logits_nhw.argmax(0)[there])
     overlap = [masks.masks_nhw.all(0).any() for masks in whole[:5]]

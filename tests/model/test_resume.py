@@ -82,7 +82,7 @@ def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case
         check_same(
             tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1
         )
-    for before in {saved.before[len(saved.before) // 2], saved.before[-1]}:  # on the way back, and at the start
+    for before in {*saved.before[len(saved.before) // 2 :][:1], *saved.before[-1:]}:  # on the way back, at the start
         check_same(tracked(model, ArraySource(clip), prompts, EveryFrame(tmp_path, before)), whole, 0)
 
 
