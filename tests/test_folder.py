@@ -74,6 +74,7 @@ def test_a_sweep_s_folder_that_can_t_be_made(vidseg, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_second_have_a_folder_each(vidseg, tmp_path, clip):
     arguments = ("-m", *SQUARE, f"video={clip}", "hydra.sweep.dir='sweep ${now:%Y}'", "hydra.sweep.subdir=job")
     assert [vidseg(*arguments, stride).returncode for stride in ("stride=1,2", "stride=3")] == [0, 0]

@@ -117,6 +117,7 @@ def test_twice_stopped_and_a_damaged_checkpoint(asked, tmp_path):
     assert not (folder / "cutout.mp4").exists()  # it had the frames of a run that was stopped
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path, clip):
     arguments = (f"video={clip}", "prompt=click", "prompt.points=[[20,30]]", "tracker=none", *NANO, "output=[overlay]")
     whole, killed = (tmp_path / name for name in ("whole", "killed"))

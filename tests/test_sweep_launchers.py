@@ -26,7 +26,9 @@ def expected(tmp_path_factory, clip):
     return [(folder / "sweep" / str(number) / "masks.jsonl").read_bytes() for number in range(2)]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "launcher", ["joblib", *(pytest.param(name, marks=pytest.mark.slow) for name in ("submitit_local", "ray"))]
+)
 def test_masks_are_those_of_the_basic_launcher(vidseg, tmp_path, clip, expected, launcher):
     needs(launcher)
     sweep = (*TWO, f"video={clip}", f"hydra/launcher={launcher}")

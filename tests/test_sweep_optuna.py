@@ -46,6 +46,7 @@ def test_optuna_finds_the_parameter_of_the_best_score(vidseg, tmp_path, clip):
     assert best(tmp_path / "sweep")["best_params"] == {"model.shift": 0}
 
 
+@pytest.mark.slow
 def test_optuna_with_a_cost_that_is_no_metric_and_a_database(vidseg, tmp_path, clip):
     arguments = (f"video={clip}", "optimize=-peak_rss_mib", "stride=range(1,4)", "hydra.sweeper.n_trials=2",
                  "hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study_name=s")  # fmt: skip
@@ -55,6 +56,7 @@ def test_optuna_with_a_cost_that_is_no_metric_and_a_database(vidseg, tmp_path, c
     assert "Directions: ['minimize']" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_unknown_score_is_told_with_the_known_ones_by_optuna(vidseg, tmp_path, clip):
     done = vidseg(*OPTUNA, f"video={clip}", "optimize=beauty", "stride=1,2", "hydra.sweeper.n_trials=1")
     assert done.returncode == 1

@@ -135,6 +135,7 @@ def test_what_can_t_be_resumed(vidseg, sweep):
     assert "sweep.json" not in nameless.stdout
 
 
+@pytest.mark.slow
 def test_the_user_s_own_group_tags_and_job_type_win(sweep, tmp_path):
     done = sweep("stride=2,3", "tracker.group=mine", "tracker.tags=[a]", env={"WANDB_JOB_TYPE": "night"})
     assert done.returncode == 0, done.stderr
@@ -152,6 +153,7 @@ def test_a_single_run_has_neither_group_nor_tags(tmp_path, clip):
     assert not list(tmp_path.glob("**/sweep.json"))
 
 
+@pytest.mark.slow
 def test_a_broken_tracker_costs_the_sweep_one_warning_more(sweep, tmp_path):
     (tmp_path / "runs").write_text("no folder")
     done = sweep("stride=2,3", "hydra.sweep.dir=sweep")
@@ -176,6 +178,7 @@ def test_ctrl_c_leaves_the_record_and_the_table(tmp_path, clip):
     assert re.search(r"^1 missing: .*stride=2", stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_small_job_after_a_big_one_has_its_own_peak(vidseg, tmp_path, clip):
     big = tmp_path / "big.mp4"
     # Planes of over 32 MiB, which malloc always gives back. At 4K it kept up to 64 MiB of them for each of two threads,

@@ -74,11 +74,11 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Prompt, ...]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case: str, tmp_path: Path) -> None:
     keys, prompts = CASES[case]
-    clip = moving_squares(20)
+    clip = moving_squares(18)  # two more than are remembered
     model = nano(image_size=128, **keys)
     saved = EveryFrame(tmp_path)
     whole = tracked(model, ArraySource(clip), prompts, saved)
-    for after in (9, 17):
+    for after in (9,):
         check_same(
             tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1
         )
