@@ -126,7 +126,7 @@ def run_case(case: Case, errors: Path | None = None) -> dict[str, Any]:
 
 
 def _threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name != "tqdm_monitor"}  # which tqdm keeps
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(("tqdm", "wandb"))}  # which stay
 
 
 def _call(config_dir: str, overrides: list[str]) -> tuple[str, str, list[str]]:
@@ -199,8 +199,11 @@ def main() -> None:
     os.dup2(2, 1)  # what is printed goes to stderr's file
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     faulthandler.enable()
+    import wandb
+
     import vidseg.job  # noqa: F401  the first input isn't the slowest
 
+    wandb.setup()  # its service stays for all runs of a process: no input has left it
     for line in sys.stdin:
         case = Case(
             **{key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(line).items()}
