@@ -101,6 +101,8 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
         ((*CLICK, "~prompt.frame"), "prompt: click() missing 1 required positional argument: 'frame'"),
         ((*CLICK, "prompt.frame=${nope}"), "prompt.frame: Interpolation key 'nope' not found"),
         ((*CLICK, "output.cutout.path=${oc.env:NOPE}"), "output.cutout.path: KeyError raised while resolving"),
+        ((*CLICK, "stride=${oc.env:NOPE}"), "stride: KeyError raised while resolving interpolation"),
+        ((*CLICK, "checkpoint.every=${nope}"), "checkpoint.every: "),
         ((*CLICK, "prompt._partial_=[]"), "prompt._partial_: [] is not true or false"),
         ((*CLICK, "+output.cutout._convert_=7"), "output.cutout._convert_: 7 is not text"),
         ((*CLICK, "output.cutout.path=7"), "output.cutout.path: 7 is not text"),

@@ -33,7 +33,7 @@ def disk(folder: Path, size_kib: int) -> Iterator[Path]:
 def run_disks(folder: Path, points: int = 10) -> Iterator[dict[str, Any]]:
     """Lets a run fill the disk at ``points`` points, makes room, and resumes it."""
     folder.mkdir()
-    keys = (
+    keys: tuple[str, ...] = (
         "video=clip.mp4",
         "prompt=click",
         "prompt.points=[[8,14]]",

@@ -122,7 +122,7 @@ def _prompt(maker: Maker, own: str, rng: Random) -> Case:
             path.write_text(json.dumps(misshapen(rng, yaml.safe_load(text))))
         case "bytes":
             path.write_bytes(damaged(rng, text.encode())[1])
-    overrides = (*QUICK, maker.clip(), "prompt=file", f"prompt.path={path}", "output=[rle]")
+    overrides: tuple[str, ...] = (*QUICK, maker.clip(), "prompt=file", f"prompt.path={path}", "output=[rle]")
     if _model(rng) == "model=nano":
         overrides += ("model=nano", "model.image_size=64")
     return Case(f"{path.parent.name} prompt file {how}", "prompt", overrides)

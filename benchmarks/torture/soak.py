@@ -58,7 +58,13 @@ def _small(rgb_hw3: Any) -> av.VideoFrame:
 def soak(folder: Path, fps: Fraction, hours: float) -> dict[str, Any]:
     """Runs, kills in the ninth tenth, and resumes; returns the memory of each hour and what is wrong."""
     frames, points = write_video(folder / "hours.mp4", fps, hours)
-    words = ("video=hours.mp4", "prompt=click", f"prompt.points={json.dumps(points)}", "model=nano", "threads=1")
+    words: tuple[str, ...] = (
+        "video=hours.mp4",
+        "prompt=click",
+        f"prompt.points={json.dumps(points)}",
+        "model=nano",
+        "threads=1",
+    )
     words += ("model.image_size=128", "hydra.run.dir=run", "output=[cutout]", "stride=1000")
     run, began = folder / "run", time.monotonic()
     process = command.start(folder, *words)

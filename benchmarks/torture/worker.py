@@ -205,9 +205,8 @@ def main() -> None:
 
     wandb.setup()  # its service stays for all runs of a process: no input has left it
     for line in sys.stdin:
-        case = Case(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(line).items()}
-        )
+        given: dict[str, Any] = json.loads(line)
+        case = Case(**{**given, "overrides": tuple(given["overrides"])})
         answers.write(json.dumps(run_case(case, Path(sys.argv[1]))) + "\n")
         answers.flush()
 

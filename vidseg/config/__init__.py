@@ -68,6 +68,7 @@ class Config:
 
 def check(config: DictConfig) -> None:
     """Raises InputError for a key that nothing reads, and for a value that no other part checks."""
+    resolved(config)
     schemas = (
         (config, Config, ""),
         (config.sample, Sample, "sample."),
@@ -90,7 +91,6 @@ def check(config: DictConfig) -> None:
         )
     if config.seed < 0:
         raise InputError(f"seed: {config.seed}; 0 or more")
-    resolved(config)
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
