@@ -70,7 +70,7 @@ def run_services(folder: Path) -> Iterator[dict[str, Any]]:
     """One run against each of SERVERS."""
     folder.mkdir()
     write_clip(folder / "clip.mp4")
-    keys = (
+    keys: tuple[str, ...] = (
         "video=clip.mp4",
         "prompt=click",
         "prompt.points=[[8,14]]",

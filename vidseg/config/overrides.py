@@ -90,10 +90,14 @@ def explain(error: Exception) -> str:
         return f"{cause.full_key}: {cause.msg.splitlines()[0]}"
     if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark or error.context_mark):
         return f"{mark.name}: line {mark.line + 1} is not YAML: {error.problem or error.context}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, CompactHydraException):
-        return "\n".join(lines[:2])
-    return f"this is no configuration: {' '.join(lines[:2]) or type(error).__name__}"
+        return "\n".join(_lines(error))
+    return f"this is no configuration: {' '.join(_lines(error)) or type(error).__name__}"
+
+
+def _lines(error: Exception) -> list[str]:
+    """The first two lines of the error's own message that aren't blank."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()][:2]
 
 
 def _typed(override: str) -> str:
@@ -109,7 +113,9 @@ def _choice(error: MissingConfigException) -> str:
         return f"{missing}: not installed; pip install 'vidseg[{EXTRAS[missing]}]' brings it"
     group, _, choice = missing.rpartition("/")
     names = error.options or [path.stem for path in _files(group)]  # Hydra gives none for a list (output=[cutout,gif])
-    return f"{group}: there is no {choice!r}; choose from {', '.join(names)}" if group and names else str(error)
+    if group and names:
+        return f"{group}: there is no {choice!r}; choose from {', '.join(names)}"
+    return _lines(error)[0]
 
 
 def _key(key: str, node: DictConfig) -> str:
