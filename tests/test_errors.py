@@ -236,7 +236,7 @@ def test_what_does_not_compose_is_one_line(override, message):
         ("7: 8", "In 'output/cutout': KeyValidationError raised while composing config:\nKey 7 (int) is incompatible"),
         ("[1, 2]", "In 'output/cutout': "),
         ("defaults: 3", "this is no configuration: "),
-        ("defaults: [a/b]", "In 'output/cutout': Could not find 'output/a/b'"),
+        ("defaults: [a/b]", "In 'output/cutout': Could not load 'output/a/b'"),
     ],
 )
 def test_yaml_of_one_s_own_that_is_no_configuration(tmp_path, text, message):
