@@ -13,8 +13,8 @@ from vidseg.console import progress
 
 SWEEP = ("-m", *SQUARE, "stride=2,3", "tracker=none", "hydra.sweep.dir=naïve …")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-KINDS = ["all closed", "C", *(pytest.param(kind, marks=pytest.mark.slow) for kind in (
-    "stdout closed", "stderr closed", "stdout full", "stderr without reader", "ascii"))]  # fmt: skip
+KINDS = ["all closed", *(pytest.param(kind, marks=pytest.mark.slow) for kind in (
+    "C", "stdout closed", "stderr closed", "stdout full", "stderr without reader", "ascii"))]  # fmt: skip
 
 
 def shell(folder, words, kind, env):

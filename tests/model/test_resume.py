@@ -78,10 +78,7 @@ def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case
     model = nano(image_size=128, **keys)
     saved = EveryFrame(tmp_path)
     whole = tracked(model, ArraySource(clip), prompts, saved)
-    for after in (9,):
-        check_same(
-            tracked(model, Rest(clip, after), prompts, EveryFrame(tmp_path, saved.after[after])), whole, after + 1
-        )
+    check_same(tracked(model, Rest(clip, 9), prompts, EveryFrame(tmp_path, saved.after[9])), whole, 10)
     for before in {*saved.before[len(saved.before) // 2 :][:1], *saved.before[-1:]}:  # on the way back, at the start
         check_same(tracked(model, ArraySource(clip), prompts, EveryFrame(tmp_path, before)), whole, 0)
 
