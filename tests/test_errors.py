@@ -107,7 +107,10 @@ def test_a_truncated_video_keeps_what_was_decoded(failure, bad_files, tmp_path):
         ((*CLICK, "+output.cutout._convert_=7"), "output.cutout._convert_: 7 is not text"),
         ((*CLICK, "output.cutout.path=7"), "output.cutout.path: 7 is not text"),
         ((*CLICK, "output.cutout.quality=fine"), "output.cutout.quality: 'fine' is not a number or null"),
-        ((*CLICK, "output.overlay.path=./cutout.mp4"), "output.overlay.path: ./cutout.mp4 is a file of output.cutout"),
+        (
+            (*CLICK, "output.overlay.path=./cutout.mp4"),
+            "output.overlay.path: ./cutout.mp4 is the path of output.cutout.path, too",
+        ),
         ((*CLICK, "output.overlay.path=samples"), "output.overlay.path: "),
         ((*CLICK, "tracker=wandb", "tracker.init_timeout_s=soon"), "tracker.init_timeout_s: 'soon' is not a number"),
         ((*CLICK, "seed=-1"), "seed: -1"),

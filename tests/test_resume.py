@@ -18,6 +18,7 @@ from test_run import run as run_square
 import vidseg
 from vidseg.config.overrides import compose_config
 from vidseg.model.sam2.one_pass import Pass
+from vidseg.record import checkpoints
 from vidseg.record.identity import difference, identify
 from vidseg.record.masks import encode
 
@@ -191,6 +192,56 @@ def test_a_segmenter_without_checkpoints_tracks_again_and_must_agree(tmp_path, c
 
 def moved_by(monkeypatch, shift):
     monkeypatch.setattr(fakes.Square, "shift", property(lambda self: shift, lambda self, value: None), raising=False)
+
+
+def test_a_run_that_goes_on_saves_checkpoints_again(asked, tmp_path, monkeypatch):
+    run, _ = asked
+    monkeypatch.setattr(checkpoints, "_LEAST_S", 0)
+    monkeypatch.setattr(checkpoints, "_SHARE", 0)
+    stop(run, tmp_path / "run", 6, "checkpoint.every=4")
+    stop(run, tmp_path / "run", 17, "resume=true", "checkpoint.every=null")
+    assert checkpoints.newest(tmp_path / "run", lambda index: True).frame_index == 15
+
+
+def test_what_a_run_made_stays_when_its_next_output_fails(asked, tmp_path, steps):
+    run, _ = asked
+    folder = tmp_path / "run"
+    run(folder, "output=[cutout]")
+    with pytest.raises(vidseg.JobFailed, match="Input/output error"):
+        run(folder, "output=[failing]", "resume=true")
+    assert len(decoded(folder / "cutout.mp4")) == 20
+    steps.clear()
+    assert run(folder, "output=[overlay]", "resume=true").summary["status"] == "finished"
+    assert steps == []
+    assert (folder / "vidseg.log").read_text().count("finished: ") == 2
+
+
+@pytest.mark.parametrize("cut", [-1, -40, None], ids=["no line's end", "half a line", "two lines"])
+@pytest.mark.parametrize("name", ["masks.jsonl", "frames.jsonl"])
+def test_lines_that_a_power_cut_took_from_a_finished_run_are_made_again(tmp_path, clip, name, cut):
+    folder = tmp_path / "run"
+    run_square(folder, clip, "output=[]", "metric=[]")
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:cut] if cut else b"".join(whole.splitlines(keepends=True)[:-2]))
+    run_square(folder, clip, "output=[]", "metric=[]", "resume=true")
+    for each in ("masks.jsonl", "frames.jsonl"):
+        assert [line["frame"] for line in lines(folder / each)] == list(range(20))
+
+
+def test_a_run_in_the_folder_of_its_frames_goes_on(tmp_path):
+    for index in range(6):
+        Image.new("RGB", (160, 120)).save(tmp_path / f"{index:05d}.png")
+    stop(lambda folder, *overrides: run_square(folder, tmp_path, *overrides), tmp_path / "out", 4)
+    (tmp_path / "out").touch()
+    assert run_square(tmp_path / "out", tmp_path, "output=[]", "resume=true").summary["frames"] == 6
+
+
+def test_another_device_is_refused(tmp_path, clip, monkeypatch):
+    folder = tmp_path / "run"
+    stop(squares(clip), folder, 12)
+    monkeypatch.setattr(fakes.Square, "device", "cuda:0")
+    with pytest.raises(vidseg.JobFailed, match=f"^device: cuda:0 isn't cpu, as it was for the run in {folder}"):
+        run_square(folder, clip, "resume=true")
 
 
 def test_nothing_to_resume_starts_anew(tmp_path, clip):

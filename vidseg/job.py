@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import CompactHydraException
@@ -20,7 +20,7 @@ from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record import checkpoints, earlier
 from vidseg.record.identity import identify, remember
-from vidseg.record.progress import Progress, Recorded, Resumed, digest, find_resumed
+from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, digest, find_resumed
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score, versions
 from vidseg.runner import Parts, run
@@ -60,6 +60,7 @@ def run_job(
         log.info("resume: the run in %s finished before, with all that is asked for", folder)
         return job.before
     job.record()
+    job.end()
     if cause is not None:
         traceback.clear_frames(cause.__traceback__)  # in a sweep Hydra keeps the error, and with it the model's memory
         raise JobFailed(summary.error) from cause
@@ -79,6 +80,7 @@ class _Job:
         self._kept: Mapping[str, str] = {}  # outputs of the run that is resumed, by name
         self._tracker: Guarded | None = None
         self._begun = False  # from then on the folder's files are this run's
+        self._known: dict[str, Any] = {}  # what it is, for those that resume it
         self._provenance: dict[str, Any] = {"versions": summary.versions}
 
     def run(self, prompts: Sequence[Prompt] | None) -> bool:
@@ -90,9 +92,8 @@ class _Job:
             if resumed is not None and resumed.nothing_left(self._folder):
                 self.before = Summary.of(resumed.summary)
                 return True
+            self._known = {"identity": identity, "prompts": digest(parts.prompts)}
             segmenter = self._begin(parts, resumed)
-            wandb = self._summary.wandb or (None if resumed is None else resumed.wandb)
-            remember(self._folder, identity, digest(parts.prompts), wandb)
         progress = Progress(self._folder, self._config.checkpoint.every, resumed)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)
@@ -100,8 +101,6 @@ class _Job:
             self._summary.metrics |= check_scores(metric, "compute", metric.compute())
         self._summary.measure(self._meter)
         score(asdict(self._summary), self._config.optimize)  # fails the run if there is no such score
-        if finished:
-            checkpoints.remove(self._folder)
         return finished
 
     def _begin(self, parts: Parts, resumed: Resumed | None) -> Segmenter:
@@ -109,19 +108,28 @@ class _Job:
         paths = {f"output.{name}.path": output.path for name, output in self._outputs.items()}
         earlier.check(self._folder, paths, self._reads())
         if resumed is not None and resumed.complete:
-            self._kept = resumed.summary["outputs"]
+            self._kept = resumed.outputs
             segmenter: Segmenter = Recorded(resumed)
         else:
             segmenter = build(self._config, "model")
+            if resumed is not None:
+                check_alike(resumed, segmenter, self._folder)
         self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
         self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
         log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
         stems = parts.source.info.file_stems or ()
         earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
         self._begun = True
-        if self._tracker is not None and resumed is not None and resumed.wandb is not None:
-            self._tracker.resume(resumed.wandb)
+        before = {} if resumed is None else resumed.known
+        self._known |= {"device": segmenter.device, "precision": segmenter.precision}
+        self._known |= {key: before.get(key) for key in ("wandb", "ended")}
+        remember(self._folder, self._known)
+        if self._tracker is not None and self._known["wandb"] is not None:
+            self._tracker.resume(self._known["wandb"])
         self._start_tracker(parts.tracker)
+        if self._summary.wandb is not None:
+            self._known["wandb"] = self._summary.wandb
+            remember(self._folder, self._known)
         return segmenter
 
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:
@@ -134,7 +142,6 @@ class _Job:
         self._provenance["video"] = dict(source.provenance())
         self._summary.objects = sorted({prompt.object_id for prompt in chosen})
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
-        _check_paths({name: output.path for name, output in self._outputs.items()})
         for name, output in self._outputs.items():
             if check := getattr(output, "check", None):
                 try:
@@ -175,15 +182,12 @@ class _Job:
         if self._tracker is not None:
             self._tracker.finish(asdict(self._summary), self._folder)
 
-
-def _check_paths(paths: Mapping[str, str]) -> None:
-    """Raises InputError for two outputs of one path, and for one of a file that every run has."""
-    taken = dict.fromkeys(
-        ("samples", "contact_sheet.png", "masks.jsonl", "frames.jsonl", "summary.json", "vidseg.log"), "every run"
-    )
-    for name, path in paths.items():
-        if (other := taken.setdefault(str(PurePath(path)), f"output.{name}")) != f"output.{name}":
-            raise InputError(f"output.{name}.path: {path} is a file of {other}; choose another name")
+    def end(self) -> None:
+        """Once all else is on the disk: a run that came to its end says so, and needs no checkpoints any more."""
+        if self._summary.status == "finished":
+            ended = {"frames": self._summary.frames, "outputs": self._summary.outputs}
+            remember(self._folder, {**self._known, "ended": ended})
+            checkpoints.remove(self._folder)
 
 
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[Source, tuple[Prompt, ...]]:

@@ -63,7 +63,8 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
                 scores = [check_scores(metric, "update", metric.update(frame, masks)) for metric in parts.metrics]
                 if parts.samples.wants(position, frame.index):
                     parts.samples.write(frame, masks)
-                    parts.tracker.log_sample(frame, masks, parts.prompts)
+                    if position >= progress.finished:
+                        parts.tracker.log_sample(frame, masks, parts.prompts)
                 values = _values(frame, masks, scores, meter)
                 if position >= progress.finished:
                     parts.tracker.log(position, {"frame": frame.index, **values})

@@ -6,16 +6,14 @@ the machine may damage the newest; the one before it is kept for that.
 
 import hashlib
 import logging
-import os
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from vidseg.record.files import whole
+from vidseg.record.files import sync, whole
 from vidseg.record.folder import PRIVATE
 
 log = logging.getLogger(__name__)
@@ -82,10 +80,9 @@ class FileCheckpoints:
         content = save()
         path = self.file(f"checkpoint_{frame_index}_{hashlib.sha256(content).hexdigest()[:16]}.bin")
         for lines in (*self._folder.glob("*.jsonl"), *self._private.glob("*.jsonl")):  # what it counts on comes first
-            _sync(lines)
-        with whole(path) as part:
+            sync(lines)
+        with whole(path, durable=True) as part:
             part.write_bytes(content)
-            _sync(part)
         for old in _found(self._private)[:-_KEPT]:
             old.unlink(missing_ok=True)
         self._next_s = time.monotonic() + max(_LEAST_S, _SHARE * (time.monotonic() - began_s))
@@ -105,9 +102,9 @@ def newest(folder: Path, known: Callable[[int], bool]) -> Saved | None:
 
 
 def remove(folder: Path) -> None:
-    """Removes all checkpoints in a run's ``folder``, and what lies beside them for them."""
-    for path in (folder / PRIVATE).glob("*"):
-        if path.suffix in (".bin", ".part") or (path.suffix == ".jsonl"):
+    """Removes all checkpoints in a run's ``folder``, and then what lies beside them for them."""
+    for pattern in ("*.bin", ".*.part", "*.jsonl"):
+        for path in (folder / PRIVATE).glob(pattern):
             path.unlink(missing_ok=True)
 
 
@@ -115,13 +112,3 @@ def _found(private: Path) -> list[Path]:
     """The checkpoints, oldest first."""
     files = [(path.stat().st_mtime_ns, path) for path in private.glob("*.bin") if _NAME.fullmatch(path.name)]
     return [path for _, path in sorted(files)]
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file is on the disk. Where that can't be asked for, a power cut may cost more frames."""
-    with suppress(OSError):
-        file = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)

@@ -18,8 +18,10 @@ from typing import Any
 
 from vidseg.errors import InputError
 from vidseg.paths import meant
+from vidseg.record.checkpoints import remove as remove_checkpoints
 from vidseg.record.files import whole
 from vidseg.record.folder import LOCK, PRIVATE
+from vidseg.record.identity import NAME as IDENTITY
 from vidseg.record.summary import NAME, read_summary
 
 MANIFEST, ASIDE = "files.json", "earlier"  # in .vidseg
@@ -71,6 +73,9 @@ def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), ke
     stems = list(dict.fromkeys([*pictures, *_manifest(folder, "pictures")]))
     _write_manifest(folder, [*names, *listed], stems)
     removed = [name for name in listed if name not in keep]
+    if not keep:  # first what would have the rest taken for a run that can go on
+        (private / IDENTITY).unlink(missing_ok=True)
+        remove_checkpoints(folder)
     for path in list(_files(folder, removed)):
         path.unlink(missing_ok=True)
     for path in _inside(folder, removed):
@@ -88,13 +93,15 @@ def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), ke
 
 def set_aside(folder: Path) -> None:
     """Moves the configuration and the log of an earlier run out of the way, if there is such a run."""
-    aside = folder / PRIVATE / ASIDE
+    aside, begun = folder / PRIVATE / ASIDE, folder / PRIVATE / f"{ASIDE}.begun"
     if aside.exists() or not _holds_run(folder):  # set aside by an attempt that was killed before it began
         return
-    aside.mkdir(parents=True)
+    begun.mkdir(parents=True, exist_ok=True)
     for name in (".hydra", LOG):
-        with suppress(FileNotFoundError):
-            (folder / name).rename(aside / name)
+        if not (begun / name).exists():  # an attempt was killed here
+            with suppress(FileNotFoundError):
+                (folder / name).rename(begun / name)
+    begun.rename(aside)
 
 
 def put_back(folder: Path) -> bool:
@@ -115,6 +122,8 @@ def _join_logs(folder: Path) -> None:
     before, log = folder / PRIVATE / ASIDE / LOG, folder / LOG
     if before.exists() and log.exists():
         log.write_bytes(before.read_bytes() + log.read_bytes())  # in place: it is open
+    elif before.exists():  # nothing was logged yet
+        before.rename(log)
 
 
 def _holds_run(folder: Path) -> bool:
@@ -143,7 +152,7 @@ def _manifest(folder: Path, key: str) -> list[str]:
 
 def _write_manifest(folder: Path, names: Iterable[str], pictures: Iterable[str]) -> None:
     content = {"files": list(dict.fromkeys(names)), "pictures": list(pictures)}
-    with whole(folder / PRIVATE / MANIFEST) as part:
+    with whole(folder / PRIVATE / MANIFEST, durable=True) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ numbers that are logged of each frame: times, memory, mask areas, scores.
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -18,16 +19,33 @@ FRAMES = "frames.jsonl"
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, to write to. It is renamed to ``path``, or removed if the block raises."""
+def whole(path: Path, durable: bool = False) -> Iterator[Path]:
+    """A temporary path beside ``path``, to write to. It is renamed to ``path``, or removed if the block raises.
+
+    A ``durable`` one is there after a power cut, too: the block's end waits for the disk.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         yield part
+        if durable:
+            sync(part)
         part.replace(path)
+        if durable:
+            sync(path.parent)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def sync(path: Path) -> None:
+    """Waits until a file or a folder is on the disk, where that can be asked for."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class JsonLines:
@@ -97,6 +115,14 @@ def _parsed(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
             if not isinstance(entry, dict):
                 return
             offset += len(text)
+
+
+def count_lines(path: Path) -> int:
+    """How many lines of a file end; 0 without the file."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
 def read_frames(folder: Path) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,7 @@ NAME = "run.json"
 WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "checkpoint")
 """Keys and groups that change no mask."""
 NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
+WITHOUT_FILES = ("output", "tracker")
 _READ = ("video", "prompt", "model", "metric")  # whose values may name files
 _SMALL = 16 * 2**20
 
@@ -35,18 +36,21 @@ def identify(config: DictConfig) -> Identity:
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
     identity = dict(_flat({key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
     for key, value in identity.items():
-        if isinstance(value, str) and key.split(".")[0] in _READ and (path := _path(config, key, value)) is not None:
+        if not isinstance(value, str) or key.split(".")[0] in WITHOUT_FILES:
+            continue
+        if "${oc.env:" in value:  # another run's environment may differ; the number of a sweep's job isn't the run's
+            identity[key] = value = str(OmegaConf.select(config, key))
+        if key.split(".")[0] in _READ and (path := _path(config, key, value)) is not None:
             identity[key] = _content(path)
     return identity
 
 
-def remember(folder: Path, identity: Identity, prompts: str, wandb: Mapping[str, Any] | None) -> None:
-    """Writes what the run in ``folder`` is, so that it is known again; ``prompts`` is a digest of them."""
+def remember(folder: Path, what: Mapping[str, Any]) -> None:
+    """Writes what the run in ``folder`` is, its ``identity`` and more, so that it is known again."""
     path = folder / PRIVATE / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        content = {"identity": identity, "prompts": prompts, "wandb": wandb}
-        part.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    with whole(path, durable=True) as part:
+        part.write_text(json.dumps(what, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def recall(folder: Path) -> dict[str, Any] | None:
@@ -89,7 +93,8 @@ def _path(config: DictConfig, key: str, value: str) -> Path | None:
 
 def _content(path: Path) -> dict[str, Any]:
     if path.is_dir():
-        entries = sorted((entry.name, *_stamp(entry)) for entry in path.iterdir() if not entry.name.startswith("."))
+        files = (entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_file())
+        entries = sorted((entry.name, *_stamp(entry)) for entry in files)
         return {"sha256_of_names_sizes_and_times": hashlib.sha256(repr(entries).encode()).hexdigest()}
     size, modified_ns = _stamp(path)
     if size > _SMALL:

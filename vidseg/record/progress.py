@@ -21,7 +21,7 @@ from vidseg.errors import InputError
 from vidseg.measure import iou
 from vidseg.record import checkpoints, masks
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
-from vidseg.record.files import FRAMES, JsonLines, read_frames
+from vidseg.record.files import FRAMES, JsonLines, count_lines, read_frames, sync
 from vidseg.record.identity import Identity, difference, recall
 from vidseg.record.masks import MaskLines, MaskRecord
 from vidseg.record.summary import read_summary
@@ -36,10 +36,12 @@ GPU, and on several threads, sums come in another order."""
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a stopped run has left: its summary, if it had time for one, its W&B run, and the frames it finished."""
+    """What a stopped run has left: its summary, if it had time for one, and the frames it finished."""
 
     summary: Mapping[str, Any]
-    wandb: Mapping[str, Any] | None
+    known: Mapping[
+        str, Any
+    ]  # run.json: "device", "precision", "wandb"; and "ended", with frames and outputs, at the end
     same: bool  # all keys are, also those that change no mask
     masks: MaskRecord | None
     finished: int  # frames, the first ones of ``masks``
@@ -48,13 +50,17 @@ class Resumed:
     @property
     def kept(self) -> list[str]:
         """The files to keep: of a run that came to its end all, else those with a line a frame."""
-        outputs = self.summary["outputs"].values() if self.complete else ()
-        return [masks.NAME, FRAMES, *outputs]
+        return [masks.NAME, FRAMES, *self.outputs.values()]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The paths of the outputs by name, if the run came to its end."""
+        return dict(self.known["ended"]["outputs"]) if self.complete else {}
 
     def nothing_left(self, folder: Path) -> bool:
         """Whether the run in ``folder`` has made all that is asked for now."""
-        paths = (self.summary.get("outputs") or {}).values()
-        return self.complete and self.same and all((folder / path).exists() for path in paths)
+        ended = self.complete and self.same and self.summary.get("status") == "finished"
+        return ended and all((folder / path).exists() for path in self.outputs.values())
 
     def recorded(self, index: int, info: VideoInfo) -> FrameMasks:
         """The masks of a frame that is finished."""
@@ -64,8 +70,9 @@ class Resumed:
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to the end of its video."""
-        return self.finished > 0 and self.summary.get("status") == "finished"
+        """Whether the run came to the end of its video, and all its frames are there."""
+        ended = self.known.get("ended")
+        return ended is not None and 0 < self.finished == ended["frames"]
 
 
 def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Resumed | None:
@@ -87,13 +94,22 @@ def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
     finished = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
+    finished = min(finished, *(count_lines(folder / name) for name in (masks.NAME, FRAMES)))
 
     def known(index: int) -> bool:
         position = None if record is None else record.position(index)
         return position is not None and position < finished
 
     saved = checkpoints.newest(folder, known)
-    return Resumed(read_summary(folder) or {}, then.get("wandb"), now == then["identity"], record, finished, saved)
+    return Resumed(read_summary(folder) or {}, then, now == then["identity"], record, finished, saved)
+
+
+def check_alike(resumed: Resumed, segmenter: Segmenter, folder: Path) -> None:
+    """Raises InputError, with the key, if the run in ``folder`` had another kind of device or precision."""
+    for key in ("device", "precision"):
+        now, then = getattr(segmenter, key), resumed.known.get(key)
+        if then is not None and now.partition(":")[0] != then.partition(":")[0]:
+            raise InputError(f"{key}: {now} isn't {then}, as it was for the run in {folder}, and changes masks")
 
 
 class Progress:
@@ -139,6 +155,7 @@ class Progress:
         """
         if self._resumed is None or not self._given <= position < self.finished:
             return found
+        self._checkpoints.finished(found.frame_index)
         recorded = self._resumed.recorded(found.frame_index, info)
         now, then = (dict(zip(each.object_ids, each.masks_nhw, strict=True)) for each in (found, recorded))
         nothing_hw = np.zeros((info.height, info.width), np.bool_)
@@ -162,6 +179,8 @@ class Progress:
             closing(JsonLines(self._folder / FRAMES, keep=self.finished)) as self._frames,
         ):
             yield
+        for name in (masks.NAME, FRAMES):
+            sync(self._folder / name)
 
     def add(self, frame: Frame, found: FrameMasks, values: Mapping[str, Any]) -> None:
         """Writes the lines of a frame, which is finished then; and a checkpoint, if it is time for one."""
@@ -177,7 +196,7 @@ class Recorded:
 
     def __init__(self, resumed: Resumed) -> None:
         self._resumed = resumed
-        self.device, self.precision = str(resumed.summary["device"]), str(resumed.summary["precision"])
+        self.device, self.precision = str(resumed.known["device"]), str(resumed.known["precision"])
         self.provenance: Mapping[str, str] = {}
 
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Generator[tuple[Frame, FrameMasks]]:

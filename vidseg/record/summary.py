@@ -76,7 +76,7 @@ class Summary:
 
     def write(self, folder: Path) -> None:
         """Writes folder/summary.json."""
-        with whole(folder / NAME) as part:
+        with whole(folder / NAME, durable=True) as part:
             part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
