@@ -120,9 +120,9 @@ class _Job:
         stems = parts.source.info.file_stems or ()
         earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
         self._begun = True
-        before = {} if resumed is None else resumed.known
-        self._known |= {"device": segmenter.device, "precision": segmenter.precision}
-        self._known |= {key: before.get(key) for key in ("wandb", "ended")}
+        self._known |= {"device": segmenter.device, "precision": segmenter.precision, "wandb": None, "ended": None}
+        if resumed is not None:
+            self._known |= {"wandb": resumed.known.get("wandb"), "ended": resumed.ended}
         remember(self._folder, self._known)
         if self._tracker is not None and self._known["wandb"] is not None:
             self._tracker.resume(self._known["wandb"])

@@ -36,12 +36,14 @@ GPU, and on several threads, sums come in another order."""
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a stopped run has left: its summary, if it had time for one, and the frames it finished."""
+    """What a stopped run has left: its summary, if it had time for one, and the frames it finished.
+
+    ``known`` is its run.json, with ``device``, ``precision`` and ``wandb``; at its end also ``ended``, with the number
+    of its frames and the paths of its outputs.
+    """
 
     summary: Mapping[str, Any]
-    known: Mapping[
-        str, Any
-    ]  # run.json: "device", "precision", "wandb"; and "ended", with frames and outputs, at the end
+    known: Mapping[str, Any]
     same: bool  # all keys are, also those that change no mask
     masks: MaskRecord | None
     finished: int  # frames, the first ones of ``masks``
@@ -55,7 +57,7 @@ class Resumed:
     @property
     def outputs(self) -> dict[str, str]:
         """The paths of the outputs by name, if the run came to its end."""
-        return dict(self.known["ended"]["outputs"]) if self.complete else {}
+        return {} if self.ended is None else dict(self.ended["outputs"])
 
     def nothing_left(self, folder: Path) -> bool:
         """Whether the run in ``folder`` has made all that is asked for now."""
@@ -69,10 +71,15 @@ class Resumed:
         return found
 
     @property
+    def ended(self) -> Mapping[str, Any] | None:
+        """What the run said at its end; None if it didn't come to it, or if not all its frames are there."""
+        ended: Mapping[str, Any] | None = self.known.get("ended")
+        return ended if ended is not None and 0 < self.finished == ended["frames"] else None
+
+    @property
     def complete(self) -> bool:
         """Whether the run came to the end of its video, and all its frames are there."""
-        ended = self.known.get("ended")
-        return ended is not None and 0 < self.finished == ended["frames"]
+        return self.ended is not None
 
 
 def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) -> Resumed | None:
