@@ -23,8 +23,8 @@ from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
-from vidseg.record.files import read_frames
-from vidseg.record.masks import NAME, MaskRecord
+from vidseg.record.files import MASKS, read_frames
+from vidseg.record.masks import MaskRecord
 from vidseg.runner import segmented
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source
 
@@ -156,7 +156,7 @@ class Run:
 
     @cached_property
     def _record(self) -> MaskRecord:
-        path = self.folder / NAME
+        path = self.folder / MASKS
         if not path.is_file():
             raise InputError(f"{self.folder} has no masks: no frame was segmented")
         return MaskRecord(path, "masks")

@@ -15,7 +15,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-FRAMES = "frames.jsonl"
+FRAMES, MASKS = "frames.jsonl", "masks.jsonl"
 
 
 @contextmanager
@@ -100,6 +100,14 @@ def read_lines(
             log.warning("%s: line %d is incomplete; the lines from there on are left out", path, number)
             return
         yield offset, entry
+
+
+def read_line(path: Path, offset: int) -> dict[str, Any]:
+    """The object on the line that begins at ``offset`` bytes, as ``read_lines`` has found it."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        entry: dict[str, Any] = json.loads(file.readline())
+        return entry
 
 
 def _parsed(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:

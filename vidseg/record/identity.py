@@ -18,6 +18,7 @@ from vidseg.paths import meant
 from vidseg.prompt_file import entries
 from vidseg.record.files import whole
 from vidseg.record.folder import PRIVATE
+from vidseg.record.run import flatten
 
 Identity = dict[str, Any]
 
@@ -34,7 +35,7 @@ _SMALL = 16 * 2**20
 def identify(config: DictConfig) -> Identity:
     """The identity of the run that a configuration describes; values stand as they are, interpolations too."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
-    identity = dict(_flat({key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
+    identity: Identity = dict(flatten("", {key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
     for key, value in identity.items():
         if not isinstance(value, str) or key.split(".")[0] in WITHOUT_FILES:
             continue
@@ -66,14 +67,6 @@ def difference(now: Identity, then: Identity) -> str | None:
     """The first key that changes masks and isn't the same; None if there is none."""
     keys = [key for key in now | then if key.split(".")[0] not in WITHOUT_MASKS]
     return next((key for key in keys if now.get(key, ...) != then.get(key, ...)), None)
-
-
-def _flat(node: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{within}{key}.")
-        else:
-            yield f"{within}{key}", value
 
 
 def _path(config: DictConfig, key: str, value: str) -> Path | None:

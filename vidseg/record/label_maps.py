@@ -13,7 +13,7 @@ from vidseg.paths import meant
 from vidseg.record.files import whole
 from vidseg.record.map_names import of_frames
 from vidseg.record.mask_images import SUFFIXES, MaskImages
-from vidseg.record.names import NUMBER, images
+from vidseg.record.names import cut, images
 from vidseg.record.object_ids import VOID
 from vidseg.types import FrameMasks, Mask, VideoInfo
 
@@ -39,7 +39,7 @@ def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: ND
 def label_files(folder: Path, key: str) -> list[Path]:
     """The images of a folder in order: the PNGs, or those of other kinds if there is none."""
     found = images(folder, {".png"}, key) or images(folder, SUFFIXES, key)
-    return sorted(found, key=lambda file: [int(word) if word.isdecimal() else word for word in NUMBER.split(file.stem)])
+    return sorted(found, key=lambda file: cut(file.stem))
 
 
 def annotations_of(video: str, root: str | Path) -> Path:

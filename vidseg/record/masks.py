@@ -6,7 +6,6 @@ A line is ``{"frame": i, "time_s": t, "objects": [{"id": 1, "rle": {"size": [h, 
 has another RLE, ``on_top``: the pixels of its mask where its logit is the highest.
 """
 
-import json
 import math
 from array import array
 from bisect import bisect_left
@@ -21,11 +20,10 @@ from pycocotools import mask as coco
 
 from vidseg.errors import InputError
 from vidseg.paths import meant
-from vidseg.record.files import JsonLines, read_lines
+from vidseg.record.files import MASKS, JsonLines, read_line, read_lines
 from vidseg.record.label_maps import LOGIT, LabelMaps, check_size
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
 
-NAME = "masks.jsonl"
 Rle = dict[str, Any]  # {"size": [h, w], "counts": text}
 
 
@@ -79,27 +77,26 @@ class MaskLines(JsonLines):
             }
             for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True)
         ]
-        for row, hidden_hw in _hidden(masks):
-            objects[row]["on_top"] = encode(masks.masks_nhw[row] & ~hidden_hw)
+        for row, on_top_hw in _covered(masks):
+            objects[row]["on_top"] = encode(on_top_hw)
         self.write({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
 
 
-def _hidden(masks: FrameMasks) -> Iterator[tuple[int, Mask]]:
-    """The rows of objects that others cover in part, and the pixels (h, w) of the row's mask where they do."""
+def _covered(masks: FrameMasks) -> Iterator[tuple[int, Mask]]:
+    """The rows of objects that others cover in part, and the pixels (h, w) of the row's mask where they don't."""
     masks_nhw = masks.masks_nhw
     if len(masks_nhw) < 2 or not (masks_nhw.sum(0, dtype=np.uint8) > 1).any():
         return
     best_hw = masks.logits_nhw.argmax(0) if masks.best_hw is None else masks.best_hw
     for row, mask_hw in enumerate(masks_nhw):
-        if (hidden_hw := mask_hw & (best_hw != row)).any():
-            yield row, hidden_hw
+        on_top_hw = mask_hw & (best_hw == row)
+        if not np.array_equal(on_top_hw, mask_hw):
+            yield row, on_top_hw
 
 
 def read_masks(path: Path, offset: int) -> FrameMasks:
     """The masks on the line at ``offset`` of a masks.jsonl; logits are LOGIT in size, half where others are on top."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        line = json.loads(file.readline())
+    line = read_line(path, offset)
     return _as_masks(line, sorted(thing["id"] for thing in line["objects"]), *line["objects"][0]["rle"]["size"])
 
 
@@ -211,12 +208,8 @@ class MaskRecord:
 
     def line(self, index: int) -> dict[str, Any] | None:
         """The line of a frame; None if it has none."""
-        if (position := self.position(index)) is None:
-            return None
-        with self._path.open("rb") as file:
-            file.seek(self._offsets[position])
-            found: dict[str, Any] = json.loads(file.readline())
-            return found
+        position = self.position(index)
+        return None if position is None else read_line(self._path, self._offsets[position])
 
 
 def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:
@@ -227,7 +220,7 @@ def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:
     if path is None:
         raise InputError(f"{key}: missing; give a run's folder, its masks.jsonl, or a folder of label maps")
     found = meant(path)
-    lines = found / NAME if found.is_dir() else found
+    lines = found / MASKS if found.is_dir() else found
     if lines.is_file():
         return MaskRecord(lines, key)
     if found.is_dir():

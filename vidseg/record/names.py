@@ -84,7 +84,8 @@ def in_order(files: Sequence[Path], key: str) -> Numbering:
     return Numbering(tuple(ordered), numbers, how + (", with gaps" if gaps else ""))
 
 
-def _cut(stem: str, pattern: re.Pattern[str]) -> Words:
+def cut(stem: str, pattern: re.Pattern[str] = NUMBER) -> Words:
+    """A name as words, which sort in natural order: 2 before 10."""
     return tuple(int(word) if at % 2 else word.casefold() for at, word in enumerate(pattern.split(stem)))
 
 
@@ -93,8 +94,8 @@ def _read_numbers(files: Sequence[Path], key: str) -> dict[Path, Words]:
 
     Raises InputError where all have one that may be a sign: with it, their order would be the reverse.
     """
-    plain = {file: _cut(file.stem, NUMBER) for file in files}
-    signed = {file: _cut(file.stem, SIGNED) for file in files}
+    plain = {file: cut(file.stem) for file in files}
+    signed = {file: cut(file.stem, SIGNED) for file in files}
     if len({words[::2] for words in plain.values()}) > 1:
         return signed if len({words[::2] for words in signed.values()}) == 1 else plain
     first, first_signed = plain[files[0]], signed[files[0]]
@@ -186,7 +187,7 @@ def _check_dates(files: Sequence[Path], key: str) -> None:
 
 def _leave_out(files: set[Path], numbered: Path, key: str) -> None:
     """Warns of files without a number. Raises InputError if one may be the first of a series: image, image (1)."""
-    start = str(_cut(numbered.stem, NUMBER)[0])
+    start = str(cut(numbered.stem)[0])
     for file in sorted(files):
         if start.startswith(file.stem.casefold()):
             raise InputError(

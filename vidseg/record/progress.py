@@ -6,7 +6,6 @@ finished frames must agree with their lines. ``.vidseg/run.json`` tells whether 
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -19,9 +18,9 @@ import numpy as np
 
 from vidseg.errors import InputError
 from vidseg.measure import iou
-from vidseg.record import checkpoints, masks
+from vidseg.record import checkpoints
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
-from vidseg.record.files import FRAMES, JsonLines, count_lines, read_frames, sync
+from vidseg.record.files import FRAMES, MASKS, JsonLines, count_lines, read_frames, sync
 from vidseg.record.identity import Identity, difference, recall
 from vidseg.record.masks import MaskLines, MaskRecord
 from vidseg.record.summary import read_summary
@@ -52,7 +51,7 @@ class Resumed:
     @property
     def kept(self) -> list[str]:
         """The files to keep: of a run that came to its end all, else those with a line a frame."""
-        return [masks.NAME, FRAMES, *self.outputs.values()]
+        return [MASKS, FRAMES, *self.outputs.values()]
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -92,23 +91,22 @@ def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
         if record is not None:
             raise InputError(f"resume: {folder} doesn't say what its run was; start anew in another folder")
         return None
-    now = json.loads(json.dumps(identity, default=str))
-    if (key := difference(now, then["identity"])) is not None:
-        change = _change(now.get(key), then["identity"].get(key))
+    if (key := difference(identity, then["identity"])) is not None:
+        change = _change(identity.get(key), then["identity"].get(key))
         name = key.removesuffix("._target_")
         raise InputError(f"{name}: {change} in {folder}, and changes masks; start anew in another folder")
     if then.get("prompts") != digest(prompts):
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
     finished = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1]["frame"], lines))
-    finished = min(finished, *(count_lines(folder / name) for name in (masks.NAME, FRAMES)))
+    finished = min(finished, *(count_lines(folder / name) for name in (MASKS, FRAMES)))
 
     def known(index: int) -> bool:
         position = None if record is None else record.position(index)
         return position is not None and position < finished
 
     saved = checkpoints.newest(folder, known)
-    return Resumed(read_summary(folder) or {}, then, now == then["identity"], record, finished, saved)
+    return Resumed(read_summary(folder) or {}, then, identity == then["identity"], record, finished, saved)
 
 
 def check_alike(resumed: Resumed, segmenter: Segmenter, folder: Path) -> None:
@@ -182,11 +180,11 @@ class Progress:
     def recording(self) -> Iterator[None]:
         """Within the block masks.jsonl and frames.jsonl are open; they begin, or go on after finished frames."""
         with (
-            closing(MaskLines(self._folder / masks.NAME, keep=self.finished)) as self._masks,
+            closing(MaskLines(self._folder / MASKS, keep=self.finished)) as self._masks,
             closing(JsonLines(self._folder / FRAMES, keep=self.finished)) as self._frames,
         ):
             yield
-        for name in (masks.NAME, FRAMES):
+        for name in (MASKS, FRAMES):
             sync(self._folder / name)
 
     def add(self, frame: Frame, found: FrameMasks, values: Mapping[str, Any]) -> None:
@@ -230,7 +228,7 @@ class _Rest:
 
 def _record(folder: Path) -> MaskRecord | None:
     """The masks in a run's folder, if there are any."""
-    path = folder / masks.NAME
+    path = folder / MASKS
     return MaskRecord(path, "resume") if path.is_file() and path.stat().st_size else None
 
 

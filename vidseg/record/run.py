@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from vidseg.errors import InputError
+from vidseg.record.files import MASKS
 from vidseg.record.summary import NAME, read_summary
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Run:
     @property
     def masks(self) -> Path | None:
         """masks.jsonl, if it was written."""
-        return self.output("rle", "masks.jsonl")
+        return self.output("rle", MASKS)
 
     @property
     def samples(self) -> dict[int, Path]:

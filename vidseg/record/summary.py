@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter, peak_cuda_mib, peak_rss_mib
-from vidseg.record.files import whole
+from vidseg.record.files import MASKS, whole
 
 if TYPE_CHECKING:  # it brings numpy, and a table of runs shall load in 0.1 s
     from vidseg.types import Output
 
 log = logging.getLogger(__name__)
 
-NAME, MASKS = "summary.json", "masks.jsonl"
+NAME = "summary.json"
 PACKAGES = ("vidseg", "torch", "rf-sam-2", "numpy", "opencv-python-headless", "av", "hydra-core", "wandb")
 
 
