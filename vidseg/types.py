@@ -87,6 +87,7 @@ class FrameMasks:
     - ``object_ids``: the user's ids, ascending.
     - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
     - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None.
+    - ``names``: for each object what it is called, or None; a run gives objects the names of their prompts.
     - ``masks_nhw``: bool, ``logits_nhw > 0``.
     - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals); None
       unless a segmenter has computed it.
@@ -98,6 +99,7 @@ class FrameMasks:
     object_ids: tuple[int, ...]
     logits_nhw: Logits
     scores: tuple[float | None, ...] | None = None
+    names: tuple[str | None, ...] | None = None
     masks_nhw: NDArray[np.bool_] = field(init=False, repr=False)
     best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
 
@@ -108,6 +110,8 @@ class FrameMasks:
             raise ContractError(f"FrameMasks: logits_nhw is {kind(logits)}; {rule}")
         if self.scores is not None and len(self.scores) != count:
             raise ContractError(f"FrameMasks: {len(self.scores)} scores for {count} object ids; each needs one")
+        if self.names is not None and len(self.names) != count:
+            raise ContractError(f"FrameMasks: {len(self.names)} names for {count} object ids; each needs one")
         object.__setattr__(self, "masks_nhw", logits > 0)
 
 
@@ -121,6 +125,10 @@ class Prompt:
     - ``labels``: int32 (n,), 1 for a point on the object, 0 for one off it; left out, all points are on it.
     - ``box_xyxy``: float32 (4,): x0, y0, x1, y1.
     - ``mask_hw``: bool (h, w), at the video's size.
+    - ``name``: what the object is called, such as "person".
+    - ``until``: the number of the last frame with the object; on later ones its mask is empty.
+    - ``joins``: the object is followed from this frame on, as sam2 does with one that is added while it tracks. Without
+      it the object is tracked from the first prompt of any object on, as sam2 does with those that it was told before.
 
     Lists are converted to these arrays; of an integer mask the non-zero pixels are the object. Raises InputError for
     values that can't be used; a run checks that they lie inside the video.
@@ -132,12 +140,19 @@ class Prompt:
     labels: NDArray[np.int32] | None = None
     box_xyxy: NDArray[np.float32] | None = None
     mask_hw: Mask | None = None
+    name: str | None = None
+    until: int | None = None
+    joins: bool = False
 
     def __post_init__(self) -> None:
         set_field = partial(object.__setattr__, self)
         where = f"prompt of object {self.object_id}: "
         set_field("object_id", coordinates.integer("prompt: object_id", self.object_id, 1))
         set_field("frame_index", coordinates.integer(f"{where}frame_index", self.frame_index, 0))
+        if self.name is not None and not (isinstance(self.name, str) and self.name.strip().isprintable() and self.name):
+            raise InputError(f"{where}name: {coordinates.shown(self.name)} is no name; a word or two, on one line")
+        if self.until is not None:
+            set_field("until", coordinates.integer(f"{where}until", self.until, self.frame_index))
         if self.points_xy is None and self.box_xyxy is None and self.mask_hw is None:
             raise InputError(f"{where}it is empty; give points_xy, box_xyxy or mask_hw")
         if self.mask_hw is not None:
@@ -160,7 +175,13 @@ class Prompt:
 
     def _content(self) -> tuple[object, ...]:
         arrays = (self.points_xy, self.labels, self.box_xyxy, self.mask_hw)
-        return self.frame_index, self.object_id, *(None if a is None else (a.shape, a.tobytes()) for a in arrays)
+        others = self.name, self.until, self.joins
+        return (
+            self.frame_index,
+            self.object_id,
+            *others,
+            *(None if a is None else (a.shape, a.tobytes()) for a in arrays),
+        )
 
     @classmethod
     def from_bboxes(cls, bboxes: Iterable[Mapping[str, Any]], frame_index: int = 0) -> "tuple[Prompt, ...]":
@@ -172,6 +193,68 @@ class Prompt:
         """
         objects = enumerate(coordinates.objects_of(bboxes), start=1)
         return tuple(cls(frame_index, object_id, **given) for object_id, given in objects)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector finds in one picture, the surest first.
+
+    - ``boxes_xyxy``: float32 (n, 4), in pixels of the picture.
+    - ``scores``: float32 (n,), 0 to 1.
+    - ``names``: of the class, or of the phrase, of each.
+    - ``masks_nhw``: bool (n, h, w), at the size of the picture; None from a detector that makes boxes only.
+
+    Raises ContractError for arrays of other dtypes or shapes.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    names: tuple[str, ...]
+    masks_nhw: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        for name, array, shape in (("boxes_xyxy", self.boxes_xyxy, (count, 4)), ("scores", self.scores, (count,))):
+            if array.dtype != np.float32 or array.shape != shape:
+                raise ContractError(
+                    f"Detections: {name} is {kind(array)}; with {count} names it must be float32 {shape}"
+                )
+        if (masks := self.masks_nhw) is not None and (masks.dtype != bool or masks.ndim != 3 or len(masks) != count):
+            raise ContractError(
+                f"Detections: masks_nhw is {kind(masks)}; with {count} names it must be bool ({count}, h, w)"
+            )
+
+
+class Detector(Protocol):
+    """Finds objects in single pictures, without being told where they are."""
+
+    classes: tuple[str, ...] | None  # that it knows by name; None: it looks for any phrase that it was made with
+    device: str  # that it runs on, such as "cpu"
+    provenance: Mapping[str, str]  # which detector it is, for the run's record: checkpoint, hash, …
+
+    def detect(self, rgb_hw3: RGB) -> Detections:
+        """What is in a picture, uint8 (height, width, 3); of overlapping detections of one thing only the best."""
+
+
+class Finder(Protocol):
+    """Finds new objects while a video is segmented."""
+
+    prompts: Sequence[Prompt]  # what was found so far, in the order of the video; each says that its object ``joins``
+
+    def due(self, frame_index: int) -> bool:
+        """Whether to look for new objects on this frame."""
+
+    def find(self, frame: Frame, masks: FrameMasks) -> Sequence[Prompt]:
+        """A prompt for each new object on the frame, with an id that no other has; ``masks`` are of those known before.
+
+        They are in ``prompts`` from now on.
+        """
+
+    def state(self) -> str:
+        """What ``restore`` needs to go on from here."""
+
+    def restore(self, state: str) -> None:
+        """Goes on from a ``state``."""
 
 
 class Source(Protocol):
@@ -227,6 +310,9 @@ class Segmenter(Protocol):
     One that can go on in the middle of a video has ``resumable = True``, and ``track`` a third parameter: Checkpoints.
     If they have something ``saved``, iterating ``source`` begins after the frame that it was offered with. Another one
     starts anew, and the run compares its masks with those that are there.
+
+    One that takes objects while it tracks has ``joinable = True``, and ``track`` a keyword ``finder``: a Finder or
+    None. On a frame that is ``due`` it calls ``find`` with the masks; the new objects are in the frame's masks then.
     """
 
     device: str  # that it runs on, such as "cuda:0"; never "auto"
@@ -236,8 +322,9 @@ class Segmenter(Protocol):
     def track(self, source: Source, prompts: Sequence[Prompt]) -> Iterable[tuple[Frame, FrameMasks]]:
         """Yields a frame and its masks for each frame of ``source``, in order; a generator, so that memory is bounded.
 
-        Every FrameMasks holds every prompted object, in ascending order of id and at the size of the video. The mask
-        of an object that is absent, or not prompted yet, is empty. The runner checks these rules.
+        Every FrameMasks holds every prompted object, in ascending order of id and at the size of the video, and every
+        one that a finder has found by then. The mask of an object that is absent, not prompted yet, or past its
+        ``until``, is empty. The runner checks these rules.
         """
 
 

@@ -45,8 +45,8 @@ class FetchedMasks(FrameMasks):
             # Whoever waits for this event sleeps, and leaves the core to decoders and encoders
             arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             arrived.record(torch.cuda.current_stream(logits_nhw.device))
-        names = ("frame_index", "object_ids", "_hidden", "_logits_nhw", "_host", "_arrived")
-        for name, value in zip(names, (frame_index, object_ids, hidden, logits_nhw, host, arrived), strict=True):
+        fields = ("frame_index", "object_ids", "names", "_hidden", "_logits_nhw", "_host", "_arrived")
+        for name, value in zip(fields, (frame_index, object_ids, None, hidden, logits_nhw, host, arrived), strict=True):
             object.__setattr__(self, name, value)
 
     @property
