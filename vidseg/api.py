@@ -25,8 +25,8 @@ from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
 from vidseg.record.files import MASKS, read_frames
 from vidseg.record.masks import MaskRecord
-from vidseg.runner import segmented
-from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt, Source
+from vidseg.runner import Told, segmented
+from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt
 
 Prompts = Prompt | Iterable[Prompt] | Iterable[Mapping[str, Any]]
 Masks = FrameMasks | Mapping[int, NDArray[Any]] | NDArray[Any]
@@ -82,11 +82,11 @@ def segment(
     """
     overrides = [f"video={literal(str(video))}", *overrides_of({"model": model, **keys})]
     config, _ = compose_config(overrides, config_dir)
-    source, chosen = open_video(config, _as_prompts(prompts))
+    told = open_video(config, _as_prompts(prompts))
     segmenter = build(config, "model")
 
     def pairs() -> Generator[tuple[Frame, FrameMasks]]:
-        with limited(config.threads), closing(segmented(segmenter, source, chosen, Meter())) as tracked:
+        with limited(config.threads), closing(segmented(segmenter, told, Meter())) as tracked:
             yield from tracked
 
     return pairs()
@@ -147,12 +147,13 @@ class Run:
 
         Raises InputError for a frame without masks, and if the video can't be read any more.
         """
-        source, prompts = self._video
+        told = self._video
+        source = told.source
         masks, _ = self._record.read(frame, source.info)
         if masks is None:
             frames = self._record.frames
             raise InputError(f"frame: {frame} has no masks in {self.folder}; there are {frames[0]} to {frames[-1]}")
-        return show(source[frame], masks, prompts)
+        return show(source[frame], masks, told.prompts)
 
     @cached_property
     def _record(self) -> MaskRecord:
@@ -162,7 +163,7 @@ class Run:
         return MaskRecord(path, "masks")
 
     @cached_property
-    def _video(self) -> tuple[Source, tuple[Prompt, ...]]:
+    def _video(self) -> Told:
         return open_video(self._config, self._prompts)
 
 

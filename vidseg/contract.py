@@ -66,14 +66,15 @@ _ORDER = "it must yield every frame of the source once, in order"
 class TrackChecker:
     """Checks the pairs of ``track``: one for each frame that the source yields, or for all ``source.frames``, in order.
 
-    Whoever iterates the source calls ``saw`` and ``saw_all``, in any thread.
+    Whoever iterates the source calls ``saw`` and ``saw_all``, in any thread. ``finding``: new objects may come.
     """
 
-    def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]) -> None:
+    def __init__(self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], finding: bool = False) -> None:
         self._segmenter, self._prompts, self._frames = segmenter, prompts, source.frames
         self._size = (source.info.height, source.info.width)
         self._ids = tuple(sorted({prompt.object_id for prompt in prompts}))
         self._own_ids = not prompts or bool(getattr(segmenter, "own_objects", False))
+        self._finding = finding
         self._read = 0  # frames that the source has yielded; those of a second iteration don't count again
         self._read_all = False
         self._due: deque[int] = deque()  # the numbers of those whose masks are missing
@@ -132,9 +133,12 @@ class TrackChecker:
             if size != self._size:
                 raise ContractError(f"the {name} of frame {frame.index} are (h, w) = {size}, the video is {self._size}")
         ids = tuple(masks.object_ids)
-        if self._own_ids:
+        if self._own_ids or self._finding:
             if list(ids) != sorted(set(ids)):
                 raise ContractError(f"frame {frame.index} has masks of objects {ids}; ids must ascend")
+            if self._finding and (lost := sorted(set(self._ids) - set(ids))):
+                raise ContractError(f"frame {frame.index} has no masks of objects {lost}, which are known")
+            self._ids = ids
         elif ids != self._ids:
             raise ContractError(f"frame {frame.index} has masks of objects {ids}; prompted, in order, are {self._ids}")
         return frame, masks

@@ -19,13 +19,14 @@ from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.record import checkpoints, earlier
+from vidseg.record.found import write_found
 from vidseg.record.identity import identify, remember
 from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, digest, find_resumed
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score, versions
-from vidseg.runner import Parts, run
+from vidseg.runner import Parts, Told, run
 from vidseg.tracker.guard import Guarded
-from vidseg.types import Metric, Output, Prompt, Segmenter, Source, Tracker
+from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, Tracker, names_of
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class _Job:
         self._outputs: Mapping[str, Output] = {}
         self._kept: Mapping[str, str] = {}  # outputs of the run that is resumed, by name
         self._tracker: Guarded | None = None
+        self._told: Told | None = None
         self._begun = False  # from then on the folder's files are this run's
         self._known: dict[str, Any] = {}  # what it is, for those that resume it
         self._provenance: dict[str, Any] = {"versions": summary.versions}
@@ -109,6 +111,9 @@ class _Job:
         earlier.check(self._folder, paths, self._reads())
         if resumed is not None and resumed.complete:
             self._kept = resumed.outputs
+            self._told = None  # the objects are those that the run found then
+            self._summary.objects = resumed.summary.get("objects", [])
+            self._summary.names = resumed.summary.get("names", {})
             segmenter: Segmenter = Recorded(resumed)
         else:
             segmenter = build(self._config, "model")
@@ -138,9 +143,10 @@ class _Job:
 
         config = self._config
         self._tracker = Guarded(build(config, "tracker"))  # first, so that a failure of the others is tracked
-        source, chosen = open_video(config, prompts)
+        told = open_video(config, prompts)
+        source, chosen = told.source, told.prompts
         self._provenance["video"] = dict(source.provenance())
-        self._summary.objects = sorted({prompt.object_id for prompt in chosen})
+        self._told = told
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
         for name, output in self._outputs.items():
             if check := getattr(output, "check", None):
@@ -152,7 +158,7 @@ class _Job:
         for metric in metrics:
             metric.open(source, chosen)
         samples = Samples(self._folder, 1 if config.preview else config.stride, chosen, len(source.frames))
-        return Parts(source, chosen, self._outputs, metrics, samples, self._tracker)
+        return Parts(source, chosen, self._outputs, metrics, samples, self._tracker, finder=told.finder)
 
     def _reads(self) -> dict[str, Any]:
         """The values of the configuration by key, without those that only name what is written."""
@@ -169,6 +175,12 @@ class _Job:
 
         A job that failed before it began leaves an earlier run in its folder as it was, its summary.json too.
         """
+        if self._told is not None:
+            found = self._told.prompts_so_far
+            self._summary.objects = sorted({prompt.object_id for prompt in found})
+            self._summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
+            if self._begun and self._told.finder is not None:
+                write_found(self._folder, found)
         self._summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
         self._summary.measure(self._meter)
         if self._tracker is not None and self._summary.wandb is None:
@@ -190,8 +202,10 @@ class _Job:
             checkpoints.remove(self._folder)
 
 
-def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[Source, tuple[Prompt, ...]]:
+def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
+
+    A function of conf/prompt may return an iterable of prompts that has a ``finder``.
 
     With ``preview`` only the prompted frames are segmented.
     """
@@ -201,6 +215,7 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[So
     configuration.check(config)
     extract = config.extract
     source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+    finder: Finder | None = None
     if prompts is None:
         function = build(config, "prompt")
         try:
@@ -210,10 +225,11 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> tuple[So
                 raise
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
+        finder = None if config.preview else getattr(given, "finder", None)
     prompts = prompting.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
-    return source, prompts
+    return Told(source, prompts, finder=finder)
 
 
 @contextmanager

@@ -114,6 +114,7 @@ def check(source: Source, prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     coordinates are all between 0 and 1.
     """
     fitted = tuple(_fitted(source, prompt, f"prompt of object {prompt.object_id}: ") for prompt in prompts)
+    _check_objects(fitted)
     for prompt in fitted:
         if _looks_relative(source, prompt):
             log.warning(
@@ -121,6 +122,22 @@ def check(source: Source, prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
                 "and %d, not as shares of the frame", prompt.object_id, source.info.width - 1, source.info.height - 1,
             )  # fmt: skip
     return fitted
+
+
+def _check_objects(prompts: Iterable[Prompt]) -> None:
+    """Raises InputError for an object of two names or two ends, and for a prompt after its object's end."""
+    for key in ("name", "until"):
+        known: dict[int, object] = {}
+        for prompt in prompts:
+            value = getattr(prompt, key)
+            if value is not None and known.setdefault(prompt.object_id, value) != value:
+                first = known[prompt.object_id]
+                raise InputError(f"prompt of object {prompt.object_id}: {key}: {first} and {value}; an object has one")
+    for prompt in prompts:  # `known` is of until
+        end = known.get(prompt.object_id)
+        if isinstance(end, int) and prompt.frame_index > end:
+            where = f"prompt of object {prompt.object_id}: frame: {prompt.frame_index}"
+            raise InputError(f"{where} is after {end}, until which the object is followed")
 
 
 def _looks_relative(source: Source, prompt: Prompt) -> bool:
@@ -134,7 +151,14 @@ def _looks_relative(source: Source, prompt: Prompt) -> bool:
 
 
 def _points_and_box(
-    source: Source, where: str, frame: Any, object: Any, points: Any = None, labels: Any = None, box: Any = None
+    source: Source,
+    where: str,
+    frame: Any,
+    object: Any,
+    points: Any = None,
+    labels: Any = None,
+    box: Any = None,
+    **more: Any,
 ) -> Prompt:
     """A prompt of points, a box, or both. Raises InputError, beginning with ``where`` and the key, for wrong values."""
     if points is None and box is None:
@@ -146,11 +170,18 @@ def _points_and_box(
         raise InputError(f"{where}labels: {shown(labels)}; there are no points that they could belong to")
     if box is not None:
         box = coordinates.box(f"{where}box", box)
-    return _made(source, where, frame, object, points_xy=points, labels=labels, box_xyxy=box)
+    return _made(source, where, frame, object, points_xy=points, labels=labels, box_xyxy=box, **more)
 
 
 def _objects(
-    source: Source, labels_hw: NDArray[np.uint8], where: str, frame: Any, object: Any, key: str, path: Path
+    source: Source,
+    labels_hw: NDArray[np.uint8],
+    where: str,
+    frame: Any,
+    object: Any,
+    key: str,
+    path: Path,
+    **more: Any,
 ) -> tuple[Prompt, ...]:
     """A mask prompt for every object of the label map at ``path``, or for one; errors about it begin with ``key``."""
     values = [int(value) for value in np.unique(labels_hw) if value]
@@ -169,7 +200,11 @@ def _objects(
         if _is_all_around(mask_hw):
             share = f"{100 * mask_hw.mean():.0f}% of the frame and all of its border"
             log.warning("%s: %s: object %s has %s: is the mask inverted?", key, path, number, share)
-    return tuple(_made(source, where, frame, number, f"{key}: {path}", mask_hw=mask_hw) for number, mask_hw in masks)
+    if "name" in more and len(masks) > 1:
+        raise InputError(f"{where}name: {path} has {len(masks)} objects; an entry for each, with its object and name")
+    return tuple(
+        _made(source, where, frame, number, f"{key}: {path}", mask_hw=mask_hw, **more) for number, mask_hw in masks
+    )
 
 
 def _is_all_around(mask_hw: Mask) -> bool:
@@ -193,12 +228,17 @@ def _prompts(source: Source, entry: Any, folder: Path, where: str) -> tuple[Prom
         raise InputError(f"{key}: {shown(path)} is not the path of an image")
     image = folder / path if exists(folder / path) else folder / meant(path)
     labels_hw = MaskImages(key).read(image)
-    return _objects(source, labels_hw, f"{where}.", given["frame"], given.get("object"), key, image)
+    more = {key: given[key] for key in ("name", "until", "joins") if key in given}
+    return _objects(source, labels_hw, f"{where}.", given["frame"], given.get("object"), key, image, **more)
 
 
 def _made(source: Source, where: str, frame: Any, object: Any, mask: str = "", **given: Any) -> Prompt:
     """A prompt that fits the source; see ``_fitted``."""
     frame_index = coordinates.integer(f"{where}frame", frame, 0)
+    if given.get("until") is not None and coordinates.integer(f"{where}until", given["until"], 0) < frame_index:
+        raise InputError(f"{where}until: {given['until']} is before the object's prompt on frame {frame_index}")
+    if not isinstance(given.get("joins", False), bool):
+        raise InputError(f"{where}joins: {shown(given['joins'])} is neither true nor false")
     object_id = coordinates.integer(f"{where}object", object, 1)
     return _fitted(source, Prompt(frame_index, object_id, **given), where, mask)
 

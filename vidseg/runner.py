@@ -1,8 +1,9 @@
 """The loop of a run: extract, segment, composite and log, frame by frame. Knows the protocols of vidseg.types only."""
 
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -12,7 +13,9 @@ from vidseg.console import progress as progress_bar
 from vidseg.contract import TrackChecker, check_scores
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.record.progress import Progress
-from vidseg.types import Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker
+from vidseg.types import Finder, Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker, names_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -26,11 +29,23 @@ class SampleWriter(Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a run is made of, without the segmenter."""
+class Told:
+    """What a segmenter is told: a video, prompts, and who finds new objects while it runs."""
 
     source: Source
     prompts: tuple[Prompt, ...]
+    finder: Finder | None = field(default=None, kw_only=True)
+
+    @property
+    def prompts_so_far(self) -> tuple[Prompt, ...]:
+        """Those of the start and those that were found since."""
+        return (*self.prompts, *(self.finder.prompts if self.finder else ()))
+
+
+@dataclass(frozen=True)
+class Parts(Told):
+    """What a run is made of, without the segmenter."""
+
     outputs: Mapping[str, Output]
     metrics: Sequence[Metric]
     samples: SampleWriter
@@ -52,7 +67,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
             stack.callback(_finish, output, meter)
             (folder / output.path).parent.mkdir(parents=True, exist_ok=True)
             output.open(folder, parts.source)
-        pairs = stack.enter_context(closing(segmented(segmenter, parts.source, parts.prompts, meter, progress)))
+        pairs = stack.enter_context(closing(segmented(segmenter, parts, meter, progress)))
         bar = stack.enter_context(progress_bar(len(parts.source.frames)))
         for position, (frame, found) in enumerate(pairs):
             masks = progress.agreed(position, found, parts.source.info)
@@ -64,7 +79,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
                 if parts.samples.wants(position, frame.index):
                     parts.samples.write(frame, masks)
                     if position >= progress.finished:
-                        parts.tracker.log_sample(frame, masks, parts.prompts)
+                        parts.tracker.log_sample(frame, masks, parts.prompts_so_far)
                 values = _values(frame, masks, scores, meter)
                 if position >= progress.finished:
                     parts.tracker.log(position, {"frame": frame.index, **values})
@@ -79,15 +94,23 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
 
 
 def segmented(
-    segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], meter: Meter, progress: Progress | None = None
+    segmenter: Segmenter, told: Told, meter: Meter, progress: Progress | None = None
 ) -> Generator[tuple[Frame, FrameMasks]]:
     """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest.
 
-    With ``progress`` it goes on from there, and saves checkpoints.
+    Objects get the names of their prompts. With ``progress`` it goes on from there, and saves checkpoints.
     """
-    checker = TrackChecker(segmenter, source, prompts)
-    track = None if progress is None else partial(progress.track, segmenter)
-    return _timed(checker.pairs(_WatchedSource(source, meter, checker), track), meter, "segment")
+    track: Any = segmenter.track if progress is None else partial(progress.track, segmenter)
+    more = {}
+    if told.finder is not None and getattr(segmenter, "joinable", False):
+        more = {"finder": told.finder}
+    elif told.finder is not None:
+        log.warning("prompt.every: this model takes no objects while it runs; only those of the start are followed")
+    checker = TrackChecker(segmenter, told.source, told.prompts, finding=bool(more))
+    pairs = checker.pairs(_WatchedSource(told.source, meter, checker), partial(track, **more))
+    for frame, masks in _timed(pairs, meter, "segment"):
+        masks.name(names_of(told.prompts_so_far))
+        yield frame, masks
 
 
 def _timed(items: Generator[T], meter: Meter, stage: str) -> Generator[T]:

@@ -114,6 +114,11 @@ class FrameMasks:
             raise ContractError(f"FrameMasks: {len(self.names)} names for {count} object ids; each needs one")
         object.__setattr__(self, "masks_nhw", logits > 0)
 
+    def name(self, names: Mapping[int, str]) -> None:
+        """Gives objects their names by id, unless they have some."""
+        if self.names is None and names:
+            object.__setattr__(self, "names", tuple(map(names.get, self.object_ids)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
@@ -255,6 +260,11 @@ class Finder(Protocol):
 
     def restore(self, state: str) -> None:
         """Goes on from a ``state``."""
+
+
+def names_of(prompts: Iterable[Prompt]) -> dict[int, str]:
+    """The names of the objects that have one, by id."""
+    return {prompt.object_id: prompt.name for prompt in prompts if prompt.name is not None}
 
 
 class Source(Protocol):

@@ -15,7 +15,7 @@ from video.test_reader import CUT, GOP, KINDS, plain
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter
-from vidseg.runner import segmented
+from vidseg.runner import Told, segmented
 from vidseg.sample import SampleSource
 from vidseg.types import FrameMasks
 from vidseg.video import open_source, reader
@@ -190,5 +190,5 @@ def test_reading_backwards_counts_as_extract():
                 yield frame, FrameMasks(frame.index, (1,), np.ones((1, *frame.rgb_hw3.shape[:2]), np.float32))
 
     meter, source = Meter(), Slow(moving_squares(5))
-    assert len(list(segmented(BothWays(), source, [click(0, 1, (20, 30, 1))], meter))) == 5
+    assert len(list(segmented(BothWays(), Told(source, (click(0, 1, (20, 30, 1)),)), meter))) == 5
     assert 0.1 <= meter.seconds["extract"] < meter.total()

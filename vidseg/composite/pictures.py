@@ -63,13 +63,13 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
 
     - ``opacity``: of the tint, 0 to 1. Where masks overlap, a pixel has the colour of its object in ``label_map``.
     - ``contour``: width of the outline in pixels at 1280x720, 0 to 100; 0 for none. Outlines show whole masks.
-    - ``ids``: whether to write each object's id above it.
+    - ``ids``: whether to write each object's id above it; "names" writes its name, or its id if it has none.
 
     Raises InputError for an option out of range.
     """
     strength, width = _number("opacity", opacity, 1), _number("contour", contour, 100)
-    if not isinstance(ids, bool):
-        raise InputError(f"ids: {ids!r} is neither true nor false")
+    if not isinstance(ids, bool) and ids != "names":
+        raise InputError(f"ids: {ids!r} is none of true, false, names")
     _check_sizes(frame, masks)
     present = _present(masks)
     labels_hw = label_map(masks, present) if len(present) > 1 else None
@@ -83,7 +83,7 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
     for n, object_id, box in present if width else ():
         cv2.drawContours(out, contours(masks.masks_nhw[n], box), -1, colour(object_id), thickness, cv2.LINE_AA)
     if ids:
-        _write_ids(out, masks, present)
+        _write_ids(out, masks, present, masks.names if ids == "names" else None)
     return out
 
 
@@ -107,7 +107,7 @@ def transparent(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
 def annotate(frame: Frame, masks: FrameMasks, prompts: Iterable[Prompt] = ()) -> RGB:
     """The frame with masks, contours, ids, and those of ``prompts`` that are about this frame; (h, w, 3)."""
     own = [prompt for prompt in prompts if prompt.frame_index == masks.frame_index]
-    return draw_prompts(overlay(frame, masks, ids=True), own)
+    return draw_prompts(overlay(frame, masks, ids="names"), own)
 
 
 def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
@@ -173,12 +173,13 @@ def _plain(shape: tuple[int, ...], fill: Colour) -> RGB:
     return out
 
 
-def _write_ids(out: RGB, masks: FrameMasks, present: Present) -> None:
-    """Writes each object's id on top of its largest part."""
+def _write_ids(out: RGB, masks: FrameMasks, present: Present, names: Sequence[str | None] | None) -> None:
+    """Writes each object's name, or its id, on top of its largest part."""
     labels = []
     for n, object_id, box in present:
         corners_xy = max(contours(masks.masks_nhw[n], box), key=cv2.contourArea)[:, 0]
         top = int(corners_xy[:, 1].min())
         across = corners_xy[corners_xy[:, 1] <= top + 16 * marks.scale_of(out), 0]
-        labels.append((str(object_id), colour(object_id), (int(across.min() + across.max()) // 2, top)))
+        text = (None if names is None else names[n]) or str(object_id)
+        labels.append((text, colour(object_id), (int(across.min() + across.max()) // 2, top)))
     marks.draw_labels(out, labels)

@@ -31,7 +31,8 @@ class DavisJF:
 
     Recall is the share of frames with a score above 0.5. As in DAVIS, the mean counts neither frames up to the object's
     first prompted one nor the last frame with ground truth. The prompted and the last frame do have ``j_<id>`` and
-    ``f_<id>``. An object without a prompt (in a replay) begins on the run's first frame.
+    ``f_<id>``. An object without a prompt (of a replay, or found while the run went on) begins on the first frame that
+    knows it.
 
     ``truth`` is a folder of label maps named as the frames; ``root`` holds such folders, each named as its video.
     Without both the source's own ground truth is used, and without that there are no scores. Objects that only the run
@@ -68,7 +69,7 @@ class DavisJF:
             if truth_hw.any():
                 self._known.add(object_id)
             curves = self._curves.setdefault(object_id, (array("d"), array("d")))
-            if frame.index < (first := self._first.get(object_id, self._source.frames[0])):
+            if frame.index < (first := self._first.setdefault(object_id, frame.index)):
                 continue
             j, f = iou(mask_hw, truth_hw), boundary_f(mask_hw, truth_hw)
             if frame.index > first:

@@ -19,13 +19,13 @@ from typing import Any
 from vidseg.errors import InputError
 from vidseg.paths import meant
 from vidseg.record.checkpoints import remove as remove_checkpoints
-from vidseg.record.files import FRAMES, MASKS, whole
+from vidseg.record.files import FOUND, FOUND_MASKS, FRAMES, MASKS, whole
 from vidseg.record.folder import LOCK, PRIVATE
 from vidseg.record.identity import NAME as IDENTITY
 from vidseg.record.summary import NAME, read_summary
 
 MANIFEST, ASIDE = "files.json", "earlier"  # in .vidseg
-FIXED = (NAME, "samples", "contact_sheet.png", FRAMES, MASKS)  # what every run may write
+FIXED = (NAME, "samples", "contact_sheet.png", FOUND, FOUND_MASKS, FRAMES, MASKS)  # what every run may write
 LOG = "vidseg.log"
 TAKEN = (*FIXED[:-1], LOG, ".hydra", PRIVATE)  # no output may have one of these names
 PICTURE = re.compile(r"(frame_)?\d{5,}\.png|\.(frame_)?\d{5,}\.png\.part")  # in samples/ and folders of outputs

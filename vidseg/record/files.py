@@ -16,6 +16,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FRAMES, MASKS = "frames.jsonl", "masks.jsonl"
+FOUND, FOUND_MASKS = "found.yaml", "found"  # what a detector has found, and a folder of its masks
 
 
 @contextmanager

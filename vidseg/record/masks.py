@@ -2,8 +2,9 @@
 
 A line is ``{"frame": i, "time_s": t, "objects": [{"id": 1, "rle": {"size": [h, w], "counts": "…"}, "area": n,
 "score": s}]}``: ``frame`` is the number in the source, ``area`` is in pixels, ``score`` is the model's object score in
-0..1 or null. Every object is on every line; one that is absent has an empty mask. An object that others cover in part
-has another RLE, ``on_top``: the pixels of its mask where its logit is the highest.
+0..1 or null. Every object is on every line from the one on which it was known; one that is absent has an empty mask. An
+object with a name has a ``name``. One that others cover in part has another RLE, ``on_top``: the pixels of its mask
+where its logit is the highest.
 """
 
 import math
@@ -77,6 +78,8 @@ class MaskLines(JsonLines):
             }
             for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True)
         ]
+        for thing, name in zip(objects, masks.names or (), strict=False):
+            thing |= {} if name is None else {"name": name}
         for row, on_top_hw in _covered(masks):
             objects[row]["on_top"] = encode(on_top_hw)
         self.write({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
@@ -115,7 +118,9 @@ def _as_masks(line: Mapping[str, Any], object_ids: Sequence[int], height: int, w
             if "on_top" in thing:
                 logits_nhw[row][decode(thing["on_top"])] = LOGIT
     scores = [things.get(object_id, {}).get("score") for object_id in object_ids]
-    return FrameMasks(line["frame"], tuple(object_ids), logits_nhw, tuple(scores))
+    found = FrameMasks(line["frame"], tuple(object_ids), logits_nhw, tuple(scores))
+    found.name({thing["id"]: thing["name"] for thing in line["objects"] if "name" in thing})
+    return found
 
 
 def read_mask_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -186,17 +191,19 @@ class MaskRecord:
                 check_size(mask_hw.shape, index, info, self._key)
         return masks, {thing["id"]: thing.get("score") for thing in line["objects"]}
 
-    def frame_masks(self, index: int, info: VideoInfo) -> FrameMasks | None:
+    def frame_masks(self, index: int, info: VideoInfo, known_by_then: bool = False) -> FrameMasks | None:
         """A frame's masks of all ``object_ids`` with logits of LOGIT in size; None for a frame without a line.
 
-        Raises InputError for damaged masks, and for those that don't have the size of the video.
+        ``known_by_then`` leaves out objects that joined on a later frame. Raises InputError for damaged masks, and for
+        those that don't have the size of the video.
         """
         if (line := self.line(index)) is None:
             return None
         for thing in line["objects"]:
             check_size(thing["rle"]["size"], index, info, self._key)
         with self._undamaged(index):
-            return _as_masks(line, sorted(self.object_ids), info.height, info.width)
+            ids = {thing["id"] for thing in line["objects"]} if known_by_then else self.object_ids
+            return _as_masks(line, sorted(ids), info.height, info.width)
 
     @contextmanager
     def _undamaged(self, index: int) -> Iterator[None]:

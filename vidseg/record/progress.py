@@ -7,7 +7,7 @@ finished frames must agree with their lines. ``.vidseg/run.json`` tells whether 
 
 import hashlib
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -20,7 +20,7 @@ from vidseg.errors import InputError
 from vidseg.measure import iou
 from vidseg.record import checkpoints
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
-from vidseg.record.files import FRAMES, MASKS, JsonLines, count_lines, read_frames, sync
+from vidseg.record.files import FOUND, FOUND_MASKS, FRAMES, MASKS, JsonLines, count_lines, read_frames, sync
 from vidseg.record.identity import Identity, difference, recall
 from vidseg.record.masks import MaskLines, MaskRecord
 from vidseg.record.summary import read_summary
@@ -51,7 +51,7 @@ class Resumed:
     @property
     def kept(self) -> list[str]:
         """The files to keep: of a run that came to its end all, else those with a line a frame."""
-        return [MASKS, FRAMES, *self.outputs.values()]
+        return [MASKS, FRAMES, *self.outputs.values(), *((FOUND, FOUND_MASKS) if self.complete else ())]
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -65,7 +65,7 @@ class Resumed:
 
     def recorded(self, index: int, info: VideoInfo) -> FrameMasks:
         """The masks of a frame that is finished."""
-        found = None if self.masks is None else self.masks.frame_masks(index, info)
+        found = None if self.masks is None else self.masks.frame_masks(index, info, known_by_then=True)
         assert found is not None
         return found
 
@@ -129,20 +129,23 @@ class Progress:
         self._differing = False
 
     def track(
-        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt]
+        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], **more: Any
     ) -> Iterable[tuple[Frame, FrameMasks]]:
-        """The segmenter's pairs, after those of the frames that are recorded up to a checkpoint."""
-        if self._resumed is None or self._resumed.saved is None:
-            return cast("Iterable[tuple[Frame, FrameMasks]]", self._tracked(segmenter, source, prompts))
-        return self._going_on(segmenter, source, prompts, self._resumed, self._resumed.saved.frame_index)
+        """The segmenter's pairs, after those of the frames that are recorded up to a checkpoint.
 
-    def _tracked(self, segmenter: Any, source: Source, prompts: Sequence[Prompt]) -> Any:
-        """What ``track`` returns, with checkpoints if the segmenter takes them."""
+        ``more`` are other arguments of its ``track``.
+        """
         own = (self._checkpoints,) if getattr(segmenter, "resumable", False) else ()
-        return segmenter.track(source, prompts, *own)
+
+        def tracked(source: Source) -> Any:
+            return segmenter.track(source, prompts, *own, **more)
+
+        if self._resumed is None or self._resumed.saved is None:
+            return cast("Iterable[tuple[Frame, FrameMasks]]", tracked(source))
+        return self._going_on(tracked, source, self._resumed, self._resumed.saved.frame_index)
 
     def _going_on(
-        self, segmenter: Segmenter, source: Source, prompts: Sequence[Prompt], resumed: Resumed, last: int
+        self, tracked: Callable[[Source], Any], source: Source, resumed: Resumed, last: int
     ) -> Generator[tuple[Frame, FrameMasks]]:
         with closing(source.__iter__()) as frames:
             for frame in () if last == BEFORE else frames:
@@ -150,8 +153,8 @@ class Progress:
                 yield frame, resumed.recorded(frame.index, source.info)
                 if frame.index == last:
                     break
-            with closing(self._tracked(segmenter, _Rest(source, frames), prompts)) as tracked:
-                yield from tracked
+            with closing(tracked(_Rest(source, frames))) as rest:
+                yield from rest
 
     def agreed(self, position: int, found: FrameMasks, info: VideoInfo) -> FrameMasks:
         """The masks of the frame at ``position`` of the run: as recorded, if it was finished before.

@@ -30,7 +30,8 @@ class Summary:
 
     ``status`` is "finished", "failed" or "interrupted", ``error`` one or two lines or None. ``seconds`` are those of
     the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that
-    a stopped run had finished before. ``objects`` are the ids of the prompts, ``outputs`` paths relative to the folder.
+    a stopped run had finished before. ``objects`` are the ids of the prompts, ``names`` what they are
+    called, by id, ``outputs`` paths relative to the folder.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Summary:
     peak_cuda_mib: float | None = None
     device: str | None = None
     objects: list[int] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     wandb: dict[str, Any] | None = None

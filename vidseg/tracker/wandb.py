@@ -140,11 +140,13 @@ class WandbTracker:
         import wandb
 
         layers = {}
-        for object_id, mask_hw in zip(masks.object_ids, masks.masks_nhw, strict=True):
+        names = masks.names or (None,) * len(masks.object_ids)
+        for object_id, name, mask_hw in zip(masks.object_ids, names, masks.masks_nhw, strict=True):
+            shown = f"object {object_id}" if name is None else f"{name} {object_id}"
             label = (object_id - 1) % 255 + 1  # W&B stores labels as uint8, and colours layers by them
-            layers[f"object {object_id}"] = {
+            layers[shown] = {
                 "mask_data": mask_hw.astype("uint8") * label,
-                "class_labels": {label: f"object {object_id}"},
+                "class_labels": {label: shown},
             }
         picture = draw_prompts(frame.rgb_hw3, [prompt for prompt in prompts if prompt.frame_index == frame.index])
         caption = f"frame {frame.index}  {frame.time_s:.2f} s"
