@@ -57,6 +57,17 @@ def test_what_fell_back_is_said(make_run, tmp_path):
     assert table.rows[2]["precision_resolved"] == "fp32"
 
 
+def test_named_objects_are_a_column(make_run, tmp_path):
+    make_run("0")
+    assert "objects" not in shown(tabulate(find_runs([tmp_path])), "run")
+    run = make_run("1")
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"names": {"1": "person", "3": "dog"}}))
+    table = tabulate(find_runs([tmp_path]))
+    assert "objects" in shown(table, "run")
+    assert [row["objects"] for row in table.rows] == [None, "1 person, 3 dog"]
+
+
 def test_a_run_without_a_configuration_makes_nothing_differ(make_run, tmp_path):
     make_run("0")
     (make_run("1") / ".hydra" / "config.yaml").unlink()

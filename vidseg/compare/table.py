@@ -169,6 +169,8 @@ def _results(run: Run) -> dict[str, Scalar]:
     cells |= {"precision_resolved": summary.get("precision"), "device_resolved": summary.get("device")}
     cells |= {f"versions.{name}": version for name, version in (summary.get("versions") or {}).items()}
     cells |= {f"wandb.{name}": (summary.get("wandb") or {}).get(name) for name in ("id", "url")}
+    names = (summary.get("names") or {}).items()
+    cells["objects"] = ", ".join(f"{number} {name}" for number, name in names) or None
     return cells | {"error": summary.get("error"), "folder": str(run.folder)}
 
 
@@ -178,8 +180,8 @@ def _result_column(name: str) -> Column:
     better = 1 if plain in HIGHER else -1 if plain in LOWER else 0
     if plain in ("frames", "seconds", *COSTS):
         return Column(name, "cost", better, extra=plain == "seconds")
-    if plain in ("status", "precision_resolved", "device_resolved", "versions", "wandb", "error", "folder"):
-        return Column(name, "run", extra=plain != "status")
+    if plain in ("status", "precision_resolved", "device_resolved", "versions", "wandb", "objects", "error", "folder"):
+        return Column(name, "run", extra=plain not in ("status", "objects"))
     return Column(name, "quality", better, extra=plain != name)
 
 
