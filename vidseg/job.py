@@ -272,4 +272,5 @@ def _outcome(summary: Summary, folder: Path) -> str:
     """The last line on the console: frames, speed, scores of the whole run, and the outputs."""
     scores = "".join(f", {name} {value:.3f}" for name, value in summary.metrics.items() if "_" not in name)
     made = ", ".join(summary.outputs.values()) or "samples/"
-    return f"{summary.frames} frames at {summary.fps:.1f} fps{scores}; {folder}/ has {made}"
+    frames = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
+    return f"{frames} at {summary.fps:.1f} fps{scores}; {folder}/ has {made}"

@@ -48,6 +48,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction = Fraction(1)  # width / height of a pixel as displayed, for outputs to say
     colour: Colour | None = None  # None: as usual for the size
     timecode: str | None = None  # of the first frame taken: 01:00:00:00, or 01:00:00;00 where labels are dropped
+    still: bool = False  # a photograph: its outputs are pictures
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

@@ -26,8 +26,7 @@ FILES = {
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
         "is a pointer of Git LFS",
     ),
-    "stack.tif": (lambda path: Image.fromarray(picture(0)).save(path), "is a TIFF, not a video"),
-    "photo.heic": (lambda path: path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(99)), "is a single image"),
+    "photo.heic": (lambda path: path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(99)), "is a HEIF image"),
     "moving.webp": (
         lambda path: Image.fromarray(picture(0)).save(path, save_all=True, append_images=[Image.fromarray(picture(1))]),
         "is an animated WebP",

@@ -239,8 +239,7 @@ BROKEN = {
     "poem.mp4": (write_text, "is not a video"),
     "noise.mp4": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(50000)), "is not a video"),
     "zeros.avi": (lambda path: path.write_bytes(bytes(50000)), "is not a video"),
-    "one.jpg": (write_image, "single image"),
-    "one.png": (write_image, "single image"),
+    "one.ppm": (write_image, "single image"),
     "pipe.mp4": (os.mkfifo, "is neither a file nor a folder"),
 }
 

@@ -6,6 +6,9 @@ DAVIS and YouTube-VOS ask), else the frame's. Where the image's name has no such
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidseg.composite import PALETTE, label_map, transparent
 from vidseg.record.files import whole
 from vidseg.record.label_maps import write_label_map
@@ -47,8 +50,13 @@ class FrameImages(_Images):
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Writes the picture of one frame."""
-        from PIL import Image
+        write_png(self._path(frame), transparent(frame, masks))
 
-        with whole(self._path(frame)) as part:
-            # Compression level 1: 60 ms at 1280x720 where the default takes 200.
-            Image.fromarray(transparent(frame, masks)).save(part, format="PNG", compress_level=1)
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Writes RGB (h, w, 3) or RGBA (h, w, 4) with straight alpha as a PNG, whole or not at all."""
+    from PIL import Image
+
+    with whole(path) as part:
+        # Compression level 1: 60 ms at 1280x720 where the default takes 200.
+        Image.fromarray(pixels).save(part, format="PNG", compress_level=1)

@@ -1,4 +1,5 @@
-"""A rendered video. Cutout, overlay and transparency are this one output with another render function and codec."""
+"""A rendered video, or picture of a photograph. Cutout, overlay and transparency are this one output with another
+render function and codec."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
+from vidseg.output.files import write_png
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 from vidseg.video.codec import check_codec
 from vidseg.video.encoder import Encoder
@@ -18,9 +20,9 @@ Render = Callable[[Frame, FrameMasks], NDArray[np.uint8]]
 
 
 class VideoOutput:
-    """Encodes what ``render(frame, masks, **options)`` draws of every frame.
+    """Encodes what ``render(frame, masks, **options)`` draws of every frame. Of a photograph it is a PNG.
 
-    - ``path``: the file, relative to the run's folder; its suffix chooses the container.
+    - ``path``: the file, relative to the run's folder; its suffix chooses the container. A photograph's is .png.
     - ``codec``: a row of vidseg.video.codec.
     - ``quality``: the encoder's own number, smaller is better; None: the codec's default.
     - ``render``: the dotted name of a function, one of vidseg.composite or your own. It returns uint8 (h, w, 3) RGB, or
@@ -36,10 +38,12 @@ class VideoOutput:
         self._render: Render = partial(locate("render", render), **options)
         self._alpha = check_codec(codec, path, quality)[0].alpha
         self._encoder: Encoder | None = None
+        self._still: Path | None = None  # the PNG of a photograph
 
     def check(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Draws one grey frame of the video's size, on which every prompted object is the middle quarter. Raises
         InputError if the function fails, or returns what can't be encoded."""
+        self._suit(source)
         height, width = source.info.height, source.info.width
         ids = tuple(sorted({prompt.object_id for prompt in prompts})) or (1,)  # a replay's objects aren't known yet
         logits_hw = np.full((height, width), -1, np.float32)
@@ -56,26 +60,39 @@ class VideoOutput:
             raise InputError(f"render: {self._name} fails: {type(error).__name__}: {error}") from error
 
     def open(self, folder: Path, source: Source) -> None:
-        """Starts the encoder."""
+        """Starts the encoder, if the source is a video."""
+        self._suit(source)
         path, audio = folder / self.path, source.audio
+        if source.info.still:
+            self._still = path
+            return
         self._encoder = Encoder(
             path, self._codec, source.info, quality=self._quality, audio=audio, offset_s=source.offset_s
         )
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
-        """Renders one frame and hands it to the encoder's thread."""
+        """Renders one frame and hands it to the encoder's thread, or writes it if it is the photograph."""
+        if self._still is not None:
+            write_png(self._still, self._picture(frame, masks))
+            return
         assert self._encoder is not None
         self._encoder.write(self._picture(frame, masks), frame.time_s)
 
     def close(self) -> None:
         """Finishes the file under its final name."""
-        assert self._encoder is not None
-        self._encoder.close()
+        if self._still is None:
+            assert self._encoder is not None
+            self._encoder.close()
 
     def abort(self) -> None:
         """Removes the unfinished file."""
         if self._encoder is not None:
             self._encoder.abort()
+
+    def _suit(self, source: Source) -> None:
+        """Makes the path that of a PNG, which has alpha too, if the source is a photograph."""
+        if source.info.still:
+            self.path, self._alpha = str(Path(self.path).with_suffix(".png")), True
 
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
         picture = self._render(frame, masks)

@@ -18,7 +18,7 @@ def open_source(
     fps: float | None = None,
     seed: int = 0,
 ) -> Source:
-    """The source that ``video`` names: a file, a folder of images, or ``sample``, the built-in clip.
+    """The source that ``video`` names: a file, a folder of images, a photograph, or ``sample``, the built-in clip.
 
     - ``start``, ``stop`` (exclusive): a frame number of the source, or seconds as "2.5s"; every ``step``-th frame
       between them is taken.
@@ -43,6 +43,10 @@ def open_source(
         from vidseg.video.window import frame_window
 
         return SampleSource(seed, frame_window([i / FPS for i in range(NUM_FRAMES)], start, stop, step))
+    from vidseg.video.photo import PhotoSource, is_photo
+
+    if is_photo(path):
+        return PhotoSource(path, start, stop, step)
     from vidseg.video.reader import FileSource
 
     return FileSource(path, start, stop, step)

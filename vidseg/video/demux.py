@@ -51,7 +51,7 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     """The stream of pictures; all others are skipped from now on. Raises InputError if there is none."""
     name = container.format.name
     if "image2" in name or name.endswith("_pipe"):
-        raise InputError(f"video: {path} is a single image; give a video, or a folder of numbered images")
+        raise InputError(f"video: {path} is a single image of a kind that isn't read; save it as a JPEG or PNG")
     candidates = [s for s in container.streams.video if not s.disposition & NOT_PICTURES]
     if name == "tty" or not candidates:
         what = "has sound but no pictures" if container.streams.audio else "is not a video"

@@ -23,8 +23,6 @@ _KINDS = {
     b"<!doctype html": "a web page, where the video was meant to be; download the video itself",
     b"<html": "a web page, where the video was meant to be; download the video itself",
     b"version https://git-lfs": "a pointer of Git LFS; git lfs pull fetches the video",
-    b"II*\0": "a TIFF, not a video; save its pictures as a folder of frames, a file for each",
-    b"MM\0*": "a TIFF, not a video; save its pictures as a folder of frames, a file for each",
 }
 """What a file is by its first bytes (lower case for text), and what to do."""
 
@@ -87,7 +85,7 @@ def _kind(path: Path, start: bytes) -> str | None:
     if start[257:262] == b"ustar":
         return _UNPACK
     if start[4:8] == b"ftyp" and start[8:12] in _STILL_BRANDS:
-        return "a single image; give a video, or a folder of frames"
+        return "a HEIF image, which isn't read; save it as a JPEG or PNG"
     if start[8:12] == b"WEBP" and b"ANIM" in start:
         return "an animated WebP, which FFmpeg doesn't read; save its pictures as a folder of frames"
     suffix = path.suffix.lower()

@@ -12,17 +12,29 @@ from PIL import Image, UnidentifiedImageError
 
 from vidseg.errors import InputError
 from vidseg.types import RGB
+from vidseg.video.orientation import Orientation
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 _ORIENTATION, _BITS, _PHOTOMETRIC, _LARGEST = 0x0112, 258, 262, 281  # EXIF's and TIFF's tags
+_UPRIGHT = {
+    2: Orientation(mirrored=True),
+    3: Orientation(upside_down=True, mirrored=True),
+    4: Orientation(upside_down=True),
+    5: Orientation(transposed=True),
+    6: Orientation(transposed=True, mirrored=True),
+    7: Orientation(transposed=True, upside_down=True, mirrored=True),
+    8: Orientation(transposed=True, upside_down=True),
+}
+"""By EXIF's orientation; 1, and whatever is none, is upright."""
 
 
-def read(file: Path) -> RGB:
+def read(file: Path, upright: bool = False) -> RGB:
     """The pixels (h, w, 3) of a JPEG, PNG, BMP, TIFF or WebP file.
 
     Grey, palette, CMYK and 1-bit images become RGB; alpha is left out. 16 bits are scaled by their depth: a TIFF says
-    it (10 or 12 bits, or the largest value), else it is 16. Floats are taken as 0 to 1. EXIF orientation is ignored.
+    it (10 or 12 bits, or the largest value), else it is 16. Floats are taken as 0 to 1. EXIF orientation is ignored
+    unless ``upright``.
 
     Raises InputError, naming the key ``video``, if the file can't be read, has several pages or pictures of one size,
     or holds other numbers.
@@ -32,14 +44,21 @@ def read(file: Path) -> RGB:
             return _deep(file, None)
         if (pages := _pages(image)) > 1:
             raise InputError(f"video: {_name(file)} holds {pages} pictures; save each as a file of its own")
+        way_up = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1), Orientation()) if upright else Orientation()
         if _has_more_bits(image):
-            return _deep(file, image)
+            return way_up.upright(_deep(file, image))
         if image.mode == "P":
             image.info.pop("transparency", None)  # alpha is left out; convert() would warn
-        return np.array(image.convert("RGB"))
+        return way_up.upright(np.array(image.convert("RGB")))
 
 
-def remarks(file: Path) -> list[str]:
+def is_animated(file: Path) -> bool:
+    """Whether a file is a PNG or a WebP whose picture moves."""
+    with _opened(file) as image:
+        return image is not None and image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1
+
+
+def remarks(file: Path, upright: bool = False) -> list[str]:
     """What was assumed about a file that ``read`` has read, for the log."""
     with _opened(file) as image:
         if image is None:
@@ -51,7 +70,8 @@ def remarks(file: Path) -> list[str]:
         if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
             found.append("alpha is left out")
         if (orientation := image.getexif().get(_ORIENTATION, 1)) != 1:
-            found.append(f"EXIF orientation {orientation} is ignored, as annotations do")
+            ignored = f"EXIF orientation {orientation} is ignored, as annotations do"
+            found.append(f"turned upright by its EXIF orientation, {orientation}" if upright else ignored)
         return found
 
 

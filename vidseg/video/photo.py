@@ -1,0 +1,68 @@
+"""A single photograph as a source of one frame. Knows nothing about video files."""
+
+import hashlib
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+from vidseg.record.names import readable
+from vidseg.types import Frame, Prompt, VideoInfo
+from vidseg.video.files import check_file
+from vidseg.video.image import SUFFIXES, is_animated, read, remarks
+from vidseg.video.window import Position, frame_window
+
+log = logging.getLogger(__name__)
+
+
+class PhotoSource:
+    """A JPEG, PNG, BMP, TIFF or WebP file, as a ``vidseg.types.Source`` of one frame.
+
+    Unlike the frames of a folder it is turned upright by its EXIF orientation, as viewers show it: prompts are in the
+    pixels that one sees. ``vidseg.video.image.read`` says what becomes of 16 bits, alpha and the like.
+
+    Raises InputError for a file that can't be read, and for a window without frame 0.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    audio: Path | None = None
+    offset_s = 0.0
+
+    def __init__(self, path: Path, start: Position = None, stop: Position = None, step: int = 1) -> None:
+        self.frames: Sequence[int] = frame_window([0.0], start, stop, step)
+        self.path, self.name = path, path.name
+        height, width = read(path, upright=True).shape[:2]
+        self.info = VideoInfo(width, height, Fraction(1), 1, Fraction(1), (path.stem,), still=True)
+        log.info("video: %s", "; ".join([f"a photograph of {width}x{height} pixels", *remarks(path, upright=True)]))
+
+    def __iter__(self) -> Generator[Frame]:
+        return (self[index] for index in self.frames)
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """The one frame again."""
+        return (self[self.frames[n]] for n in range(position, -1, -1))
+
+    def __getitem__(self, index: int) -> Frame:
+        if index != 0:
+            raise InputError(f"video: {readable(self.path)} is a photograph: it has frame 0, and no frame {index}")
+        return Frame(0, 0.0, read(self.path, upright=True))
+
+    def truth(self, index: int) -> NDArray[np.uint8] | None:
+        """None: a photograph comes without ground truth."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Path and SHA-256."""
+        return {"path": str(self.path), "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file is to be read as a photograph: by its suffix, unless its picture moves. Raises InputError for one
+    that can't be read."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    check_file(path)
+    return not is_animated(path)
