@@ -18,12 +18,15 @@ GROUPS = {
     "model": "The model: `model=NAME`, by default `nano`.",
     "precision": "The model's number format: `precision=NAME`, by default `auto`.",
     "prompt": "Where the objects are: `prompt=NAME`, by default `sample`. [prompts.md](prompts.md) has examples.",
+    "detector": "What finds objects for `prompt=detect` and `prompt=text`: `prompt.detector=NAME`, by default "
+    "`yolox_nano`. A YAML of your own in detector/ is one more.",
     "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. All video outputs "
     "have the keys of `output.cutout` but for `background`. [outputs.md](outputs.md) says more.",
     "metric": "What is scored: `metric=[NAME,NAME]`, any set, by default `[davis_jf,mask_stats]`. "
     "[scores.md](scores.md) says more.",
     "tracker": "Where runs are recorded beside their folders: `tracker=NAME`, by default `wandb`.",
 }
+AT = {"detector": "prompt.detector"}  # where a group's keys stand, if not at its name
 HEAD = """\
 # Keys
 
@@ -73,8 +76,9 @@ def page() -> str:
 
 def _group(group: str) -> Iterator[str]:
     """A table of the group's choices, then the keys that they share, then those of each."""
-    files = {path.stem: read(path, f"{group}.") for path in sorted((CONF / group).glob("*.yaml"))}
-    bases = {path.stem: read(path, f"{group}.")[1] for path in sorted((CONF / group / "base").glob("*.yaml"))}
+    at = AT.get(group, group)
+    files = {path.stem: read(path, f"{at}.") for path in sorted((CONF / group).glob("*.yaml"))}
+    bases = {path.stem: read(path, f"{at}.")[1] for path in sorted((CONF / group / "base").glob("*.yaml"))}
     yield "| choice | |\n|---|---|"
     yield from (f"| `{name}` | {description} |" for name, (description, _) in files.items())
     for base, keys in bases.items():
@@ -91,7 +95,7 @@ def _group(group: str) -> Iterator[str]:
         for key in keys:
             comments[key.name] = comments.get(key.name) or key.comment
     for name, keys in choices.items():
-        yield f"\n### Keys of `{group}={name}`\n"
+        yield f"\n### Keys of `{at}={name}`\n"
         for key in keys:
             key.comment = key.comment or comments[key.name]
         yield from _table(keys)

@@ -32,9 +32,12 @@ def test_every_choice_composes_and_names_something_real(choice):
     if choice.stem == "rle":  # masks.jsonl is in every run
         assert not composed("output=[rle]").output
         return
-    listed = group in ("output", "metric")
-    config = composed(f"{group}=[{name}]" if listed else f"{group}={name}")
-    node = config[group][name] if listed else config[group]
+    if group == "detector":
+        node = composed("prompt=detect", f"detector@prompt.detector={name}").prompt.detector
+    else:
+        listed = group in ("output", "metric")
+        config = composed(f"{group}=[{name}]" if listed else f"{group}={name}")
+        node = config[group][name] if listed else config[group]
     if group == "precision":
         assert node.name == name
         return

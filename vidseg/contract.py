@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin
 import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vidseg.errors import ContractError, InputError
@@ -21,6 +21,7 @@ from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source
 
 _MEMBERS = {  # of the protocols in vidseg.types, by group of the configuration
     "model": ("device", "precision", "provenance", "track"),
+    "detector": ("classes", "device", "provenance", "detect"),
     "output": ("path", "open", "write", "close", "abort"),
     "metric": ("open", "update", "compute"),
     "tracker": ("start", "log", "log_sample", "finish", "log_sweep"),
@@ -193,7 +194,23 @@ def build(config: DictConfig, *path: str) -> Any:
     node: Any = config
     for name in path:
         node = node[name]
-    key = ".".join(path)
+    part = _built(".".join(path), node, knows_key=path[0] != "output")  # outputs don't know their keys
+    check_members(path[0], ".".join(path), part)
+    return part
+
+
+def build_within(group: str, key: str, node: Mapping[str, Any]) -> Any:
+    """The part of a ``group`` that stands in another part at ``key``, as "detector" at "prompt.detector".
+
+    That other part has ``_recursive_: false``, so that it gets ``node``, the YAML, and builds it when it needs it. The
+    constructor's InputErrors begin with its own parameter; ``key`` is put before it. Raises InputError as ``build``.
+    """
+    part = _built(key, OmegaConf.create(dict(node)), knows_key=False)
+    check_members(group, key, part)
+    return part
+
+
+def _built(key: str, node: Any, knows_key: bool) -> Any:
     target = node.get("_target_") if isinstance(node, DictConfig) else None
     if not isinstance(target, str):
         raise InputError(f"{key}._target_: missing; it names a class, such as mine.Segmenter")
@@ -202,7 +219,7 @@ def build(config: DictConfig, *path: str) -> Any:
         check_types(key, _made_by_hydra, node)
         if not node.get("_partial_"):
             check_types(key, function, node)
-        part = instantiate(node, _convert_="all")
+        return instantiate(node, _convert_="all")
     except MissingMandatoryValue as error:  # ??? in YAML
         raise InputError(f"{error.full_key}: missing; it has no default") from error
     except OmegaConfBaseException as error:  # an interpolation that leads nowhere
@@ -215,11 +232,9 @@ def build(config: DictConfig, *path: str) -> Any:
             raise InputError(f"{key}: {_first_line(error)}") from error
         if isinstance(cause, TypeError) and "argument" in str(cause):
             raise InputError(f"{key}: {cause}") from error
-        if isinstance(cause, InputError) and path[0] == "output":  # outputs don't know their keys
+        if isinstance(cause, InputError) and not knows_key:
             raise InputError(f"{key}.{cause}") from cause
         raise cause from None
-    check_members(path[0], key, part)
-    return part
 
 
 def locate(key: str, name: str) -> Any:

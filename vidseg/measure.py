@@ -1,4 +1,4 @@
-"""What is measured of masks, once for everybody: how far two agree, and the box around one."""
+"""What is measured of masks and boxes, once for everybody: how far two agree, and the box around a mask."""
 
 from typing import Any
 
@@ -13,6 +13,13 @@ def iou(mask_hw: Mask, other_hw: Mask) -> float:
     """Intersection over union of two bool masks (h, w): DAVIS' J (Perazzi et al., CVPR 2016). 1 if both are empty."""
     union = np.count_nonzero(mask_hw | other_hw)
     return np.count_nonzero(mask_hw & other_hw) / union if union else 1.0
+
+
+def box_iou(box_xyxy: NDArray[np.float32], other_xyxy: NDArray[np.float32]) -> float:
+    """Intersection over union of two boxes."""
+    ends, starts = np.minimum(box_xyxy[2:], other_xyxy[2:]), np.maximum(box_xyxy[:2], other_xyxy[:2])
+    both = float(np.prod(np.maximum(ends - starts, 0)))
+    return both / (float(sum(np.prod(box[2:] - box[:2]) for box in (box_xyxy, other_xyxy))) - both)
 
 
 def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> tuple[slice, slice] | None:

@@ -245,7 +245,9 @@ class Detector(Protocol):
 class Finder(Protocol):
     """Finds new objects while a video is segmented."""
 
-    prompts: Sequence[Prompt]  # what was found so far, in the order of the video; each says that its object ``joins``
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """What was found so far, in the order of the video; each says that its object ``joins``."""
 
     def due(self, frame_index: int) -> bool:
         """Whether to look for new objects on this frame."""

@@ -1,35 +1,49 @@
-"""Files of weights: a path, a file in the package, or one on the Hugging Face hub, which is fetched to its cache.
+"""Files of weights: a path, a file in the package, one on the Hugging Face hub, or one at a URL.
 
-Messages name the ``key`` that the user gave the file as. Knows nothing about models.
+What is fetched is kept, in the hub's own cache or in the user's cache folder. Messages name the ``key`` that the user
+gave the file as. Knows nothing about models.
 """
 
 import errno
 import hashlib
+import http.client
+import logging
+import os
 import re
+import shutil
+import tempfile
+import urllib.request
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from vidseg.errors import InputError
 from vidseg.paths import find_home, meant
 
+log = logging.getLogger(__name__)
+
 _HASH = "@sha256:"
-_TIMEOUT_S = 10.0  # to connect to the hub; its own client tries for 23 s where there is no network
+_TIMEOUT_S = 10.0  # to connect; the hub's own client tries for 23 s where there is no network
+_CHOICES = "a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random"
 _HUB = re.compile(r"hf://(?P<repository>[^/]+/[^/]+)/(?P<file>.+)")
 
 
-def locate(name: str, key: str) -> Path:
-    """The file that ``name`` means: ``hf://OWNER/REPOSITORY/FILE``, ``pkg://FILE`` (in the package vidseg), or a path.
+def locate(name: str, key: str, choices: str = _CHOICES) -> Path:
+    """The file that ``name`` means: hf://OWNER/REPOSITORY/FILE, https://…, ``pkg://FILE`` in the package, or a path.
 
-    Any of them may end in ``@sha256:`` and the file's hash. Raises InputError if there is no such file.
+    Any of them may end in ``@sha256:`` and the file's hash. What is fetched from a URL is kept in ``downloads()``.
+    Raises InputError if there is no such file and none can be fetched; it says the ``choices``.
     """
     name = name.partition(_HASH)[0]
     if match := _HUB.fullmatch(name):
         return _from_hub(match["repository"], match["file"], key)
+    if name.startswith("https://"):
+        return _from_url(name, key)
     in_package = name.startswith("pkg://")
     path = Path(str(files("vidseg") / name.removeprefix("pkg://"))) if in_package else meant(name)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{key}: {name} {what}; give a .pt or .safetensors file, hf://OWNER/REPOSITORY/FILE or random")
+        raise InputError(f"{key}: {name} {what}; give {choices}")
     return path
 
 
@@ -73,6 +87,45 @@ def _from_hub(repository: str, file: str, key: str) -> Path:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             why = f"no space left in {constants.HF_HUB_CACHE}; make room or set HF_HOME"
         raise InputError(f"{name}: {why}") from error
+
+
+def downloads() -> Path:
+    """The folder for files that were fetched from URLs: in the user's cache folder, as each system has it."""
+    find_home()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("vidseg", appauthor=False) / "weights"
+
+
+def _from_url(url: str, key: str) -> Path:
+    """The file at ``url``, fetched unless it was before. It gets its name when it is whole."""
+    path = downloads() / Path(unquote(urlsplit(url).path)).name
+    if path.is_file():
+        return path
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log.info("%s: fetching %s", key, url)
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+                part = Path(file.name)
+                shutil.copyfileobj(answer, file)
+            expected = answer.headers.get("Content-Length")
+        if expected is not None and part.stat().st_size != int(expected):
+            raise http.client.IncompleteRead(b"", int(expected) - part.stat().st_size)
+        os.replace(part, path)  # noqa: PTH105 (of two runs that fetch it, the last one's stays)
+    except (OSError, http.client.HTTPException) as error:
+        if part is not None:
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise InputError(
+                f"{key}: {url}: no space left in {path.parent}; make room or set XDG_CACHE_HOME"
+            ) from error
+        raise InputError(
+            f"{key}: {url} can't be fetched: {_first_line(error)}\n"
+            f"Fetch it where there is a network, and put it there: {path}"
+        ) from error
+    return path
 
 
 def _first_line(error: BaseException) -> str:

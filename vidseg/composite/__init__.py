@@ -5,8 +5,9 @@ conf/output/ names one of them (``render: vidseg.composite.cutout``) and passes 
 as they stand in YAML; the function checks them. Knows nothing about files, codecs, videos or trackers.
 """
 
+from vidseg.composite.looks import Sighting, draw_look
 from vidseg.composite.marks import PALETTE, colour, parse_colour
 from vidseg.composite.pictures import annotate, cutout, draw_prompts, label_map, overlay, transparent
 
 __all__ = ["PALETTE", "annotate", "colour", "cutout", "draw_prompts", "label_map", "overlay", "parse_colour"]
-__all__ += ["transparent"]
+__all__ += ["Sighting", "draw_look", "transparent"]

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from vidseg import config as configuration
-from vidseg.config.values import PATHS, quoted, split
+from vidseg.config.values import PATHS, name_groups, quoted, split
 from vidseg.errors import InputError
 from vidseg.paths import meant
 
@@ -57,7 +57,7 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
     try:
         version.setbase("1.3")
         Hydra.create_main_hydra2("vidseg", search_path)
-        composed = compose("config", list(overrides), return_hydra_config=True)
+        composed = compose("config", name_groups(overrides), return_hydra_config=True)
     except Exception as error:  # broken YAML, and what Hydra raises for a group without a name (=nano) and the like
         raise InputError(explain(error)) from error
     finally:
@@ -84,6 +84,8 @@ def explain(error: Exception) -> str:
         return f"{override}: several values are a sweep and need the command's -m; a list is KEY=[A,B]{one}"
     if isinstance(error, MissingConfigException):
         return _choice(error)
+    if found := re.match(r"Could not override '(\w+)@([\w.]+)'\. No match", str(error)):
+        return f"{found[2]}: this {found[2].partition('.')[0]} has no {found[1]}; {_with(found[1])}"
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         return _key(str(cause.full_key), cause.parent_node)
     if isinstance(cause, OmegaConfBaseException) and cause.full_key and cause.msg:
@@ -116,6 +118,13 @@ def _choice(error: MissingConfigException) -> str:
     if group and names:
         return f"{group}: there is no {choice!r}; choose from {', '.join(names)}"
     return _lines(error)[0]
+
+
+def _with(group: str) -> str:
+    """The choices whose YAML takes one of ``group``, as the end of a sentence."""
+    files = sorted(Path(configuration.folder()).glob("*/*.yaml"))
+    named = [f"{path.parent.name}={path.stem}" for path in files if f"/{group}@{group}:" in path.read_text("utf-8")]
+    return f"those that have one: {', '.join(named)}"
 
 
 def _key(key: str, node: DictConfig) -> str:

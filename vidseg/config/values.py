@@ -22,6 +22,9 @@ FOLDERS = re.compile(r"hydra\.(run|sweep)\.dir|tracker\.dir")
 WORDS = {"video": "sample", "model.checkpoint": "random"}
 """What isn't a path, even if there is a file of that name: ./sample is the file."""
 
+CHOICES = re.compile(r"(?:prompt|model)\.(detector)")
+"""Keys whose value is a choice of another group, which Hydra writes as detector@prompt.detector=NAME."""
+
 HASH = "@sha256:"  # model.checkpoint=FILE@sha256:…
 UNREADABLE = object()
 
@@ -30,6 +33,19 @@ def split(argument: str) -> tuple[str, str, str]:
     """``("+key=", "key", "value")`` of +key=value; three empty texts for an argument without a value."""
     match = re.fullmatch(r"(\+{0,2}([\w$][\w.@/$-]*)=)(.*)", argument, re.DOTALL)
     return (match[1], match[2], match[3]) if match else ("", "", "")
+
+
+def name_groups(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with ``prompt.detector=NAME`` as Hydra writes the choice of a group at a key of another one."""
+    return [_name_group(argument) for argument in arguments]
+
+
+def _name_group(argument: str) -> str:
+    start, key, text = split(argument)
+    match = CHOICES.fullmatch(key)
+    if match is None or not text or text == "null" or text.startswith(("{", "$")):  # a value, not a name
+        return argument
+    return f"{start.removesuffix(f'{key}=')}{match[1]}@{key}={text}"
 
 
 def quote_paths(arguments: Sequence[str], sweeping: bool = False) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from vidseg.config.values import UNREADABLE, literal, pieces, quote_paths, read, split, texts
+from vidseg.config.values import UNREADABLE, literal, name_groups, pieces, quote_paths, read, split, texts
 from vidseg.errors import InputError
 from vidseg.paths import exists, meant
 
@@ -15,12 +15,14 @@ MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """The command line's arguments, with a list or a pattern of videos replaced by its paths, and paths quoted.
+    """The command line's arguments, with a list or a pattern of videos replaced by its paths, paths quoted, and
+    ``prompt.detector=NAME`` as Hydra writes it.
 
     Raises InputError if a list is missing or empty, if a pattern matches nothing, or if there is one without -m.
     """
     sweeping = any(argument.lstrip("+") in MULTIRUN for argument in arguments)
-    return quote_paths([_spread(argument, sweeping) for argument in arguments], sweeping)
+    spread_out = [_spread(argument, sweeping) for argument in name_groups(arguments)]
+    return quote_paths(spread_out, sweeping)
 
 
 def _spread(argument: str, sweeping: bool) -> str:
