@@ -157,7 +157,8 @@ class _Job:
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
         for metric in metrics:
             metric.open(source, chosen)
-        samples = Samples(self._folder, 1 if config.preview else config.stride, chosen, len(source.frames))
+        stride = 1 if config.preview else config.stride
+        samples = Samples(self._folder, stride, chosen, len(source.frames), told.finder, told.looks)
         return Parts(source, chosen, self._outputs, metrics, samples, self._tracker, finder=told.finder)
 
     def _reads(self) -> dict[str, Any]:
@@ -205,7 +206,8 @@ class _Job:
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
 
-    A function of conf/prompt may return an iterable of prompts that has a ``finder``.
+    A function of conf/prompt may return an iterable of prompts that has a ``finder`` and ``looks``, see
+    ``vidseg.prompt.detected.Found``.
 
     With ``preview`` only the prompted frames are segmented.
     """
@@ -215,7 +217,7 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     configuration.check(config)
     extract = config.extract
     source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
-    finder: Finder | None = None
+    given: Any = prompts
     if prompts is None:
         function = build(config, "prompt")
         try:
@@ -225,11 +227,11 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
                 raise
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
-        finder = None if config.preview else getattr(given, "finder", None)
     prompts = prompting.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
-    return Told(source, prompts, finder=finder)
+    finder: Finder | None = None if config.preview else getattr(given, "finder", None)
+    return Told(source, prompts, finder=finder, looks=getattr(given, "looks", None))
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class Told:
     source: Source
     prompts: tuple[Prompt, ...]
     finder: Finder | None = field(default=None, kw_only=True)
+    looks: Any = field(default=None, kw_only=True)  # what a detector saw, for the samples
 
     @property
     def prompts_so_far(self) -> tuple[Prompt, ...]:

@@ -4,7 +4,7 @@ The sheet is made at the end from the samples' files, one at a time, so that mem
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.composite import annotate
+from vidseg.composite import Sighting, annotate, draw_look
 from vidseg.errors import InputError
 from vidseg.record.files import whole
-from vidseg.types import RGB, Frame, FrameMasks, Prompt
+from vidseg.types import RGB, Finder, Frame, FrameMasks, Prompt
 
 PAGE_WIDTH = 1920
 MAX_ON_PAGE = 60
@@ -32,22 +32,37 @@ class Samples:
 
     A frame is a sample if its position in the run is a multiple of ``stride``, or if one of ``prompts`` is on it. The
     sheet's title has ``total``, the frames of the run, unless it is None. Raises InputError for a stride below 1.
+
+    ``finder`` finds objects while the run goes on: their prompts are drawn too. ``looks`` are what a detector saw, by
+    number of the frame; each is drawn into ``samples/found_00000.png``, taken out, and its frame is a sample.
     """
 
-    def __init__(self, folder: Path, stride: int, prompts: Sequence[Prompt], total: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stride: int,
+        prompts: Sequence[Prompt],
+        total: int | None,
+        finder: Finder | None = None,
+        looks: MutableMapping[int, Sequence[Sighting]] | None = None,
+    ) -> None:
         if stride < 1:
             raise InputError(f"stride: {stride} is not a number of frames; say 1 or more")
         self._folder, self._stride, self._prompts, self._total = folder, stride, tuple(prompts), total
+        self._finder, self._looks = finder, {} if looks is None else looks
         self._prompted = {prompt.frame_index for prompt in prompts}
         self._written: list[tuple[int, float]] = []  # frame number and time of every sample
 
     def wants(self, position: int, frame_index: int) -> bool:
         """Whether the frame at ``position`` of the run, number ``frame_index`` of the source, is a sample."""
-        return position % self._stride == 0 or frame_index in self._prompted
+        return position % self._stride == 0 or frame_index in self._prompted or frame_index in self._looks
 
     def write(self, frame: Frame, masks: FrameMasks) -> RGB:
         """Draws and writes one sample. Returns the picture (h, w, 3)."""
-        picture = annotate(frame, masks, self._prompts)
+        if (look := self._looks.pop(frame.index, None)) is not None:
+            _write_png(self._path(frame.index, "found"), draw_look(frame.rgb_hw3, look))
+        joined = () if self._finder is None else self._finder.prompts
+        picture = annotate(frame, masks, (*self._prompts, *joined))
         _write_png(self._path(frame.index), picture)
         self._written.append((frame.index, frame.time_s))
         return picture
@@ -60,8 +75,8 @@ class Samples:
         page = _sheet([(*self._written[n], self._path(self._written[n][0])) for n in chosen], self._title(len(chosen)))
         _write_png(self._folder / "contact_sheet.png", page)
 
-    def _path(self, frame_index: int) -> Path:
-        return self._folder / "samples" / f"frame_{frame_index:05d}.png"
+    def _path(self, frame_index: int, kind: str = "frame") -> Path:
+        return self._folder / "samples" / f"{kind}_{frame_index:05d}.png"
 
     def _title(self, shown: int) -> str:
         count = len(self._written)

@@ -28,7 +28,8 @@ MANIFEST, ASIDE = "files.json", "earlier"  # in .vidseg
 FIXED = (NAME, "samples", "contact_sheet.png", FOUND, FOUND_MASKS, FRAMES, MASKS)  # what every run may write
 LOG = "vidseg.log"
 TAKEN = (*FIXED[:-1], LOG, ".hydra", PRIVATE)  # no output may have one of these names
-PICTURE = re.compile(r"(frame_)?\d{5,}\.png|\.(frame_)?\d{5,}\.png\.part")  # in samples/ and folders of outputs
+PICTURE = re.compile(r"((frame|found)_)?\d{5,}\.png|\.((frame|found)_)?\d{5,}\.png\.part")  # in samples/ and outputs
+LOOK = re.compile(r"found_\d{5,}\.png")  # what a detector saw; a run that goes on looks at later frames only
 
 
 def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any]) -> None:
@@ -77,7 +78,8 @@ def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), ke
         (private / IDENTITY).unlink(missing_ok=True)
         remove_checkpoints(folder)
     for path in list(_files(folder, removed)):
-        path.unlink(missing_ok=True)
+        if not (keep and LOOK.fullmatch(path.name)):
+            path.unlink(missing_ok=True)
     for path in _inside(folder, removed):
         if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
             path.rmdir()
