@@ -97,3 +97,112 @@ def test_what_is_no_photograph(tmp_path):
     for name, words in {"pages.tif": "holds 3 pictures", "page.jpg": "is a web page", "empty.jpg": "is empty"}.items():
         with pytest.raises(InputError, match=rf"^video: .*{name} {words}"):
             open_source(tmp_path / name)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Three photographs of three sizes, one of them turned by its EXIF orientation."""
+    save(tmp_path / "album" / "2.png", 170, 130)
+    save(tmp_path / "album" / "1.jpg", 150, 110)
+    save(tmp_path / "album" / "10.png", 120, 200, orientation=8)
+    return tmp_path / "album"
+
+
+def shoot(folder, *overrides):
+    return package.run([*SQUARE, f"video={folder}", f"hydra.run.dir={folder.parent / 'run'}", *overrides])
+
+
+def boxes(folder, *names):
+    """A prompt file with a box for each image."""
+    entries = [{"image": name, "box": [0, 10, 40, 50], "name": "square"} for name in names]
+    (folder.parent / "prompts.json").write_text(json.dumps({"prompts": entries}))
+    return ["prompt=file", f"prompt.path={folder.parent / 'prompts.json'}"]
+
+
+def test_each_photograph_of_a_folder_by_itself(album):
+    run = shoot(album, *boxes(album, "2.png", "10.png", "1.jpg"))
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert (summary["status"], summary["frames"], summary["error"]) == ("finished", 3, None)
+    assert (summary["photos"]["finished"], summary["photos"]["failed"]) == (3, 0)
+    each = summary["photos"]["each"]
+    assert [(one["photo"], one["folder"], one["status"]) for one in each] == [
+        ("1.jpg", "1", "finished"), ("2.png", "2", "finished"), ("10.png", "10", "finished"),
+    ]  # fmt: skip
+    assert [(one["objects"], one["names"]) for one in each] == [([1], {"1": "square"})] * 3
+    assert summary["seconds"]["total"] >= sum(one["seconds"] for one in each)
+    for name, size in {"1": (110, 150), "2": (130, 170), "10": (200, 120)}.items():
+        own = json.loads((run.folder / name / "summary.json").read_text())
+        assert own["outputs"] == {"cutout": "cutout.png", "overlay": "overlay.png", "rle": "masks.jsonl"}
+        assert read(run.folder / name / "cutout.png").shape == (*size, 3)
+        assert read(run.folder / name / "cutout.png")[10:50, :40].mean() > 100
+        assert (run.folder / name / "samples" / "frame_00000.png").is_file()
+    assert summary["metrics"]["mean_area"] == 1600
+    assert "mean_area_1" not in summary["metrics"]
+    assert "photos" not in own
+
+
+def test_a_broken_photograph_doesn_t_lose_the_others(album, caplog):
+    (album / "2.png").write_bytes(b"no image")
+    run = shoot(album, *boxes(album, "2.png", "1.jpg"))
+    photos = run.summary["photos"]
+    assert (run.summary["status"], photos["finished"], photos["failed"]) == ("finished", 1, 2)
+    errors = {one["photo"]: one["error"] for one in photos["each"]}
+    assert errors["2.png"] == f"video: {album / '2.png'} can't be read: it is no image"
+    assert errors["10.png"].endswith("has no entry for 10.png; give it one, image: 10.png")
+    assert f"2.png: video: {album / '2.png'} can't be read" in caplog.text
+    assert json.loads((run.folder / "2" / "summary.json").read_text())["status"] == "failed"
+
+
+def test_a_run_of_photographs_goes_on(album, caplog):
+    prompts = boxes(album, "2.png", "1.jpg", "10.png")
+    whole = (album / "2.png").read_bytes()
+    (album / "2.png").write_bytes(b"no image")
+    folder = shoot(album, *prompts).folder
+    before = (folder / "1" / "cutout.png").stat().st_mtime_ns
+    (album / "2.png").write_bytes(whole)
+    again = shoot(album, *prompts, "resume=true")
+    assert (again.summary["status"], again.summary["photos"]["finished"]) == ("finished", 3)
+    assert (folder / "1" / "cutout.png").stat().st_mtime_ns == before
+    assert read(folder / "2" / "cutout.png").shape == (130, 170, 3)
+    assert shoot(album, *prompts, "resume=true").summary == again.summary
+    assert "finished before, with all that is asked for" in caplog.text
+    with pytest.raises(JobFailed, match=r"model\.shift: 2 isn't 0, as it was for the run in .*; start anew"):
+        shoot(album, *prompts, "resume=true", "model.shift=2")
+
+
+def test_another_run_in_the_folder_leaves_nothing_of_the_photographs(album):
+    folder = shoot(album, *boxes(album, "2.png", "1.jpg", "10.png"), "output=[cutout,masks]").folder
+    (folder / "2" / "notes.txt").touch()
+    package.run([*SQUARE, *CLICK, f"video={album / '1.jpg'}", f"hydra.run.dir={folder}"])
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == [".hydra", ".vidseg", "2", "samples"]
+    assert [path.name for path in (folder / "2").iterdir()] == ["notes.txt"]
+
+
+def test_what_photographs_are(album):
+    save(album / "10.png", 170, 130)
+    (album / "1.jpg").unlink()
+    prompts = boxes(album, "2.png", "10.png")
+    assert shoot(album, *prompts, "extract.photos=true").summary["photos"]["finished"] == 2
+    assert shoot(album, *prompts, "extract.photos=true", "extract.start=1").summary["photos"]["finished"] == 1
+    frames = shoot(album, *prompts)  # of one size: the frames of a video, whose images the file names
+    assert ("photos" in frames.summary, frames.summary["frames"]) == (True, 2)
+    assert frames.summary["photos"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (CLICK, r"all must have one size\nPhotographs are segmented one by one with prompt=detect"),
+        (["prompt=file", "prompt.path=no.yaml"], "prompt.path: can't read no.yaml"),
+        (
+            [*CLICK, "extract.photos=true", "output=[cutout,cutout_avi]"],
+            "output.cutout_avi.path: cutout.png is the path",
+        ),
+        ([*CLICK, "extract.photos=true", "extract.fps=5"], "extract.fps: 5.0; photographs have no rate"),
+        ([*CLICK, "extract.photos=true", "extract.stop=2s"], "extract.stop: 2s; photographs have no times"),
+        ([*CLICK, "extract.photos=true", "model.fail_at=0"], "none of the 3 photographs|the square fell over"),
+    ],
+)
+def test_mistakes_with_a_folder_of_photographs(album, overrides, words):
+    with pytest.raises(JobFailed, match=words):
+        shoot(album, *overrides)

@@ -112,8 +112,11 @@ class LogFile(logging.FileHandler):
 
 
 def progress(total: int, what: str | None = None, unit: str = "frame") -> "tqdm[Any]":
-    """A bar over ``total`` units with the title ``what``, on a terminal only. It disappears when it is closed."""
-    silent = True if sys.stderr is None else None  # None: as stderr is a terminal or not
+    """A bar over ``total`` units with the title ``what``, on a terminal only. It disappears when it is closed.
+
+    One unit needs none.
+    """
+    silent = True if sys.stderr is None or total == 1 else None  # None: as stderr is a terminal or not
     return tqdm(total=total, desc=what, unit=unit, disable=silent, dynamic_ncols=True, leave=False)
 
 

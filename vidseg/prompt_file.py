@@ -11,7 +11,7 @@ import yaml
 from vidseg.coordinates import shown
 from vidseg.errors import InputError
 
-KEYS = ("frame", "object", "points", "labels", "box", "mask", "name", "until", "joins")  # of an entry
+KEYS = ("frame", "object", "points", "labels", "box", "mask", "name", "until", "joins", "image")  # of an entry
 _FORM = "prompts: [{frame: 0, object: 1, points: [[x, y]]}]"
 _LARGEST = 64 << 20  # bytes; a longer file is something else, such as a video
 

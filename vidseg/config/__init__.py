@@ -33,6 +33,7 @@ class Extract:
     stop: Any = None
     step: int = 1
     fps: float | None = None
+    photos: bool | None = None
 
 
 @dataclass

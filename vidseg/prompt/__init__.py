@@ -83,13 +83,33 @@ def file(source: Source, path: str | None) -> tuple[Prompt, ...]:
     expanded = meant(str(path))
     for number, entry in enumerate(entries(expanded)):
         where = f"{path}: prompts[{number}]"
+        if isinstance(entry, Mapping) and entry.get("image") is not None:
+            if (frame := _frame_of(source, entry, where)) is None:
+                continue
+            entry = {**entry, "image": None, "frame": frame}
         for prompt in _prompts(source, entry, expanded.parent, where):
             key = (prompt.frame_index, prompt.object_id)
             if key in prompts:
                 second = f"{where} is the second one for object {prompt.object_id} on frame {prompt.frame_index}"
                 raise InputError(f"{second}; put its points and box into one entry")
             prompts[key] = prompt
+    if not prompts:
+        raise InputError(f"prompt.path: {path} has no entry for {source.name}; give it one, image: {source.name}")
     return tuple(prompts.values())
+
+
+def _frame_of(source: Source, entry: Mapping[str, Any], where: str) -> int | None:
+    """The number of the frame whose ``image`` an entry names; None if the source is another photograph."""
+    image, stems = entry["image"], source.info.file_stems
+    if entry.get("frame") is not None:
+        raise InputError(f"{where}.image: an entry has the number of a frame or the name of its image, not both")
+    if not isinstance(image, str) or Path(image).name != image:
+        raise InputError(f"{where}.image: {shown(image)} is not the name of an image, such as photo.jpg")
+    if source.info.still:
+        return 0 if image == source.name else None
+    if stems is None or Path(image).stem not in stems:
+        raise InputError(f"{where}.image: {source.name} has no image {image}")
+    return stems.index(Path(image).stem)
 
 
 def sample(source: Source) -> tuple[Prompt, ...]:

@@ -107,7 +107,7 @@ def _found(
     prompts = tuple(each.prompt(frame.index, number, wanted.send) for number, each in taken.items())
     looks = Looks()
     looks.add(frame, taken, left_out)
-    if options.every is None:
+    if options.every is None or source.info.still:
         return Found(prompts, detector, None, looks)
     return Found(prompts, detector, LookingAgain(detector, wanted, options.every, source.frames, prompts, looks), looks)
 
@@ -124,7 +124,8 @@ def _first_look(
     if any(wanted.takes(each.name) for each in seen):
         return frame, seen
     what = "nothing" if names is None else f"no {' or '.join(names)}"
-    log.info("frame %d: %s; looking on until something is found", frame.index, what)
+    if not source.info.still:
+        log.info("frame %d: %s; looking on until something is found", frame.index, what)
     others = {each.name for each in seen}
     with closing(iter(source)) as frames, progress(len(source.frames) - first - 1, "looking") as bar:
         for frame in frames:
@@ -136,7 +137,11 @@ def _first_look(
             others.update(each.name for each in seen)
             bar.update()
     instead = f"; there are: {', '.join(sorted(others))}" if others else ""
-    where = f"on the {len(source.frames) - first} frames of {source.name} from {source.frames[first]} on"
+    where = (
+        f"in {source.name}"
+        if source.info.still
+        else f"on the {len(source.frames) - first} frames of {source.name} from {source.frames[first]} on"
+    )
     raise InputError(
         f"{key}: {what} {where}{instead}\nA lower prompt.confidence= or a larger prompt.detector= may find more"
     )

@@ -28,18 +28,17 @@ MANIFEST, ASIDE = "files.json", "earlier"  # in .vidseg
 FIXED = (NAME, "samples", "contact_sheet.png", FOUND, FOUND_MASKS, FRAMES, MASKS)  # what every run may write
 LOG = "vidseg.log"
 TAKEN = (*FIXED[:-1], LOG, ".hydra", PRIVATE)  # no output may have one of these names
-SUFFIXES = (".png", ".jpg", ".json", ".txt")  # of what is in samples/ and folders of outputs
-PICTURE = re.compile(r"((frame|found)_)?\d{5,}")
+PICTURE = re.compile(r"((frame|found)_)?\d{5,}\.png|\.((frame|found)_)?\d{5,}\.png\.part")  # in samples/ and outputs
 LOOK = re.compile(r"found_\d{5,}\.png")  # what a detector saw; a run that goes on looks at later frames only
 
 
-def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any]) -> None:
+def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any], folders: Iterable[str] = ()) -> None:
     """Checks that a run may begin in ``folder``; changes nothing.
 
     ``outputs`` are the outputs' paths, relative to the folder, by their keys (``output.cutout.path``), ``reads`` all
-    values of the configuration that may be paths, by theirs. Raises InputError, naming the key, if two outputs have one
-    path, if a path can't be written or is taken by what vidseg didn't write, and if the run reads a file of the earlier
-    run that it would remove.
+    values of the configuration that may be paths, by theirs; ``folders`` are to be runs in it. Raises InputError,
+    naming the key, if two outputs have one path, if a path can't be written or is taken by what vidseg didn't write,
+    and if the run reads a file of the earlier run that it would remove.
     """
     listed = _listed(folder)
     own = {_absolute(folder / name) for name in listed}
@@ -53,7 +52,7 @@ def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any]) ->
         parent = next(parent for parent in path.parents if parent.exists())
         if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
             raise InputError(f"{key}: {name} can't be written into {parent}; choose another path")
-    for path, key in ({_absolute(folder / name): "hydra.run.dir" for name in FIXED} | keys).items():
+    for path, key in ({_absolute(folder / name): "hydra.run.dir" for name in (*FIXED, *folders)} | keys).items():
         if path not in own and _holds_something(path):
             what = "another folder" if key == "hydra.run.dir" else "another path"
             raise InputError(f"{key}: {path} is there already, and vidseg didn't write it; choose {what}, or move it")
@@ -66,27 +65,22 @@ def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any]) ->
 def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), keep: Collection[str] = ()) -> None:
     """Removes what an earlier run left in ``folder``, and writes the manifest of the run that begins there.
 
-    ``outputs`` are the files and folders that it writes, also those in folders. ``pictures`` are the names, without
-    suffixes, that it gives to files in folders, where they aren't numbers of five digits. A run that goes on with the
-    earlier one says what to ``keep`` of its files.
+    ``pictures`` are the names, without suffixes, that it gives to pictures in folders, where they aren't numbers of
+    five digits. A run that goes on with the earlier one says what to ``keep`` of its files.
     """
-    listed = _listed(folder)
-    kept = [name for name in listed if any(str(path) in keep for path in (Path(name), *Path(name).parents))]
-    names = list(dict.fromkeys([*FIXED, *outputs, *keep, *kept]))
+    listed, names = _listed(folder), list(dict.fromkeys([*FIXED, *outputs, *keep]))
     private = folder / PRIVATE
     private.mkdir(parents=True, exist_ok=True)
     stems = list(dict.fromkeys([*pictures, *_manifest(folder, "pictures")]))
     _write_manifest(folder, [*names, *listed], stems)
-    removed = [name for name in listed if name not in kept]
+    removed = [name for name in listed if name not in keep]
     if not keep:  # first what would have the rest taken for a run that can go on
         (private / IDENTITY).unlink(missing_ok=True)
         remove_checkpoints(folder)
     for path in list(_files(folder, removed)):
         if not (keep and LOOK.fullmatch(path.name)):
             path.unlink(missing_ok=True)
-    for path in sorted(_inside(folder, removed), reverse=True):  # what is in a folder comes before it
-        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
-            path.rmdir()
+    _remove_empty(folder, removed)
     if keep:
         _join_logs(folder)
     for path in private.iterdir():
@@ -95,6 +89,22 @@ def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), ke
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     _write_manifest(folder, names, pictures if not keep else stems)
+
+
+def _remove_empty(folder: Path, names: Iterable[str]) -> None:
+    """Removes the folders among the ``names`` that are empty; of runs, whose files are gone, also what is private."""
+    for path in _inside(folder, names):
+        if _is_run(path):
+            listed = [*FIXED, *_manifest(path, "files")]
+            shutil.rmtree(path / PRIVATE, ignore_errors=True)
+            _remove_empty(path, listed)
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _is_run(path: Path) -> bool:
+    """Whether it is a run's own folder: of one photograph, in the folder of the run over all."""
+    return path.is_dir() and not path.is_symlink() and ((path / PRIVATE).is_dir() or (path / NAME).is_file())
 
 
 def set_aside(folder: Path) -> None:
@@ -166,11 +176,12 @@ def _files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     """The files in ``folder`` that belong to the ``names``: of a folder the run's pictures, and unfinished files."""
     stems = set(_manifest(folder, "pictures"))
     for path in _inside(folder, names):
-        if path.is_dir() and not path.is_symlink():
+        if _is_run(path):
+            yield from _files(path, _listed(path))
+        elif path.is_dir() and not path.is_symlink():
             for each in sorted(path.iterdir()):
-                stem, dot, suffix = each.name.removeprefix(".").removesuffix(".part").rpartition(".")
-                named = f"{dot}{suffix}" in SUFFIXES and (PICTURE.fullmatch(stem) or stem in stems)
-                if each.is_file() and named:
+                shown = each.name.removeprefix(".").removesuffix(".part").removesuffix(".png")
+                if each.is_file() and (PICTURE.fullmatch(each.name) or shown in stems):
                     yield each
         elif path.is_file() or path.is_symlink():
             yield path

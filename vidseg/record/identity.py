@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.errors import InputError
 from vidseg.paths import meant
 from vidseg.prompt_file import entries
 from vidseg.record.files import whole
@@ -67,6 +68,21 @@ def difference(now: Identity, then: Identity) -> str | None:
     """The first key that changes masks and isn't the same; None if there is none."""
     keys = [key for key in now | then if key.split(".")[0] not in WITHOUT_MASKS]
     return next((key for key in keys if now.get(key, ...) != then.get(key, ...)), None)
+
+
+def check_same(now: Identity, then: Identity, folder: Path) -> None:
+    """Raises InputError, with the key, if the run in ``folder`` was told anything else that changes masks."""
+    if (key := difference(now, then)) is not None:
+        name = key.removesuffix("._target_")
+        change = _change(now.get(key), then.get(key))
+        raise InputError(f"{name}: {change} in {folder}, and changes masks; start anew in another folder")
+
+
+def _change(now: Any, then: Any) -> str:
+    """What a key is and was, as the beginning of a sentence."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return "the file has changed since the run"
+    return f"{now} isn't {then}, as it was for the run"
 
 
 def _path(config: DictConfig, key: str, value: str) -> Path | None:

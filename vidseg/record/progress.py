@@ -21,7 +21,7 @@ from vidseg.measure import iou
 from vidseg.record import checkpoints
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
 from vidseg.record.files import FOUND, FOUND_MASKS, FRAMES, MASKS, JsonLines, count_lines, read_frames, sync
-from vidseg.record.identity import Identity, difference, recall
+from vidseg.record.identity import Identity, check_same, recall
 from vidseg.record.masks import MaskLines, MaskRecord
 from vidseg.record.summary import read_summary
 from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source, VideoInfo
@@ -91,10 +91,7 @@ def find_resumed(folder: Path, identity: Identity, prompts: Sequence[Prompt]) ->
         if record is not None:
             raise InputError(f"resume: {folder} doesn't say what its run was; start anew in another folder")
         return None
-    if (key := difference(identity, then["identity"])) is not None:
-        change = _change(identity.get(key), then["identity"].get(key))
-        name = key.removesuffix("._target_")
-        raise InputError(f"{name}: {change} in {folder}, and changes masks; start anew in another folder")
+    check_same(identity, then["identity"], folder)
     if then.get("prompts") != digest(prompts):
         raise InputError(f"prompt: the prompts aren't those of the run in {folder}; start anew in another folder")
     lines = zip(() if record is None else record.frames, read_frames(folder), strict=False)
@@ -233,13 +230,6 @@ def _record(folder: Path) -> MaskRecord | None:
     """The masks in a run's folder, if there are any."""
     path = folder / MASKS
     return MaskRecord(path, "resume") if path.is_file() and path.stat().st_size else None
-
-
-def _change(now: Any, then: Any) -> str:
-    """What a key is and was, as the beginning of a sentence."""
-    if isinstance(now, dict) and isinstance(then, dict):
-        return "the file has changed since the run"
-    return f"{now} isn't {then}, as it was for the run"
 
 
 def digest(prompts: Sequence[Prompt]) -> str:

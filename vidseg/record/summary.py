@@ -31,7 +31,8 @@ class Summary:
     ``status`` is "finished", "failed" or "interrupted", ``error`` one or two lines or None. ``seconds`` are those of
     the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that
     a stopped run had finished before. ``objects`` are the ids of the prompts, ``names`` what they are
-    called, by id, ``outputs`` paths relative to the folder.
+    called, by id, ``outputs`` paths relative to the folder. ``photos``, of a folder of photographs alone, says
+    how many are "finished" and "failed", and of "each" its file, folder, status, error, objects and seconds.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Summary:
     outputs: dict[str, str] = field(default_factory=dict)
     wandb: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    photos: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Summary":
@@ -64,9 +66,9 @@ class Summary:
         new = meter.frames - meter.before
         seconds = total - meter.seconds["build"] if new else total  # a run that went on may have had no frame left
         self.fps = round((new or meter.frames) / max(seconds, 1e-9), 3)
-        self.peak_rss_mib = round(peak_rss_mib(), 1)
+        self.peak_rss_mib = max(self.peak_rss_mib, round(peak_rss_mib(), 1))
         cuda_mib = peak_cuda_mib()
-        self.peak_cuda_mib = None if cuda_mib is None else round(cuda_mib, 1)
+        self.peak_cuda_mib = None if cuda_mib is None else max(self.peak_cuda_mib or 0.0, round(cuda_mib, 1))
 
     def find_outputs(self, outputs: Mapping[str, "Output"], folder: Path, kept: Mapping[str, str]) -> None:
         """Sets ``outputs`` to those whose file is there; masks.jsonl, which is in every run, is ``rle``.
@@ -78,8 +80,9 @@ class Summary:
 
     def write(self, folder: Path) -> None:
         """Writes folder/summary.json."""
+        content = {key: value for key, value in asdict(self).items() if key != "photos" or value is not None}
         with whole(folder / NAME, durable=True) as part:
-            part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

@@ -75,7 +75,10 @@ class FolderSource:
         (height, width), info = rgb_hw3.shape[:2], self.info
         if (width, height) != (info.width, info.height):
             size = f"{width}x{height} pixels, the first image {info.width}x{info.height}"
-            raise InputError(f"video: {readable(self._files[index])} has {size}: all must have one size")
+            raise InputError(
+                f"video: {readable(self._files[index])} has {size}: all must have one size\n"
+                "Photographs are segmented one by one with prompt=detect, or prompt=file with the name of each image"
+            )
         return Frame(index, self._times_s[index], rgb_hw3)
 
     def truth(self, index: int) -> NDArray[np.uint8] | None:

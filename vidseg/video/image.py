@@ -52,6 +52,17 @@ def read(file: Path, upright: bool = False) -> RGB:
         return way_up.upright(np.array(image.convert("RGB")))
 
 
+def size(file: Path) -> tuple[int, int] | None:
+    """Width and height of an image, upright, by its header; None if that can't be read."""
+    try:
+        with Image.open(file) as image:
+            # Of other formats the orientation is at the end of the file
+            turned = image.format in ("JPEG", "MPO") and image.getexif().get(_ORIENTATION, 1) >= 5
+            return image.size[::-1] if turned else image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def is_animated(file: Path) -> bool:
     """Whether a file is a PNG or a WebP whose picture moves."""
     with _opened(file) as image:

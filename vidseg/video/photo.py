@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.record.names import readable
+from vidseg.record.names import cut, images, readable
 from vidseg.types import Frame, Prompt, VideoInfo
 from vidseg.video.files import check_file
-from vidseg.video.image import SUFFIXES, is_animated, read, remarks
+from vidseg.video.image import SUFFIXES, is_animated, read, remarks, size
 from vidseg.video.window import Position, frame_window
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ class PhotoSource:
         self.path, self.name = path, path.name
         height, width = read(path, upright=True).shape[:2]
         self.info = VideoInfo(width, height, Fraction(1), 1, Fraction(1), (path.stem,), still=True)
-        log.info("video: %s", "; ".join([f"a photograph of {width}x{height} pixels", *remarks(path, upright=True)]))
+        said = "; ".join([f"a photograph of {width}x{height} pixels", *remarks(path, upright=True)])
+        log.info("video: %s: %s", readable(path), said)
 
     def __iter__(self) -> Generator[Frame]:
         return (self[index] for index in self.frames)
@@ -66,3 +67,15 @@ def is_photo(path: Path) -> bool:
         return False
     check_file(path)
     return not is_animated(path)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The images of a folder in the natural order of their names. Raises InputError if it can't be read."""
+    return sorted(images(folder, SUFFIXES, "video"), key=lambda file: (cut(file.stem), file.name))
+
+
+def differ(files: Sequence[Path]) -> bool:
+    """Whether images, shown upright, have more than one size; those that can't be read don't count."""
+    sizes = filter(None, map(size, files))
+    first = next(sizes, None)
+    return any(each != first for each in sizes)

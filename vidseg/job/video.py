@@ -1,16 +1,13 @@
-"""One job: check the configuration, build its parts, run them, and record the run however it ends."""
+"""A job of one video: check the configuration, build its parts, run them, and record the run however it ends."""
 
-import errno
 import logging
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from vidseg import config as configuration
@@ -23,7 +20,7 @@ from vidseg.record.found import write_found
 from vidseg.record.identity import identify, remember
 from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, digest, find_resumed
 from vidseg.record.run import flatten
-from vidseg.record.summary import Summary, score, versions
+from vidseg.record.summary import Summary, score
 from vidseg.runner import Parts, Told, run
 from vidseg.tracker.guard import Guarded
 from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, Tracker, names_of
@@ -31,51 +28,11 @@ from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, Tracker, nam
 log = logging.getLogger(__name__)
 
 
-class JobFailed(CompactHydraException):
-    """A job ended with an error, which is on the console, in the log and in summary.json already."""
-
-
-def run_job(
-    config: DictConfig, folder: Path, choices: Mapping[str, str], prompts: Sequence[Prompt] | None = None
-) -> Summary:
-    """Runs one configuration into ``folder``; returns the content of summary.json.
-
-    ``choices`` are the names that were chosen in each group (``{"model": "nano", …}``). ``prompts`` replace those of
-    the configuration. Raises JobFailed after an error and KeyboardInterrupt after an interruption; by then
-    summary.json, the log and the tracked run are written.
-    """
-    meter = Meter()
-    summary = Summary(model=choices["model"], versions=versions())
-    job = _Job(config, folder, meter, summary)
-    cause: BaseException | None = None
-    try:
-        summary.status = "finished" if job.run(prompts) else "interrupted"
-    except KeyboardInterrupt:
-        summary.status = "interrupted"
-    except Exception as error:
-        cause = error
-        summary.error = _describe(error, folder)
-        log.error(summary.error, exc_info=error)
-    if job.before is not None:
-        earlier.put_back(folder)
-        log.info("resume: the run in %s finished before, with all that is asked for", folder)
-        return job.before
-    job.record()
-    job.end()
-    if cause is not None:
-        traceback.clear_frames(cause.__traceback__)  # in a sweep Hydra keeps the error, and with it the model's memory
-        raise JobFailed(summary.error) from cause
-    log.info("%s: %s", summary.status, _outcome(summary, folder))
-    if summary.status == "interrupted":
-        raise KeyboardInterrupt
-    return summary
-
-
-class _Job:
-    """One job. It keeps what its record needs, also after an error."""
+class VideoJob:
+    """One video. It keeps what its record needs, also after an error."""
 
     def __init__(self, config: DictConfig, folder: Path, meter: Meter, summary: Summary) -> None:
-        self._config, self._folder, self._meter, self._summary = config, folder, meter, summary
+        self._config, self._folder, self._meter, self.summary = config, folder, meter, summary
         self.before: Summary | None = None  # of the run that was to be resumed, if nothing is left to do
         self._outputs: Mapping[str, Output] = {}
         self._kept: Mapping[str, str] = {}  # outputs of the run that is resumed, by name
@@ -100,9 +57,9 @@ class _Job:
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)
         for metric in parts.metrics:
-            self._summary.metrics |= check_scores(metric, "compute", metric.compute())
-        self._summary.measure(self._meter)
-        score(asdict(self._summary), self._config.optimize)  # fails the run if there is no such score
+            self.summary.metrics |= check_scores(metric, "compute", metric.compute())
+        self.summary.measure(self._meter)
+        score(asdict(self.summary), self._config.optimize)  # fails the run if there is no such score
         return finished
 
     def _begin(self, parts: Parts, resumed: Resumed | None) -> Segmenter:
@@ -112,19 +69,16 @@ class _Job:
         if resumed is not None and resumed.complete:
             self._kept = resumed.outputs
             self._told = None  # the objects are those that the run found then
-            self._summary.objects = resumed.summary.get("objects", [])
-            self._summary.names = resumed.summary.get("names", {})
+            self.summary.objects = resumed.summary.get("objects", [])
+            self.summary.names = resumed.summary.get("names", {})
             segmenter: Segmenter = Recorded(resumed)
         else:
-            segmenter = build(self._config, "model")
+            segmenter = self._make_segmenter()
             if resumed is not None:
                 check_alike(resumed, segmenter, self._folder)
-        self._summary.precision, self._summary.device = segmenter.precision, segmenter.device
-        self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
-        log.info("%s on %s, %s", self._summary.model, segmenter.device, segmenter.precision)
+        self._introduce(segmenter)
         stems = parts.source.info.file_stems or ()
-        inside = [f"{output.path}/{name}" for output in self._outputs.values() for name in getattr(output, "files", ())]
-        earlier.begin(self._folder, [*paths.values(), *inside], stems, () if resumed is None else resumed.kept)
+        earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
         self._begun = True
         self._known |= {"device": segmenter.device, "precision": segmenter.precision, "wandb": None, "ended": None}
         if resumed is not None:
@@ -133,8 +87,8 @@ class _Job:
         if self._tracker is not None and self._known["wandb"] is not None:
             self._tracker.resume(self._known["wandb"])
         self._start_tracker(parts.tracker)
-        if self._summary.wandb is not None:
-            self._known["wandb"] = self._summary.wandb
+        if self.summary.wandb is not None:
+            self._known["wandb"] = self.summary.wandb
             remember(self._folder, self._known)
         return segmenter
 
@@ -143,7 +97,7 @@ class _Job:
         from vidseg.output.samples import Samples
 
         config = self._config
-        self._tracker = Guarded(build(config, "tracker"))  # first, so that a failure of the others is tracked
+        self._tracker = self._make_tracker()  # first, so that a failure of the others is tracked
         told = open_video(config, prompts)
         source, chosen = told.source, told.prompts
         self._provenance["video"] = dict(source.provenance())
@@ -162,15 +116,28 @@ class _Job:
         samples = Samples(self._folder, stride, chosen, len(source.frames), told.finder, told.looks)
         return Parts(source, chosen, self._outputs, metrics, samples, self._tracker, finder=told.finder)
 
+    def _make_tracker(self) -> Guarded:
+        return self._tracker or Guarded(build(self._config, "tracker"))
+
+    def _make_segmenter(self) -> Segmenter:
+        segmenter: Segmenter = build(self._config, "model")
+        return segmenter
+
+    def _introduce(self, segmenter: Segmenter) -> None:
+        """Notes what segments."""
+        self.summary.precision, self.summary.device = segmenter.precision, segmenter.device
+        self._provenance |= {"model": dict(segmenter.provenance), "device": segmenter.device}
+        log.info("%s on %s, %s", self.summary.model, segmenter.device, segmenter.precision)
+
     def _reads(self) -> dict[str, Any]:
         """The values of the configuration by key, without those that only name what is written."""
         values = configuration.resolved(self._config)
         return dict(flatten("", {key: value for key, value in values.items() if key not in ("output", "tracker")}))
 
     def _start_tracker(self, tracker: Tracker) -> None:
-        choice = {"model_name": self._summary.model, "precision_resolved": self._summary.precision}
+        choice = {"model_name": self.summary.model, "precision_resolved": self.summary.precision}
         config = {**configuration.resolved(self._config), **choice, "provenance": self._provenance}
-        self._summary.wandb = tracker.start(config, self._folder)
+        self.summary.wandb = tracker.start(config, self._folder)
 
     def record(self) -> None:
         """Writes summary.json and ends the tracked run, which begins here if the job failed before.
@@ -179,27 +146,27 @@ class _Job:
         """
         if self._told is not None:
             found = self._told.prompts_so_far
-            self._summary.objects = sorted({prompt.object_id for prompt in found})
-            self._summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
+            self.summary.objects = sorted({prompt.object_id for prompt in found})
+            self.summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
             if self._begun and self._told.finder is not None:
                 write_found(self._folder, found)
-        self._summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
-        self._summary.measure(self._meter)
-        if self._tracker is not None and self._summary.wandb is None:
+        self.summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
+        self.summary.measure(self._meter)
+        if self._tracker is not None and self.summary.wandb is None:
             with suppress(InputError):  # the configuration can't be resolved, which is why the job failed
                 self._start_tracker(self._tracker)
         try:
             if self._begun or not earlier.put_back(self._folder):
-                self._summary.write(self._folder)
+                self.summary.write(self._folder)
         except OSError as error:
             log.error("summary.json can't be written: %s", error)
         if self._tracker is not None:
-            self._tracker.finish(asdict(self._summary), self._folder)
+            self._tracker.finish(asdict(self.summary), self._folder)
 
     def end(self) -> None:
         """Once all else is on the disk: a run that came to its end says so, and needs no checkpoints any more."""
-        if self._summary.status == "finished":
-            ended = {"frames": self._summary.frames, "outputs": self._summary.outputs}
+        if self.summary.status == "finished":
+            ended = {"frames": self.summary.frames, "outputs": self.summary.outputs}
             remember(self._folder, {**self._known, "ended": ended})
             checkpoints.remove(self._folder)
 
@@ -254,26 +221,3 @@ def limited(threads: int | None) -> Iterator[None]:
             stack.callback(switch, count())
             switch(threads)
         yield
-
-
-def _describe(error: Exception, folder: Path) -> str:
-    """The error in one or two lines."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"no space left on the device of {folder}: free some, or choose another place with hydra.run.dir="
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "out of memory: choose a smaller model or model.image_size, or prompt fewer objects at a time"
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 300 else f"{text[:297]}..."
-    return f"{type(error).__name__}: {text} (the traceback is in {folder / 'vidseg.log'})"
-
-
-def _outcome(summary: Summary, folder: Path) -> str:
-    """The last line on the console: frames, speed, scores of the whole run, and the outputs."""
-    scores = "".join(f", {name} {value:.3f}" for name, value in summary.metrics.items() if "_" not in name)
-    made = ", ".join(summary.outputs.values()) or "samples/"
-    frames = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
-    return f"{frames} at {summary.fps:.1f} fps{scores}; {folder}/ has {made}"
