@@ -345,7 +345,8 @@ class Output(Protocol):
     """Writes one kind of file from frames and masks.
 
     ``path`` is the file or folder that it makes, relative to the run's folder. An output may have another method,
-    ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written.
+    ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written. One
+    whose folder holds more than files named as the frames has ``files``: the paths in it of the others and of folders.
     """
 
     path: str

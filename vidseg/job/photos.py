@@ -196,7 +196,7 @@ def _is_no_photo_s(results: Sequence[Summary]) -> bool:
 
 
 def _means(summaries: Sequence[Summary]) -> dict[str, float]:
-    """The mean of each metric over those that have it, without those of one object: it is another in each photograph."""
+    """The mean of each metric over those that have it, without those of single objects: each photograph has others."""
     values = defaultdict[str, list[float]](list)
     for summary in summaries:
         for name, value in summary.metrics.items():

@@ -78,7 +78,8 @@ class VideoJob:
                 check_alike(resumed, segmenter, self._folder)
         self._introduce(segmenter)
         stems = parts.source.info.file_stems or ()
-        earlier.begin(self._folder, paths.values(), stems, () if resumed is None else resumed.kept)
+        inside = [f"{output.path}/{name}" for output in self._outputs.values() for name in getattr(output, "files", ())]
+        earlier.begin(self._folder, [*paths.values(), *inside], stems, () if resumed is None else resumed.kept)
         self._begun = True
         self._known |= {"device": segmenter.device, "precision": segmenter.precision, "wandb": None, "ended": None}
         if resumed is not None:

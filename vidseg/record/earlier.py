@@ -28,7 +28,8 @@ MANIFEST, ASIDE = "files.json", "earlier"  # in .vidseg
 FIXED = (NAME, "samples", "contact_sheet.png", FOUND, FOUND_MASKS, FRAMES, MASKS)  # what every run may write
 LOG = "vidseg.log"
 TAKEN = (*FIXED[:-1], LOG, ".hydra", PRIVATE)  # no output may have one of these names
-PICTURE = re.compile(r"((frame|found)_)?\d{5,}\.png|\.((frame|found)_)?\d{5,}\.png\.part")  # in samples/ and outputs
+SUFFIXES = (".png", ".jpg", ".json", ".txt")  # of what is in samples/ and folders of outputs
+PICTURE = re.compile(r"((frame|found)_)?\d{5,}")
 LOOK = re.compile(r"found_\d{5,}\.png")  # what a detector saw; a run that goes on looks at later frames only
 
 
@@ -65,15 +66,18 @@ def check(folder: Path, outputs: Mapping[str, str], reads: Mapping[str, Any], fo
 def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), keep: Collection[str] = ()) -> None:
     """Removes what an earlier run left in ``folder``, and writes the manifest of the run that begins there.
 
-    ``pictures`` are the names, without suffixes, that it gives to pictures in folders, where they aren't numbers of
-    five digits. A run that goes on with the earlier one says what to ``keep`` of its files.
+    ``outputs`` are the files and folders that it writes, also those in folders. ``pictures`` are the names, without
+    suffixes, that it gives to files in folders, where they aren't numbers of five digits. A run that goes on with the
+    earlier one says what to ``keep`` of its files.
     """
-    listed, names = _listed(folder), list(dict.fromkeys([*FIXED, *outputs, *keep]))
+    listed = _listed(folder)
+    kept = [name for name in listed if any(str(path) in keep for path in (Path(name), *Path(name).parents))]
+    names = list(dict.fromkeys([*FIXED, *outputs, *keep, *kept]))
     private = folder / PRIVATE
     private.mkdir(parents=True, exist_ok=True)
     stems = list(dict.fromkeys([*pictures, *_manifest(folder, "pictures")]))
     _write_manifest(folder, [*names, *listed], stems)
-    removed = [name for name in listed if name not in keep]
+    removed = [name for name in listed if name not in kept]
     if not keep:  # first what would have the rest taken for a run that can go on
         (private / IDENTITY).unlink(missing_ok=True)
         remove_checkpoints(folder)
@@ -93,7 +97,7 @@ def begin(folder: Path, outputs: Iterable[str], pictures: Iterable[str] = (), ke
 
 def _remove_empty(folder: Path, names: Iterable[str]) -> None:
     """Removes the folders among the ``names`` that are empty; of runs, whose files are gone, also what is private."""
-    for path in _inside(folder, names):
+    for path in sorted(_inside(folder, names), reverse=True):  # what is in a folder comes before it
         if _is_run(path):
             listed = [*FIXED, *_manifest(path, "files")]
             shutil.rmtree(path / PRIVATE, ignore_errors=True)
@@ -180,8 +184,9 @@ def _files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
             yield from _files(path, _listed(path))
         elif path.is_dir() and not path.is_symlink():
             for each in sorted(path.iterdir()):
-                shown = each.name.removeprefix(".").removesuffix(".part").removesuffix(".png")
-                if each.is_file() and (PICTURE.fullmatch(each.name) or shown in stems):
+                stem, dot, suffix = each.name.removeprefix(".").removesuffix(".part").rpartition(".")
+                named = f"{dot}{suffix}" in SUFFIXES and (PICTURE.fullmatch(stem) or stem in stems)
+                if each.is_file() and named:
                     yield each
         elif path.is_file() or path.is_symlink():
             yield path

@@ -20,13 +20,15 @@ from vidseg.types import FrameMasks, Mask, VideoInfo
 LOGIT = np.float32(10)  # inside a recorded mask (half of it where another is on top); -10 outside
 
 
-def write_label_map(path: Path, labels_hw: NDArray[np.integer[Any]], palette: NDArray[np.uint8]) -> None:
+def write_label_map(
+    path: Path, labels_hw: NDArray[np.integer[Any]], palette: NDArray[np.uint8], key: str = "output.masks"
+) -> None:
     """Writes a PNG of uint8 ``labels_hw`` with ``palette`` (256, 3) uint8.
 
-    Raises InputError for labels of another dtype: they hold an id above 254, which doesn't fit.
+    Raises InputError, naming ``key``, for labels of another dtype: they hold an id above 254, which doesn't fit.
     """
     if labels_hw.dtype != np.uint8:
-        raise InputError(f"output.masks: object ids go up to {VOID - 1} in a palette PNG, not to {labels_hw.max()}")
+        raise InputError(f"{key}: object ids go up to {VOID - 1} in a palette PNG, not to {labels_hw.max()}")
     from PIL import Image
 
     image = Image.fromarray(labels_hw, mode="L")

@@ -1,0 +1,82 @@
+"""What the outputs that are one file of annotations share: a temporary file, and the names of objects and images.
+
+Lists that come first in a file, such as the classes, are complete only when the run ends. Until then the entries are in
+a temporary file without a name, which is gone with the process however that ends.
+"""
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TextIO
+
+from vidseg.record.files import whole
+from vidseg.types import FrameMasks, Source, VideoInfo
+
+UNNAMED = "object"  # the class of an object without a name
+
+
+class Classes(dict[str, int]):
+    """Numbers of classes by name, from ``first`` on in the order in which the classes are seen."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self._first = first
+
+    def number(self, name: str) -> int:
+        """The number of a class."""
+        return self.setdefault(name, self._first + len(self))
+
+
+def class_names(masks: FrameMasks) -> list[str]:
+    """The class of each object on a frame: its name, or UNNAMED."""
+    return [UNNAMED if name is None else name for name in masks.names or (None,) * len(masks.object_ids)]
+
+
+def image_stem(info: VideoInfo, index: int) -> str:
+    """The name, without a suffix, of a frame's image: that of its own in a folder of frames, else its number."""
+    return f"{index:05d}" if info.file_stems is None else info.file_stems[index]
+
+
+def video_name(source: Source) -> str:
+    """What benchmarks call a video: the name of its folder of frames, or of its file without the suffix."""
+    return Path(source.name).stem if source.info.file_stems is None else source.name
+
+
+class Spooled:
+    """One file at ``path``, made of a spool when the run ends: whole, or not at all."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._spool: IO[bytes] | None = None
+
+    def open(self, folder: Path, source: Source) -> None:
+        """Begins the spool, in the run's folder."""
+        self._file, self._source, self._info = folder / self.path, source, source.info
+        self._spool = tempfile.TemporaryFile(dir=self._file.parent)  # noqa: SIM115 (closed in close and abort)
+
+    def close(self) -> None:
+        """Writes the file."""
+        with whole(self._file) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+            self._finish(file)
+        self.abort()
+
+    def abort(self) -> None:
+        """Gives the spool back."""
+        if self._spool is not None:
+            with suppress(OSError):
+                self._spool.close()
+
+    def _finish(self, file: TextIO) -> None:
+        """Writes the content of the finished file."""
+        raise NotImplementedError
+
+    def _add(self, text: str) -> None:
+        assert self._spool is not None
+        self._spool.write(text.encode())
+
+    def _copy(self, file: TextIO) -> None:
+        """Copies the spool into the file, from its beginning."""
+        assert self._spool is not None
+        self._spool.seek(0)
+        for line in self._spool:
+            file.write(line.decode())
