@@ -65,7 +65,7 @@ def detect(source: Source, classes: Any, detector: Mapping[str, Any], **keys: An
     return _found(source, made, wanted, names, "prompt.classes", options)
 
 
-def text(source: Source, text: Any, detector: Mapping[str, Any], **keys: Any) -> Found:
+def text(source: Source, text: Any, detector: Mapping[str, Any] | None = None, **keys: Any) -> Found:
     """What phrases describe: "the red bicycle. a dog." See ``detect``.
 
     Raises InputError without a phrase, and for a detector that knows a set of classes only.
@@ -99,7 +99,7 @@ def _found(
         if not wanted.takes(each.name):
             left_out.append((each, "isn't among prompt.classes"))
         elif len(taken) >= wanted.max_objects:
-            left_out.append((each, f"beyond prompt.max_objects={wanted.max_objects}"))
+            left_out.append((each, f"is beyond prompt.max_objects={wanted.max_objects}"))
         else:
             taken[len(taken) + 1] = each
     told: set[str] = set()
@@ -180,7 +180,9 @@ def _with_confidence(detector: Any, keys: dict[str, Any]) -> dict[str, Any]:
     """The detector's YAML with ``confidence``, which is taken out of the ``keys``, unless that is None."""
     confidence = keys.pop("confidence", None)
     if not isinstance(detector, Mapping):
-        raise InputError(f"{KEY}: {shown(detector)} is no detector; prompt.detector=yolox_nano")
+        raise InputError(
+            f"{KEY}: {shown(detector)} is no detector; a name of conf/detector, such as prompt.detector=yolox_nano"
+        )
     return {**detector} if confidence is None else {**detector, "confidence": _share("prompt.confidence", confidence)}
 
 

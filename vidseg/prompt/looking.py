@@ -98,7 +98,7 @@ class Looks(OrderedDict[int, tuple[Sighting, ...]]):
     def add(self, frame: Frame, taken: Mapping[int, Seen], left_out: Sequence[tuple[Seen, str]]) -> None:
         """Adds a look: what became an object, by id, and what didn't, with why."""
         objects = [Sighting(seen.box_xyxy, f"{number} {seen}", number) for number, seen in taken.items()]
-        self[frame.index] = (*objects, *(Sighting(seen.box_xyxy, f"{seen}: {why}", None) for seen, why in left_out))
+        self[frame.index] = (*objects, *(Sighting(seen.box_xyxy, f"{seen} {why}", None) for seen, why in left_out))
         if len(self) > MOST_LOOKS:
             self.popitem(last=False)
 
@@ -153,7 +153,7 @@ class LookingAgain:
             elif seen.score < wanted.join_confidence:
                 left_out.append((seen, f"is under prompt.join_confidence ({wanted.join_confidence:.2f})"))
             elif len(taken) >= self._room:
-                left_out.append((seen, f"beyond prompt.max_objects={wanted.max_objects}"))
+                left_out.append((seen, f"is beyond prompt.max_objects={wanted.max_objects}"))
             else:
                 number += 1
                 taken[number] = seen
