@@ -34,6 +34,7 @@ from safetensors.torch import load_file
 from docs.keys import PAGE as KEYS
 from docs.keys import page
 from vidseg import config as configuration
+from vidseg.video import open_source
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_hydra")]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,6 +110,10 @@ def desk(tmp_path_factory):
             mask = np.zeros((120, 160), np.uint8)
             mask[10:50, 2 * index : 2 * index + 40] = 255
             cv2.imwrite(f"{truth}/{index:05d}.png", mask)
+    (folder / "photos").mkdir()
+    skater = open_source("sample")[0].rgb_hw3[..., ::-1]
+    for name, width in (("photo", 1280), ("photos/beach", 1200), ("photos/harbour", 1280)):
+        cv2.imwrite(f"{folder}/{name}.jpg", skater[:, :width])
     mask = np.zeros((720, 1280), np.uint8)
     mask[400:500, 600:700] = 255
     cv2.imwrite(f"{folder}/masks/third.png", mask)
@@ -280,7 +285,7 @@ def in_small(arguments, monkeypatch):
     assert summary["status"] == "finished"
     assert summary["frames"] > 0
     assert all((folder / path).exists() for path in summary["outputs"].values())
-    assert list((folder / "samples").glob("*.png"))
+    assert list(folder.rglob("samples/*.png"))
 
 
 def with_model(argument, model, large):
