@@ -100,7 +100,7 @@ def test_what_is_saved_does_not_grow_and_holds_no_code(tmp_path: Path) -> None:
     sizes = [len(content) for content in saved.after.values()]
     assert max(sizes[20:]) < 1.05 * min(sizes[20:])
     state = load(saved.after[27], model._engine.device)
-    assert {*state} == {"pass", "start", "reached", "chosen"}
+    assert {*state} == {"pass", "start", "reached", "chosen", "joined"}
 
 
 def test_the_way_back_is_not_gone_again(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ class Backwards:
                 # Played forward the video ends with it too, after all frames before it
         self._pass.turn_back(self.end - 1)
 
-    def take(self, position: int, frame_index: int) -> FrameMasks:
-        """The masks of a frame before ``end``; empty before a frame that could not be read."""
-        return self._masks.get(position) or self._pass.empty(frame_index)
+    def take(self, position: int) -> FrameMasks | None:
+        """The masks of a frame before ``end``; None before a frame that could not be read."""
+        return self._masks.get(position)
 
     def _track(self, frames: Iterable[Frame], done: Callable[[], object]) -> None:
         """Takes frames down to 0: forward from ``start`` once they are all read, then in reverse."""
@@ -79,7 +79,7 @@ class Backwards:
             # Of objects that are prompted later than at the start sam2 gives two answers there; the second counts
             self._keep(position, frame, self._step(position, frame.rgb_hw3, reverse=True))
             if self._checkpoints is not None and self._checkpoints.wanted():
-                state = {"pass": self._pass.state(), "start": start, "reached": position, "chosen": {}}
+                state = {"pass": self._pass.state(), "start": start, "reached": position, "chosen": {}, "joined": None}
                 self._checkpoints.offer(None, partial(dump, state))
             done()
 

@@ -27,7 +27,7 @@ def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_
     Prompted frames are read and encoded here, and again when the video is played. Raises InputError for a prompt on a
     frame that isn't in the source, or on one to correct that can't be read.
     """
-    initial, corrections = _separate([(_position(source, prompt), prompt) for prompt in prompts])
+    initial, corrections = _separate([(position_of(source, prompt), prompt) for prompt in prompts])
     first_prompts = _by_position(initial)
     pass_ = Pass(engine, source, new_views(engine, source, first_prompts))
     for position, here in first_prompts.items():
@@ -46,7 +46,7 @@ def restored(
     engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews, state: Mapping[str, Any]
 ) -> Pass:
     """A pass that was given the same prompts and made steps before: it goes on from its ``state`` then."""
-    initial, _ = _separate([(_position(source, prompt), prompt) for prompt in prompts])
+    initial, _ = _separate([(position_of(source, prompt), prompt) for prompt in prompts])
     pass_ = Pass(engine, source, new_views(engine, source, _by_position(initial)))
     pass_.restore(state)
     return pass_
@@ -78,8 +78,9 @@ class _Correcting(Stages[int]):
     def __init__(
         self, source: Source, engine: Engine, pass_: Pass, start: int, corrections: Mapping[int, Sequence[Prompt]]
     ) -> None:
-        super().__init__(source, engine, pass_)
-        self._start, self._corrections, self.waiting = start, corrections, dict(corrections)
+        super().__init__(source, engine)
+        self._pass, self._start = pass_, start
+        self._corrections, self.waiting = corrections, dict(corrections)
 
     def step(self, seen: Seen, features: Features | None) -> Callable[[], int]:
         if features is not None and seen.view is not None and self.waiting:
@@ -97,7 +98,8 @@ class _Correcting(Stages[int]):
         return self._pass.views.at(position)
 
 
-def _position(source: Source, prompt: Prompt) -> int:
+def position_of(source: Source, prompt: Prompt) -> int:
+    """The position in ``source.frames`` of a prompt's frame. Raises InputError if it isn't there."""
     if prompt.frame_index in source.frames:
         return source.frames.index(prompt.frame_index)
     there = f"{len(source.frames)}, {source.frames[0]} to {source.frames[-1]}"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vidseg.model.sam2.bank import MemoryBank, Reach, fill_banks
 from vidseg.model.sam2.engine import Engine, Features
+from vidseg.model.sam2.shown import Shown, gather
 from vidseg.model.sam2.upstream import NO_OBJ_SCORE, FrameOutput
 from vidseg.model.sam2.view import View, Views
 from vidseg.types import FrameMasks, Prompt, Source
@@ -41,6 +42,7 @@ class Pass:
         self.reach = Reach(engine.predictor)
         self._conditioned: dict[int, dict[int, FrameOutput]] = {}  # by object id and position
         self._first: dict[int, int] = {}  # the position of every object's first prompt, in the order of the prompts
+        self._until: dict[int, int] = {}  # the number of the last frame with an object, of those that have one
         self._banks: list[MemoryBank] = []
         self._before_turn: tuple[list[dict[int, FrameOutput]], View] = [], views.view
 
@@ -99,6 +101,7 @@ class Pass:
             own = dict.fromkeys(position for position, prompt in prompted if prompt.object_id == object_id)
             conditioning[object_id] = {position: self._conditioned[object_id][position] for position in own}
             self._first[object_id] = min(own)
+        self._until = {prompt.object_id: prompt.until for _, prompt in prompted if prompt.until is not None}
         self._state["output_dict_per_obj"].clear()
         self.views.start(min(self._first.values()))
         # With that key sam2 lets the objects of a batch exclude each other in memory; of one object it does nothing
@@ -125,6 +128,7 @@ class Pass:
         tracked, view = self._before_turn
         return {
             "first": dict(self._first),
+            "until": dict(self._until),
             "banks": [bank.state() for bank in self._banks],
             "views": self.views.state(),
             "before_turn": ([dict(memories) for memories in tracked], astuple(view)),
@@ -132,7 +136,7 @@ class Pass:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from the ``state`` of a pass with the same prompts, in place of conditioning and steps."""
-        self._first = state["first"]
+        self._first, self._until = state["first"], state["until"]
         self._banks = [MemoryBank(**bank, reach=self.reach) for bank in state["banks"]]
         self.views.restore(state["views"])
         tracked, view = state["before_turn"]
@@ -162,12 +166,19 @@ class Pass:
         return LowRes(view, logits_n1hw, scores_n, features.image_13hw if self._predictor.needs_image else None)
 
     def show(self, position: int, low_res: LowRes, frame_index: int) -> FrameMasks:
-        """The masks at the video's size, by ascending id; objects before their first prompt are empty (logits -1024).
+        """The masks at the video's size, by ascending id."""
+        return gather(self._engine, frame_index, self._first, self._size, [self.shown(position, low_res, frame_index)])
+
+    def shown(self, position: int, low_res: LowRes, frame_index: int) -> Shown:
+        """The same on the device. Objects before their first prompt and past their end are empty (logits -1024).
 
         Changes nothing that steps read, so that another thread may show a frame while the next one's step is made.
         """
         forward = self._engine.options.propagate == "forward"
-        hidden = [forward and position < first for first in self._first.values()]
+        hidden = [
+            (forward and position < first) or frame_index > self._until.get(object_id, frame_index)
+            for object_id, first in self._first.items()
+        ]
         logits_n1hw, view = self._filled(low_res.logits_n1hw), low_res.view
         if any(hidden):
             shown = zip(torch.split(logits_n1hw, 1), hidden, strict=True)
@@ -175,19 +186,12 @@ class Pass:
         with self._engine.computing():
             logits_n1hw = self._predictor.at_video_size(logits_n1hw, low_res.image_13hw, view.height, view.width)
             logits_n1hw = view.paste(logits_n1hw)
-        ids, order = sorted(self._first), [*self._first]
-        logits_nhw, scores_n = logits_n1hw[:, 0], low_res.scores_n
-        if ids != order:  # row by row: a list of indices would have to be uploaded, and waited for
-            rows = [order.index(object_id) for object_id in ids]
-            logits_nhw, scores_n = (torch.stack([values[row] for row in rows]) for values in (logits_nhw, scores_n))
-            hidden = [hidden[row] for row in rows]
-        return self._engine.speed.frame_masks(frame_index, tuple(ids), logits_nhw, scores_n, hidden)
+        return Shown((*self._first,), logits_n1hw[:, 0], low_res.scores_n, hidden)
 
-    def empty(self, frame_index: int) -> FrameMasks:
-        """What there is before the first prompt: no mask for any object."""
-        ids = tuple(sorted(self._first))
-        logits_nhw = np.full((len(ids), *self._size), NO_OBJ_SCORE, np.float32)
-        return FrameMasks(frame_index, ids, logits_nhw, (None,) * len(ids))
+    @property
+    def until(self) -> int | None:
+        """The number of the last frame with an object; None if there is one without an end."""
+        return max(self._until.values()) if self._until.keys() == self._first.keys() else None
 
     def _output(self, bank: MemoryBank, position: int, reverse: bool, remember: bool) -> FrameOutput:
         """sam2's output for a bank's objects on the frame: as prompted, else predicted, and remembered if asked to."""

@@ -14,12 +14,13 @@ from vidseg.model.sam2 import checkpoint as checkpoints
 from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.corrections import give_prompts, restored
 from vidseg.model.sam2.engine import Engine, MaskOptions
+from vidseg.model.sam2.joining import Course, Joining, separate
 from vidseg.model.sam2.plain import Plain
 from vidseg.model.sam2.saving import load
-from vidseg.model.sam2.stages import Tracking
+from vidseg.model.sam2.tracking import Tracking
 from vidseg.model.sam2.upstream import Predictor, build
 from vidseg.model.sam2.view import NewViews, Views
-from vidseg.types import Checkpoints, Frame, FrameMasks, Prompt, Source
+from vidseg.types import Checkpoints, Finder, Frame, FrameMasks, Prompt, Source
 from vidseg.weights import locate
 
 
@@ -74,41 +75,52 @@ class SAM2:
         self._engine = Engine(predictor, on, precision, speed, options)
         speed.warm_up(self.track)
 
-    resumable = True
+    resumable = joinable = True
 
     def track(
-        self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None = None
-    ) -> Generator[tuple[Frame, FrameMasks]]:
+        self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None = None,
+        finder: Finder | None = None,
+    ) -> Generator[tuple[Frame, FrameMasks]]:  # fmt: skip
         """One pair for every frame of ``source.frames``, in order, with every object of ``prompts`` by ascending id.
 
-        Forward, an object's mask is empty before its first prompt (logits -1024, score None). Of several prompts for
-        one object on one frame the later replaces the earlier, guided by its mask, as in sam2. Points on an object with
-        a prompt on an earlier frame correct what is tracked to there (``corrections``). With ``checkpoints`` it goes on
-        from what they have saved, and saves what it remembers. Raises InputError if there is
-        no prompt, or one on a frame that ``source`` doesn't have.
+        Forward, an object's mask is empty before its first prompt (logits -1024, score None), and past its ``until``.
+        Of several prompts for one object on one frame the later replaces the earlier, guided by its mask, as in sam2.
+        Points on an object with a prompt on an earlier frame correct what is tracked to there (``corrections``).
+        Objects that join, told or found by ``finder``, change no other's masks (``joining``); one that was found is in
+        the pairs from that frame on. With ``checkpoints`` it goes on from what they have saved, and saves what it
+        remembers. Raises InputError if there is neither a prompt nor a finder, and for prompts that can't be.
         """
-        if not prompts:
+        if not prompts and finder is None:
             raise InputError("prompt: there is none, so there is nothing to segment")
-        stages = self._begun(source, prompts, checkpoints)
+        stages = self._begun(source, prompts, checkpoints, finder)
         with closing(source.__iter__()) as frames, closing(self._engine.speed.run(frames, stages)) as pairs:
             yield from pairs
+        stages.check_end()
 
-    def _begun(self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None) -> Tracking:
+    def _begun(
+        self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None, finder: Finder | None
+    ) -> Tracking:
         """The last pass over the video, which was given all prompts and made all that comes before it."""
-        engine, backwards, reached = self._engine, None, None
+        engine, start = self._engine, 0
+        main: Course | None = None
+        backwards: Backwards | None = None
         state = load(checkpoints.saved, engine.device) if checkpoints is not None and checkpoints.saved else None
-        if state is None:
-            pass_, start = give_prompts(engine, source, prompts, self._views)
-        else:
-            pass_, start = restored(engine, source, prompts, self._views, state["pass"]), state["start"]
-            reached = state["reached"]
-        if engine.options.propagate == "both" and start > 0:
-            backwards = Backwards(pass_, source, start, engine.features, checkpoints, going_on=state is not None)
-            if state is None or reached is not None:
-                backwards.track(reached)
-        stages = Tracking(source, engine, pass_, start, backwards, checkpoints)
+        told, joining = separate(source, prompts)
+        if told:
+            if state is None:
+                pass_, start = give_prompts(engine, source, told, self._views)
+            else:
+                pass_, start = restored(engine, source, told, self._views, state["pass"]), state["start"]
+            if engine.options.propagate == "both" and start > 0:
+                backwards = Backwards(pass_, source, start, engine.features, checkpoints, going_on=state is not None)
+                if state is None or state["reached"] is not None:
+                    backwards.track(state["reached"] if state is not None else None)
+            main = Course(pass_, start if backwards is None else backwards.end)
+        ids = {prompt.object_id for prompt in told}
+        new = Joining(engine, source, self._views, joining, finder)
+        stages = Tracking(source, engine, main, ids, start, new, backwards, checkpoints)
         if state is not None:
-            stages.restore(state["chosen"])
-        elif checkpoints is not None and (backwards is not None or len({prompt.frame_index for prompt in prompts}) > 1):
+            stages.restore(state)
+        elif checkpoints is not None and (backwards is not None or len({prompt.frame_index for prompt in told}) > 1):
             checkpoints.offer(None, stages.saved())  # frames before a prompt or a correction took long
         return stages

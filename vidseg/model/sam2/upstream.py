@@ -102,6 +102,11 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 has no types
         logits: Tensor = output["pred_masks"]
         return logits
 
+    def without_overlap(self, logits_n1hw: Tensor) -> Tensor:
+        """Logits of which each pixel is above 0 in its best object's only; among equals the first keeps it."""
+        exclusive: Tensor = self._apply_non_overlapping_constraints(logits_n1hw)
+        return exclusive
+
     def at_video_size(self, logits_n1hw: Tensor, image_13hw: Tensor | None, height: int, width: int) -> Tensor:
         """Mask logits at the video's size, (n, 1, ``height``, ``width``); ``image_13hw`` if ``needs_image``."""
         state = {"device": logits_n1hw.device, "video_height": height, "video_width": width}
