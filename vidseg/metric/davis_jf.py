@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from vidseg.measure import bounding_box, iou
 from vidseg.metric.score import first_prompts, name_scores
-from vidseg.record.label_maps import LabelMaps, annotations_of
+from vidseg.record.label_maps import annotations_of
+from vidseg.record.object_maps import open_annotations
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)
@@ -34,45 +35,52 @@ class DavisJF:
     ``f_<id>``. An object without a prompt (of a replay, or found while the run went on) begins on the first frame that
     knows it.
 
-    ``truth`` is a folder of label maps named as the frames; ``root`` holds such folders, each named as its video.
+    Frames without ground truth are not scored. An object that comes later in the ground truth counts from the frame on
+    which it comes, also if it is prompted there, as in the scorer of MOSE and SA-V (vos-benchmark).
+
+    ``truth`` is a folder of annotations, named as the frames, in one of the layouts of ``vidseg.record.object_maps``;
+    ``root`` holds such folders, each named as its video.
     Without both the source's own ground truth is used, and without that there are no scores. Objects that only the run
     or only the ground truth has are named in a warning and not scored. Memory: 16 bytes for each frame and object.
     """
 
     def __init__(self, truth: str | None = None, root: str | None = None) -> None:
         self._root = root
-        self._files = None if truth is None else LabelMaps(truth, "metric.davis_jf.truth")
+        self._files = None if truth is None else open_annotations(truth, "metric.davis_jf.truth")
         self._curves: dict[int, tuple[array[float], array[float]]] = {}  # J and F of the frames after an object's first
         self._known: set[int] = set()  # objects that were in the ground truth so far
-        self._expected: set[int] = set()  # objects of the first label map
+        self._annotated: set[int] = set()  # objects of which a frame with ground truth was seen
+        self._expected: set[int] = set()  # objects on the first frame with ground truth
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Begins a run. Raises InputError if label maps don't have the video's size, or ``root`` none of this video."""
         self._source, self._first = source, first_prompts(prompts)
         if self._files is None and self._root is not None:
-            self._files = LabelMaps(annotations_of(source.name, self._root), "metric.davis_jf.root")
+            self._files = open_annotations(annotations_of(source.name, self._root), "metric.davis_jf.root")
         if self._files is None:
             return
         first = next((index for index in source.frames if self._files.has(index, source.info)), None)
         if first is None:
             log.warning("metric.davis_jf: none of the label maps is of a frame of this run: there are no scores")
-        elif (labels := self._truth(first)) is not None:
-            self._expected = {int(value) for value in np.unique(labels) if value}
+        else:
+            self._expected = set(self._files.objects(first, source.info))
 
     def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
         """``j_<id>`` and ``f_<id>`` of one frame."""
-        if (labels := self._truth(frame.index)) is None:
-            return {}
+        truths = self._truth(frame.index, masks.object_ids)
         values: dict[str, float] = {}
         for object_id, mask_hw in zip(masks.object_ids, masks.masks_nhw, strict=True):
-            truth_hw = labels == object_id
+            if (truth_hw := truths.get(object_id)) is None:
+                continue
+            comes = object_id not in self._known and object_id in self._annotated and bool(truth_hw.any())
+            self._annotated.add(object_id)
             if truth_hw.any():
                 self._known.add(object_id)
             curves = self._curves.setdefault(object_id, (array("d"), array("d")))
             if frame.index < (first := self._first.setdefault(object_id, frame.index)):
                 continue
             j, f = iou(mask_hw, truth_hw), boundary_f(mask_hw, truth_hw)
-            if frame.index > first:
+            if frame.index > first or comes:
                 for curve, value in zip(curves, (j, f), strict=True):
                     curve.append(value)
             if object_id in self._known:
@@ -97,10 +105,12 @@ class DavisJF:
             scores["j_and_f"][number] = (scores["j"][number] + scores["f"][number]) / 2
         return name_scores(scores)
 
-    def _truth(self, index: int) -> NDArray[np.uint8] | None:
-        if self._files is None:
-            return self._source.truth(index)
-        return self._files.read_labels(index, self._source.info)
+    def _truth(self, index: int, object_ids: Sequence[int]) -> dict[int, Mask]:
+        """The ground truth of those objects that have one on a frame."""
+        if self._files is not None:
+            return self._files.masks(index, self._source.info, object_ids)
+        labels_hw = self._source.truth(index)
+        return {} if labels_hw is None else {number: labels_hw == number for number in object_ids}
 
 
 def decay(values: NDArray[np.float64]) -> float:

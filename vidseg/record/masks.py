@@ -22,7 +22,8 @@ from pycocotools import mask as coco
 from vidseg.errors import InputError
 from vidseg.paths import meant
 from vidseg.record.files import MASKS, JsonLines, read_line, read_lines
-from vidseg.record.label_maps import LOGIT, LabelMaps, check_size
+from vidseg.record.label_maps import LOGIT, check_size
+from vidseg.record.object_maps import Annotations, ObjectMaps, open_annotations
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
 
 Rle = dict[str, Any]  # {"size": [h, w], "counts": text}
@@ -219,7 +220,7 @@ class MaskRecord:
         return None if position is None else read_line(self._path, self._offsets[position])
 
 
-def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:
+def open_masks(path: str | None, key: str) -> MaskRecord | Annotations | ObjectMaps:
     """The masks at ``path``: a run's folder, its masks.jsonl, or a folder of label maps.
 
     Raises InputError, naming ``key``, if there are none.
@@ -231,5 +232,5 @@ def open_masks(path: str | None, key: str) -> MaskRecord | LabelMaps:
     if lines.is_file():
         return MaskRecord(lines, key)
     if found.is_dir():
-        return LabelMaps(found, key)
+        return open_annotations(found, key)
     raise InputError(f"{key}: no such file or folder: {path}")
