@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import SEARCH_PATH, picture
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 import vidseg as package
 from vidseg.errors import InputError
@@ -46,6 +46,20 @@ def test_a_photograph_is_shown_upright(tmp_path, orientation):
     assert (source[0].rgb_hw3 == expected).all()
     assert (source.info.height, source.info.width) == expected.shape[:2]
     assert [frame.index for frame in source] == [frame.index for frame in source.backwards(0)] == [0]
+
+
+def test_the_colours_of_a_photograph_become_srgb(tmp_path, caplog):
+    caplog.set_level("INFO")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"tmp ").replace(b"gXYZ", b"rXYZ").replace(b"tmp ", b"gXYZ")  # red and green
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "Mine".encode("utf-16-be"))
+    pixels = Image.new("RGB", (8, 8), (200, 60, 20))
+    for name, content, expected in (("as_it_is", profile, (200, 60, 20)), ("mine", swapped, (60, 200, 20))):
+        pixels.save(tmp_path / f"{name}.png", icc_profile=content)
+        assert np.abs(open_source(tmp_path / f"{name}.png")[0].rgb_hw3.astype(int) - expected).max() <= 2
+    assert caplog.text.count("to sRGB") == 1
+    pixels.save(tmp_path / "broken.png", icc_profile=b"no profile")
+    assert (open_source(tmp_path / "broken.png")[0].rgb_hw3 == (200, 60, 20)).all()
 
 
 def test_outputs_of_a_photograph_are_pictures_of_its_size(tmp_path):

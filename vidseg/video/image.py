@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def read(file: Path, upright: bool = False) -> RGB:
     """The pixels (h, w, 3) of a JPEG, PNG, BMP, TIFF or WebP file.
 
     Grey, palette, CMYK and 1-bit images become RGB; alpha is left out. 16 bits are scaled by their depth: a TIFF says
-    it (10 or 12 bits, or the largest value), else it is 16. Floats are taken as 0 to 1. EXIF orientation is ignored
-    unless ``upright``.
+    it (10 or 12 bits, or the largest value), else it is 16. Floats are taken as 0 to 1. EXIF orientation and colour
+    profiles are ignored, unless ``upright``: then the picture is turned, and its 8-bit colours become sRGB.
 
     Raises InputError, naming the key ``video``, if the file can't be read, has several pages or pictures of one size,
     or holds other numbers.
@@ -49,6 +50,11 @@ def read(file: Path, upright: bool = False) -> RGB:
             return way_up.upright(_deep(file, image))
         if image.mode == "P":
             image.info.pop("transparency", None)  # alpha is left out; convert() would warn
+        if upright and (profile := _profile(image)) is not None:
+            from PIL import ImageCms  # few files need it
+
+            converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            image = image if converted is None else converted
         return way_up.upright(np.array(image.convert("RGB")))
 
 
@@ -83,6 +89,8 @@ def remarks(file: Path, upright: bool = False) -> list[str]:
         if (orientation := image.getexif().get(_ORIENTATION, 1)) != 1:
             ignored = f"EXIF orientation {orientation} is ignored, as annotations do"
             found.append(f"turned upright by its EXIF orientation, {orientation}" if upright else ignored)
+        if upright and not _has_more_bits(image) and (profile := _profile(image)) is not None:
+            found.append(f"colours converted from {profile.profile.profile_description} to sRGB")
         return found
 
 
@@ -90,6 +98,21 @@ def is_deep(file: Path) -> bool:
     """Whether the image has more than 8 bits."""
     with _opened(file) as image:
         return _has_more_bits(image)
+
+
+def _profile(image: Image.Image) -> Any:
+    """The ICC profile of an image that has one other than sRGB; None if there is none that can be used."""
+    if not (content := image.info.get("icc_profile")) or image.mode not in ("RGB", "CMYK", "L"):
+        return None
+    from PIL import ImageCms
+
+    spaces = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
+    try:
+        found = ImageCms.ImageCmsProfile(BytesIO(content))
+        fits = found.profile.xcolor_space.strip() == spaces[image.mode]
+        return found if fits and "sRGB" not in (found.profile.profile_description or "") else None
+    except (OSError, ImageCms.PyCMSError):
+        return None
 
 
 def _has_more_bits(image: Image.Image | None) -> bool:
