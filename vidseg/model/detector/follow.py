@@ -1,0 +1,205 @@
+"""A detector as a segmenter: it segments each frame by itself, and what was prompted is followed by association.
+
+A prompt means the detection that its points are on, or that its box or mask fits best. The detection belongs to a track
+of ``vidseg.model.detector.association``; an object is where its track is, and absent where the track has no detection.
+"""
+
+import logging
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+from vidseg.measure import bounding_box, iou
+from vidseg.model.detector.association import NewAssociation
+from vidseg.model.singly import Found, track
+from vidseg.types import Detections, Detector, Finder, Frame, FrameMasks, Prompt, Source
+
+log = logging.getLogger(__name__)
+
+LOGIT = np.float32(10)  # a detector's masks have no logits: in size inside and outside, as of recorded masks
+TRIES = 10  # frames on which a prompt looks for a detection that fits
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How the objects of a video are followed.
+
+    - ``association``: makes what associates the detections of ``detector`` from frame to frame.
+    - ``confidence``: the least score of a detection that a prompt means.
+    - ``min_iou``: the least IoU of a detection with a prompted box or mask that it fits.
+    """
+
+    detector: Detector
+    association: NewAssociation
+    confidence: float = 0.25
+    min_iou: float = 0.3
+
+
+class Follow:
+    """A segmenter: the masks of a detector that makes masks.
+
+    Raises InputError (in ``track``) for a detector that makes boxes only.
+    """
+
+    joinable = True
+
+    def __init__(self, following: Following) -> None:
+        detector, self._following = following.detector, following
+        self.device, self.provenance = detector.device, detector.provenance
+        self.precision = getattr(detector, "precision", "fp32")
+
+    def track(
+        self, source: Source, prompts: Sequence[Prompt], finder: Finder | None = None
+    ) -> Generator[tuple[Frame, FrameMasks]]:
+        """See ``vidseg.model.singly.track``."""
+        return track(source, prompts, _Looker(Follower(self._following, float(source.info.fps))), finder)
+
+
+class _Looker:
+    """The detector's looks at one video."""
+
+    def __init__(self, follower: "Follower") -> None:
+        self._follower = follower
+
+    def look(self, frame: Frame, given: Sequence[Prompt], live: Collection[int]) -> Mapping[int, Found]:
+        """The live objects that have a detection."""
+        return self._found(self._follower.look(frame, given, live))
+
+    def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, Found]:
+        """The new objects that have a detection."""
+        return self._found(self._follower.join(frame, given))
+
+    def _found(self, rows: Mapping[int, int]) -> Mapping[int, Found]:
+        detections = self._follower.detections
+        masks_nhw = detections.masks_nhw
+        if masks_nhw is None:
+            raise InputError(
+                "model.detector: it makes boxes and no masks; take one that does (yolo, mask_rcnn, rfdetr), or let\n"
+                "SAM make masks of its boxes: model=sam model.follow=detector"
+            )
+        return {
+            number: Found(np.where(masks_nhw[row], LOGIT, -LOGIT), float(detections.scores[row]))
+            for number, row in rows.items()
+        }
+
+
+class Follower:
+    """Which detection is which prompted object, frame by frame."""
+
+    detections: Detections  # of the last frame
+
+    def __init__(self, following: Following, fps: float) -> None:
+        self._following, self._association = following, following.association(fps)
+        self._tracks: dict[int, int] = {}  # the track of each object
+        self._numbers: NDArray[np.int64] = np.zeros(0, np.int64)  # the track of each detection of the last frame
+        self._waiting: dict[int, Prompt] = {}  # the objects without a track, and what they look like
+        self._until: dict[int, int] = {}  # the frames that they still wait
+        self._rows: dict[int, int] = {}  # the detections of this frame that are objects
+
+    def look(self, frame: Frame, given: Sequence[Prompt], live: Collection[int]) -> Mapping[int, int]:
+        """The rows in ``detections`` of the live objects, by id; objects without one are left out."""
+        self.detections = self._following.detector.detect(frame.rgb_hw3)
+        self._numbers = self._association.update(self.detections, frame.rgb_hw3)
+        for prompt in given:
+            self._tracks.pop(prompt.object_id, None)
+        rows = {int(number): row for row, number in enumerate(self._numbers) if number >= 0}
+        self._rows = {each: rows[number] for each, number in self._tracks.items() if each in live and number in rows}
+        self._waiting = {each: prompt for each, prompt in self._waiting.items() if each in live}
+        self.join(frame, given)
+        return self._rows
+
+    def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, int]:
+        """The rows of objects that begin on the frame that was looked at last, and of those that wait."""
+        for prompt in given:
+            self._waiting[prompt.object_id] = prompt
+            self._until[prompt.object_id] = frame.index + TRIES
+        begun = {}
+        for number, prompt in list(self._waiting.items()):
+            sure = np.flatnonzero(self.detections.scores >= self._following.confidence)
+            free = [int(row) for row in sure if row not in self._rows.values()]
+            row = fitting(self.detections, free, prompt, self._following.min_iou)
+            if row is None:
+                self._report(frame, prompt, first=prompt in given)
+                continue
+            self._rows[number] = begun[number] = row
+            if self._numbers[row] >= 0:
+                self._tracks[number] = int(self._numbers[row])
+                del self._waiting[number]
+            else:  # a tracker numbers what it has seen twice
+                self._waiting[number] = replace(prompt, **_shape(self.detections, row))
+        return begun
+
+    def _report(self, frame: Frame, prompt: Prompt, first: bool) -> None:
+        names = sorted({*self.detections.names})
+        there = f"it found {', '.join(names)}" if names else "it found nothing"
+        if first:
+            log.warning("prompt of object %d: no detection fits on frame %d (%s)", prompt.object_id, frame.index, there)
+        if frame.index >= self._until[prompt.object_id]:
+            log.warning("object %d: no detection fits on %d frames; it is absent", prompt.object_id, TRIES)
+            del self._waiting[prompt.object_id]
+
+
+def _shape(detections: Detections, row: int) -> dict[str, Any]:
+    """A detection as the fields of a prompt."""
+    return {"points_xy": None, "labels": None, "mask_hw": None, "box_xyxy": detections.boxes_xyxy[row]}
+
+
+def fitting(detections: Detections, rows: Sequence[int], prompt: Prompt, min_iou: float) -> int | None:
+    """Which one of ``rows`` the prompt means; None if none fits.
+
+    All positive points must be on it, all negative ones off it. With a box or a mask, the one with the highest IoU, at
+    least ``min_iou``, counts; with points alone, the surest mask that they hit, or the smallest box.
+    """
+    rows = [row for row in rows if _hit(detections, row, prompt)]
+    if prompt.box_xyxy is None and prompt.mask_hw is None:
+        if detections.masks_nhw is None:
+            return min(rows, key=lambda row: _area(detections.boxes_xyxy[row]), default=None)
+        return rows[0] if rows else None
+    fits = {row: _overlap(detections, row, prompt) for row in rows}
+    best = max(fits, key=fits.__getitem__, default=None)
+    return best if best is not None and fits[best] >= min_iou else None
+
+
+def _hit(detections: Detections, row: int, prompt: Prompt) -> bool:
+    if prompt.points_xy is None or prompt.labels is None:
+        return True
+    if detections.masks_nhw is None:
+        x0, y0, x1, y1 = detections.boxes_xyxy[row]
+        x, y = prompt.points_xy.T
+        on = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+    else:
+        mask_hw = detections.masks_nhw[row]
+        x, y = np.minimum(prompt.points_xy.astype(int), (mask_hw.shape[1] - 1, mask_hw.shape[0] - 1)).T
+        on = mask_hw[y, x]
+    return bool((on == (prompt.labels == 1)).all())
+
+
+def _overlap(detections: Detections, row: int, prompt: Prompt) -> float:
+    """IoU of a detection with a prompt's mask, or box: of masks if both have one, else of boxes."""
+    if prompt.mask_hw is None:
+        assert prompt.box_xyxy is not None
+        return box_iou(detections.boxes_xyxy[row], prompt.box_xyxy)
+    if detections.masks_nhw is not None:
+        return iou(detections.masks_nhw[row], prompt.mask_hw)
+    box = bounding_box(prompt.mask_hw)
+    if box is None:
+        return 0.0
+    rows, columns = box
+    corners = np.array([columns.start, rows.start, columns.stop, rows.stop], np.float32)
+    return box_iou(detections.boxes_xyxy[row], corners)
+
+
+def box_iou(first_xyxy: NDArray[np.float32], second_xyxy: NDArray[np.float32]) -> float:
+    """Intersection over union of two boxes."""
+    low, high = np.maximum(first_xyxy[:2], second_xyxy[:2]), np.minimum(first_xyxy[2:], second_xyxy[2:])
+    shared = _area(np.concatenate([low, np.maximum(low, high)]))
+    union = _area(first_xyxy) + _area(second_xyxy) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _area(box_xyxy: NDArray[np.float32]) -> float:
+    return float((box_xyxy[2] - box_xyxy[0]) * (box_xyxy[3] - box_xyxy[1]))
