@@ -34,6 +34,7 @@ from safetensors.torch import load_file
 from docs.keys import PAGE as KEYS
 from docs.keys import page
 from vidseg import config as configuration
+from vidseg.config.values import name_groups
 from vidseg.video import open_source
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_hydra")]
@@ -240,7 +241,9 @@ def as_written(arguments):
     configuration.register()
     with initialize_config_dir(configuration.folder(), version_base="1.3"):
         config = compose(
-            "config", [*map(last_value, overrides), *([folder] if folder else [])], return_hydra_config=True
+            "config",
+            [*map(last_value, name_groups(overrides)), *([folder] if folder else [])],
+            return_hydra_config=True,
         )
     OmegaConf.to_container(config.model, resolve=True)
 
@@ -263,7 +266,7 @@ def in_small(arguments, monkeypatch):
     fine_tuned = any(argument.startswith("model.checkpoint=") for argument in arguments)  # the desk has these weights
     model = "nano" if "prompt=file" in arguments and "-m" not in arguments else "square"
     large = () if fine_tuned else (*SAM2, "nano") if "-m" in arguments else SAM2
-    small = [SMALL.get(each, with_model(each, model, large)) for each in arguments]
+    small = [SMALL.get(each, with_model(each, model, large)) for each in planted(arguments)]
     if small in RAN:
         return
     RAN.append(list(small))
@@ -286,6 +289,15 @@ def in_small(arguments, monkeypatch):
     assert summary["frames"] > 0
     assert all((folder / path).exists() for path in summary["outputs"].values())
     assert list(folder.rglob("samples/*.png"))
+
+
+def planted(arguments):
+    """The same, with a detector that finds a person and a dog, or phrases, whatever the picture."""
+    name = {"prompt=detect": "planted", "prompt=text": "phrases"}
+    chosen = [f"prompt.detector={name[each]}" for each in arguments if each in name]
+    if chosen and "prompt.send=mask" in arguments:
+        chosen.append("prompt.detector.masks=true")
+    return [*(each for each in arguments if not (chosen and each.startswith("prompt.detector="))), *chosen]
 
 
 def with_model(argument, model, large):
