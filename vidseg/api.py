@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def run(overrides: Sequence[str] = (), prompts: Prompts | None = None, config_di
         _save(folder / ".hydra", config, settings, arguments)
         with _logged(folder / "vidseg.log"):
             summary = run_job(config, folder, dict(settings.runtime.choices), chosen)
-    return Run(asdict(summary), folder, config, chosen)
+    return Run(summary.content(), folder, config, chosen)
 
 
 def segment(

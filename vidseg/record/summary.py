@@ -78,11 +78,14 @@ class Summary:
         paths = {**kept, **{name: output.path for name, output in outputs.items()}, "rle": MASKS}
         self.outputs = {name: path for name, path in paths.items() if (folder / path).exists()}
 
+    def content(self) -> dict[str, Any]:
+        """What is in the file: ``photos`` only if there are any."""
+        return {key: value for key, value in asdict(self).items() if key != "photos" or value is not None}
+
     def write(self, folder: Path) -> None:
         """Writes folder/summary.json."""
-        content = {key: value for key, value in asdict(self).items() if key != "photos" or value is not None}
         with whole(folder / NAME, durable=True) as part:
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(self.content(), indent=2) + "\n", encoding="utf-8")
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
