@@ -43,7 +43,7 @@ def test_youtube_vis_has_a_list_of_masks_for_each_object(folder):
     (video,) = content["videos"]
     assert (video["length"], video["file_names"][5]) == (annotated.FRAMES, "array/00005.jpg")
     found = {
-        (index, entry["id"]): int(rle.area(mask))
+        (index, entry["id"]): int(rle.area(rle.frPyObjects(mask, *mask["size"])))
         for entry in content["annotations"]
         for index, mask in enumerate(entry["segmentations"])
         if mask is not None

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
-
 from vidseg.measure import bounding_box
-from vidseg.output.spool import Classes, Spooled, class_names, image_stem, video_name
-from vidseg.types import Frame, FrameMasks, Mask, Source
+from vidseg.output.spool import Classes, Spooled, class_names, image_stem, runs, video_name
+from vidseg.types import Frame, FrameMasks, Source
 
 
 class Cvat(Spooled):
@@ -37,8 +35,9 @@ class Cvat(Spooled):
             if (box := bounding_box(mask_hw)) is None:
                 continue
             rows, columns = box
+            counts = ", ".join(map(str, runs(mask_hw[box])))
             self._add(
-                f'    <mask label={quoteattr(label)} source="auto" occluded="0" rle="{_runs(mask_hw[box])}" '
+                f'    <mask label={quoteattr(label)} source="auto" occluded="0" rle="{counts}" '
                 f'left="{columns.start}" top="{rows.start}" width="{columns.stop - columns.start}" '
                 f'height="{rows.stop - rows.start}" z_order="0" group_id="{object_id}"></mask>\n'
             )
@@ -57,10 +56,3 @@ class Cvat(Spooled):
         file.write(f"<labels>{labels}</labels></task></meta>\n")
         self._copy(file)
         file.write("</annotations>\n")
-
-
-def _runs(mask_hw: Mask) -> str:
-    """The lengths of runs row by row, of background first (0 if the mask begins at once)."""
-    flat = np.concatenate(([False], mask_hw.ravel(), [not mask_hw[-1, -1]]))
-    ends = np.flatnonzero(flat[1:] != flat[:-1])
-    return ", ".join(map(str, np.diff(ends, prepend=0)))

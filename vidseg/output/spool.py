@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TextIO
 
+import numpy as np
+
 from vidseg.record.files import whole
-from vidseg.types import FrameMasks, Source, VideoInfo
+from vidseg.types import FrameMasks, Mask, Source, VideoInfo
 
 UNNAMED = "object"  # the class of an object without a name
 
@@ -40,6 +42,13 @@ def image_stem(info: VideoInfo, index: int) -> str:
 def video_name(source: Source) -> str:
     """What benchmarks call a video: the name of its folder of frames, or of its file without the suffix."""
     return Path(source.name).stem if source.info.file_stems is None else source.name
+
+
+def runs(mask_hw: Mask) -> list[int]:
+    """The lengths of a mask's runs row by row, of background first: 0 if the mask begins at once."""
+    flat = np.concatenate(([False], mask_hw.ravel(), [not mask_hw[-1, -1]]))
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    return [int(length) for length in np.diff(ends, prepend=0)]
 
 
 class Spooled:
