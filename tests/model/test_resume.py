@@ -1,13 +1,13 @@
 """A segmenter that goes on from a checkpoint gives the masks that it would have given, bit by bit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from parity import AS_SHIPPED, CLICK, box, mask, nano, point
 from sources import ArraySource, moving_squares
+from stopping import EveryFrame, Rest, check_same
 
 from vidseg.model.sam2.saving import load
 from vidseg.model.sam2.segmenter import SAM2
@@ -16,48 +16,8 @@ from vidseg.types import Frame, Prompt
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class EveryFrame:
-    """Checkpoints in memory, after every frame; -1 are those before the first, in their order."""
-
-    def __init__(self, folder: Path, saved: bytes | None = None) -> None:
-        self._folder, self.saved = folder, saved
-        self.after: dict[int, bytes] = {}
-        self.before: list[bytes] = []
-
-    def wanted(self) -> bool:
-        return True
-
-    def offer(self, frame_index: int | None, save: Callable[[], bytes]) -> None:
-        if frame_index is None:
-            self.before.append(save())
-        else:
-            self.after[frame_index] = save()
-
-    def file(self, name: str) -> Path:
-        return self._folder / name
-
-
-class Rest(ArraySource):
-    """Iteration begins after a frame."""
-
-    def __init__(self, clip_nhw3: Any, after: int) -> None:
-        super().__init__(clip_nhw3)
-        self._after = after
-
-    def __iter__(self) -> Any:
-        return (frame for frame in super().__iter__() if frame.index > self._after)
-
-
 def tracked(model: SAM2, source: ArraySource, prompts: Sequence[Prompt], checkpoints: EveryFrame) -> dict[int, Any]:
     return {frame.index: masks for frame, masks in model.track(source, prompts, checkpoints)}
-
-
-def check_same(found: dict[int, Any], whole: dict[int, Any], first: int) -> None:
-    assert [*found] == [*whole][first:]
-    for index, masks in found.items():
-        assert np.array_equal(masks.logits_nhw, whole[index].logits_nhw), index
-        assert masks.object_ids == whole[index].object_ids
-        assert masks.scores == whole[index].scores
 
 
 OVERLAPPING = (box(0, 2, 15, 10, 90, 70), point(3, 7, (60, 45, 1)), mask(0, 5))
