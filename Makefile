@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow torture soak parity bench bench-gpu bench-flops bench-memory bench-resume format clean
+.PHONY: demo test test-slow torture soak parity bench bench-gpu bench-flops bench-memory bench-joins bench-resume format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -41,6 +41,9 @@ bench-flops: $(VENV)/.installed  ## our frame against upstream's arithmetic at t
 bench-memory: $(VENV)/.installed  ## peak memory at 200 to 5,000 frames; draws docs/memory.png
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.memory
+
+bench-joins: $(VENV)/.installed  ## memory while four objects join four others, over 2,000 frames
+	$(BIN)/python -m benchmarks.joins
 
 bench-resume: $(VENV)/.installed  ## what checkpoints cost a run
 	$(BIN)/python -m benchmarks.resume

@@ -200,6 +200,7 @@ FLAT: dict[str, tuple[Callable[[], SAM2], list[Prompt]]] = {
     "plain": (lambda: assemble(image_size=32), TWO_FRAMES),
     "fast": (lambda: build(image_size=32, exact=False, encoder_batch=2, asynchronous=True), TWO_FRAMES),
     "nano": (lambda: nano(image_size=96, **AS_SHIPPED), TWO_FRAMES[:1]),
+    "joined": (lambda: assemble(image_size=32), [TWO_FRAMES[0], replace(box(4, 2, 60, 60, 200, 200), joins=True)]),
 }
 
 
