@@ -6,8 +6,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test test-slow torture soak parity bench bench-gpu bench-flops bench-memory bench-joins bench-resume format clean
 
-demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account
+demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
+	$(BIN)/python -m vidseg prompt=detect prompt.classes=[person] prompt.every=15 extract.stop=90 \
+	    output=[cutout,overlay] output.overlay.ids=names
 
 test: $(VENV)/.installed-dev  ## all checks but the slow tests
 	$(BIN)/ruff format --check .

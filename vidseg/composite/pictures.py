@@ -63,7 +63,7 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
 
     - ``opacity``: of the tint, 0 to 1. Where masks overlap, a pixel has the colour of its object in ``label_map``.
     - ``contour``: width of the outline in pixels at 1280x720, 0 to 100; 0 for none. Outlines show whole masks.
-    - ``ids``: whether to write each object's id above it; "names" writes its name, or its id if it has none.
+    - ``ids``: whether to write each object's id above it; "names" writes its name behind it, if it has one.
 
     Raises InputError for an option out of range.
     """
@@ -174,12 +174,13 @@ def _plain(shape: tuple[int, ...], fill: Colour) -> RGB:
 
 
 def _write_ids(out: RGB, masks: FrameMasks, present: Present, names: Sequence[str | None] | None) -> None:
-    """Writes each object's name, or its id, on top of its largest part."""
+    """Writes each object's id, and its name if it has one, on top of its largest part."""
     labels = []
     for n, object_id, box in present:
         corners_xy = max(contours(masks.masks_nhw[n], box), key=cv2.contourArea)[:, 0]
         top = int(corners_xy[:, 1].min())
         across = corners_xy[corners_xy[:, 1] <= top + 16 * marks.scale_of(out), 0]
-        text = (None if names is None else names[n]) or str(object_id)
+        name = None if names is None else names[n]
+        text = str(object_id) if name is None else f"{object_id} {name}"
         labels.append((text, colour(object_id), (int(across.min() + across.max()) // 2, top)))
     marks.draw_labels(out, labels)

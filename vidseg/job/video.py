@@ -149,7 +149,7 @@ class VideoJob:
             found = self._told.prompts_so_far
             self.summary.objects = sorted({prompt.object_id for prompt in found})
             self.summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
-            if self._begun and self._told.finder is not None:
+            if self._begun and self._told.looks is not None:
                 write_found(self._folder, found)
         self.summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
         self.summary.measure(self._meter)
