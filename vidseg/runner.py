@@ -36,6 +36,7 @@ class Told:
     prompts: tuple[Prompt, ...]
     finder: Finder | None = field(default=None, kw_only=True)
     looks: Any = field(default=None, kw_only=True)  # what a detector saw, for the samples
+    detector: Mapping[str, str] | None = field(default=None, kw_only=True)  # which one it was, for the run's record
 
     @property
     def prompts_so_far(self) -> tuple[Prompt, ...]:

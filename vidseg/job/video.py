@@ -102,6 +102,7 @@ class VideoJob:
         told = open_video(config, prompts)
         source, chosen = told.source, told.prompts
         self._provenance["video"] = dict(source.provenance())
+        self._provenance |= {} if told.detector is None else {"detector": dict(told.detector)}
         self._told = told
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
         for name, output in self._outputs.items():
@@ -175,7 +176,7 @@ class VideoJob:
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
 
-    A function of conf/prompt may return an iterable of prompts that has a ``finder`` and ``looks``, see
+    A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks`` and a ``detector``, see
     ``vidseg.prompt.detected.Found``.
 
     With ``preview`` only the prompted frames are segmented.
@@ -200,7 +201,8 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
     finder: Finder | None = None if config.preview else getattr(given, "finder", None)
-    return Told(source, prompts, finder=finder, looks=getattr(given, "looks", None))
+    detector = getattr(getattr(given, "detector", None), "provenance", None)
+    return Told(source, prompts, finder=finder, looks=getattr(given, "looks", None), detector=detector)
 
 
 @contextmanager
