@@ -1,10 +1,11 @@
 # make demo and make test need a Python 3.11 or newer and its venv module; everything else is installed into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
+OTHER  ?= .venv-detectors
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow torture soak parity bench bench-gpu bench-flops bench-memory bench-joins bench-resume format clean
+.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-flops bench-memory bench-joins bench-resume format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -16,10 +17,14 @@ test: $(VENV)/.installed-dev  ## all checks but the slow tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not detectors"
 
 test-slow: $(VENV)/.installed-dev  ## the slow tests, which CI runs too
-	$(BIN)/pytest -n 2 --dist worksteal -m slow
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow and not detectors"
+
+test-detectors: $(OTHER)/.installed  ## the tests of YOLO, Mask R-CNN, RF-DETR, Grounding DINO and OWLv2, in an environment of their own
+	@test ! -s $(OTHER)/.unavailable || { echo "test-detectors skipped: $$(cat $(OTHER)/.unavailable)"; exit 0; }
+	@test -s $(OTHER)/.unavailable || $(OTHER)/bin/python -m pytest -m detectors tests/detectors
 
 torture: $(VENV)/.installed  ## damaged inputs, kills, full disks, broken services, two at once; an hour on 2 cores
 	$(BIN)/python -m benchmarks.torture
@@ -65,5 +70,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Another torch than in .venv, as torchvision has to be built for it. Where the packages can't be had, the file
+# .unavailable holds the reason.
+$(OTHER)/.installed: pyproject.toml constraints-detectors.txt
+	$(PYTHON) -m venv $(OTHER)
+	rm -f $(OTHER)/.unavailable
+	$(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
+	    -e '.[mask_rcnn,onnx,rfdetr,text,yolo]' pytest pytest-timeout \
+	    || echo "the packages of constraints-detectors.txt can't be installed here" > $(OTHER)/.unavailable
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OTHER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -5,7 +5,8 @@ python -m benchmarks.baselines --data FOLDER nano "sam model.encoder=encoder.onn
 A MODEL is a name, and more keys of python -m vidseg for it. FOLDER/davis has JPEGImages/480p and Annotations/480p. J is
 the mean over all frames after the first. Two costs a frame: seconds of the clock in the segmenter, which other programs
 on the machine make longer, and seconds of all cores together (of the whole run, its start too), which they hardly do.
-The table is printed, and kept as benchmarks/results/baselines_<machine>.json, after every sequence.
+The table is printed, and kept as benchmarks/results/baselines_<machine>.json after every sequence; what that file has
+of the same MODELs is not measured again.
 """
 
 import argparse
@@ -16,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import save_result
+from benchmarks.machine import machine, result_path, save_result
 from benchmarks.strangers import Stranger, of_davis, score
+
+Scores = dict[str, dict[str, dict[str, Any]]]  # by model, sequence and number
 
 
 def main() -> None:
@@ -31,15 +34,26 @@ def main() -> None:
     davis = args.data / "davis"
     there = sorted(path.name for path in (davis / "Annotations/480p").iterdir())
     names = args.sequences.split(",") if args.sequences else there
-    scores: dict[str, dict[str, dict[str, Any]]] = {model.split()[0]: {} for model in args.models}
+    scores = earlier(args.models)
     for name, stranger in of_davis(davis, names).items():
         for model in args.models:
             chosen, *overrides = model.split()
+            if name in scores[chosen]:
+                continue
             scores[chosen][name] = measured(stranger, args.out / chosen / name, [f"model={chosen}", *overrides])
             print(f"{name:20s}{chosen:12s}{line(scores[chosen][name])}", flush=True)
         save_result("baselines", {"models": args.models, "scores": scores, "mean": means(scores)})
     for chosen, mean in means(scores).items():
         print(f"{'mean':20s}{chosen:12s}{line(mean)}")
+
+
+def earlier(models: list[str]) -> Scores:
+    """What was measured before of these models; nothing if it was others."""
+    path = result_path("baselines", machine())
+    result = json.loads(path.read_text()) if path.is_file() else {}
+    if result.get("models") == models:
+        return dict(result["scores"])
+    return {model.split()[0]: {} for model in models}
 
 
 def measured(stranger: Stranger, folder: Path, overrides: list[str]) -> dict[str, Any]:
@@ -53,7 +67,7 @@ def measured(stranger: Stranger, folder: Path, overrides: list[str]) -> dict[str
     return {"j": round(j, 4), **{name: float(f"{value:.3g}") for name, value in seconds.items()}, "frames": frames}
 
 
-def means(scores: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, float]]:
+def means(scores: Scores) -> dict[str, dict[str, float]]:
     """Over the sequences; the costs are of a frame."""
     found = {}
     for model, each in scores.items():

@@ -44,7 +44,13 @@ PROGRAMS = ("python", "make", "wandb", "vidseg", "pip", "git", ".venv/bin/pre-co
 # Composed and not run: these need a cluster, GPUs or minutes. tests/test_sweep_launchers.py and test_sweep_optuna.py
 # run what this machine can of them.
 ELSEWHERE = ("hydra/launcher=", "hydra/sweeper=optuna", "device=")
-BENCHMARKS = ("benchmarks.engine", "benchmarks.flops", "benchmarks.memory", "benchmarks.strangers")  # arguments parsed
+BENCHMARKS = (
+    "benchmarks.engine",
+    "benchmarks.flops",
+    "benchmarks.memory",
+    "benchmarks.strangers",
+    "benchmarks.yolo_skaters",
+)  # arguments parsed
 SMALL = {  # what takes the place of an argument, so that a run takes seconds
     "precision=bf16,tf32": "precision=fp32,tf32",
     "prompt.frame=40": "prompt.frame=2",
