@@ -81,14 +81,22 @@ def innermost(mask_hw: NDArray[np.bool_]) -> list[int]:
 
 
 def score(stranger: Stranger, kind: str, folder: Path, overrides: list[str]) -> float:
-    """Runs vidseg from one prompt; the mean J over the annotated frames after the first."""
+    """Runs vidseg from one prompt; the mean J over the annotated frames after the first, of those that it took."""
     settings = [
         f"video={stranger.video}", f"extract.stop={max(stranger.truth) + 1}", f"hydra.run.dir={folder}",
         "model=nano", "output=[rle]", "metric=[]", "tracker=none",
     ]  # fmt: skip
     vidseg.run([*settings, *overrides], [prompt(kind, stranger.truth[0], stranger.click)])
     lines = {line["frame"]: line["objects"][0]["rle"] for line in read_mask_lines(folder / "masks.jsonl")}
-    return float(np.mean([iou(decode(lines[frame]), truth_hw) for frame, truth_hw in stranger.truth.items() if frame]))
+    return float(
+        np.mean(
+            [
+                iou(decode(lines[frame]), truth_hw)
+                for frame, truth_hw in stranger.truth.items()
+                if frame and frame in lines
+            ]
+        )
+    )
 
 
 def prompt(kind: str, mask_hw: NDArray[np.bool_], click: list[int]) -> vidseg.Prompt:
