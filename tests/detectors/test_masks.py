@@ -100,8 +100,8 @@ def test_importing_yolo_changes_nothing_here_and_tells_its_licence(yolo, caplog,
     assert torch.get_num_threads() == threads
     monkeypatch.setattr(module, "_told", set())
     with caplog.at_level(logging.WARNING, "vidseg"):
-        module._ultralytics()
-        module._ultralytics()
+        module.load_package()
+        module.load_package()
     assert caplog.text.count("AGPL-3.0") == 1
 
 

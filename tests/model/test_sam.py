@@ -125,7 +125,7 @@ KEYS = {
         ({"encoder": "e.onnx"}, "model.decoder: missing; with model.encoder= it is the other half of SAM"),
         ({"follow": "box"}, "model.follow: box is not one of mask, detector"),
         ({"follow": "detector", "confidence": 3}, "model.confidence: 3 is not a number from 0 to 1"),
-        ({}, "model.checkpoint: needs transformers: pip install transformers; or give the files of SAM"),
+        ({}, "model.checkpoint: needs transformers: pip install 'vidseg[text]'; or give the files of SAM"),
     ],
 )
 def test_keys_that_can_not_be_used(monkeypatch, keys, message):
@@ -137,5 +137,5 @@ def test_keys_that_can_not_be_used(monkeypatch, keys, message):
 
 def test_onnxruntime_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"model.encoder: needs onnxruntime: pip install onnxruntime"):
+    with pytest.raises(InputError, match=r"model.encoder: needs onnxruntime: pip install 'vidseg\[onnx\]'"):
         OnnxSAM("encoder.onnx", "decoder.onnx")

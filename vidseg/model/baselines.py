@@ -14,10 +14,12 @@ SECOND_CHANCE = 0.1  # a track goes on with detections from this score on (ByteT
 
 
 def follow(
-    detector: Mapping[str, Any], classes: list[str] | None, confidence: float, tracker: str, track_buffer: int,
-    min_iou: float,
+    detector: Mapping[str, Any], checkpoint: str | None, classes: list[str] | None, confidence: float, tracker: str,
+    track_buffer: int, min_iou: float,
 ) -> Segmenter:  # fmt: skip
-    """The keys of conf/model/base/follow.yaml."""
+    """The keys of conf/model/base/single.yaml."""
+    if checkpoint is not None:
+        detector = {**detector, "checkpoint": checkpoint}
     return Follow(_following(detector, classes, confidence, tracker, track_buffer, min_iou))
 
 

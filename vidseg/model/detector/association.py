@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
+from vidseg.model.detector import packages
+from vidseg.model.detector.yolo import load_package
 from vidseg.types import RGB, Detections
 
 
@@ -82,11 +84,13 @@ class _Roboflow:
 
 def _ultralytics(confidence: float, buffer: int) -> NewAssociation:
     try:
-        import lap  # noqa: F401 (without it ultralytics would install it now)
-        from ultralytics.utils import YAML, IterableSimpleNamespace
-        from ultralytics.utils.checks import check_yaml
-    except ImportError as error:
-        raise InputError(f"model.tracker: ultralytics needs {error.name}: pip install ultralytics lap") from error
+        load_package()  # without its analytics, downloads and installing of packages
+        packages.load("lap", "yolo")  # which ultralytics imports when it tracks
+    except InputError as error:
+        raise InputError(f"model.tracker: ultralytics{str(error).removeprefix('_target_: it')}") from error
+    from ultralytics.utils import YAML, IterableSimpleNamespace
+    from ultralytics.utils.checks import check_yaml
+
     settings = YAML.load(check_yaml("botsort.yaml"))
 
     def new(fps: float) -> Association:

@@ -58,7 +58,7 @@ class YOLO:
         self._size, self._confidence, self._nms = size, confidence, nms
         self._device = resolve_device(device)
         self.device = str(self._device)
-        package = _ultralytics()
+        package = load_package()
         self.provenance: Mapping[str, str]
         if checkpoint == published.RANDOM:
             self._model = _random(package, config, seed)
@@ -91,7 +91,7 @@ class YOLO:
         return detections(size_hw, boxes.xyxy, boxes.conf, names, masks, self._confidence, self._nms)
 
 
-def _ultralytics() -> Any:
+def load_package() -> Any:
     """The package, imported without its side effects; the first time the log says its licence."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)

@@ -51,7 +51,7 @@ class HuggingFaceSAM:
             from transformers import SamConfig, SamModel
         except ImportError as error:
             raise InputError(
-                f"{KEY}: needs transformers: pip install transformers; or give the files of SAM exported to ONNX,\n"
+                f"{KEY}: needs transformers: pip install 'vidseg[text]'; or give the files of SAM exported to ONNX,\n"
                 "model.encoder=encoder.onnx model.decoder=decoder.onnx"
             ) from error
         self._device = resolve_device(device)

@@ -38,7 +38,7 @@ class OnnxSAM:
         try:
             import onnxruntime
         except ImportError as error:
-            raise InputError("model.encoder: needs onnxruntime: pip install onnxruntime") from error
+            raise InputError("model.encoder: needs onnxruntime: pip install 'vidseg[onnx]'") from error
         providers, self.device = _providers(onnxruntime.get_available_providers(), device)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: its warnings are about the exporter's work
