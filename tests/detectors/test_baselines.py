@@ -46,6 +46,6 @@ def test_yolo_finds_and_follows_both_skaters(finished):
 
 def test_what_a_detector_does_not_find_is_absent_and_the_run_finishes(finished):
     pytest.importorskip("torchvision", reason="an extra")
-    run = finished("model=mask_rcnn", "model.checkpoint=random", "model.confidence=0.9", "extract.stop=1")
+    run = finished("model=mask_rcnn", "model.checkpoint=random", "model.confidence=1.0", "extract.stop=1")
     assert (run.summary["status"], run.summary["objects"]) == ("finished", [1])
     assert not run.masks()[0][1].any()
