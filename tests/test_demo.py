@@ -1,4 +1,4 @@
-"""What `make demo` promises: the main job on the built-in clip, offline, from its one click."""
+"""What `make demo` promises: the main job on the built-in clip, offline, from its one click and from a detector."""
 
 import json
 import os
@@ -11,11 +11,14 @@ from conftest import ROOT
 pytestmark = pytest.mark.timeout(280)
 
 
+LINES = re.findall(r"^\t\$\(BIN\)/python -m vidseg ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+CLICK, DETECTOR = (line.replace("\\\n", " ").split() for line in LINES)
+
+
 @pytest.mark.parametrize("stop", [12, pytest.param(180, marks=pytest.mark.slow)])
 def test_the_demo_reaches_its_score(vidseg, tmp_path, stop):
-    (command,) = re.findall(r"^\t\$\(BIN\)/python -m vidseg(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "WANDB_API_KEY": ""}
-    run = (*command.split(), f"extract.stop={stop}", "hydra.run.dir=run")
+    run = (*CLICK, f"extract.stop={stop}", "hydra.run.dir=run")
     done = vidseg(*run, timeout=250, env={**os.environ, **offline})
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -26,3 +29,11 @@ def test_the_demo_reaches_its_score(vidseg, tmp_path, stop):
     assert all((tmp_path / "run" / path).stat().st_size > 10_000 for path in summary["outputs"].values())
     assert summary["wandb"]["mode"] == "offline"
     assert len(list(Path(tmp_path).glob("runs/wandb/offline-run-*"))) == 1
+
+
+def test_the_demo_finds_the_skater(vidseg, tmp_path):
+    done = vidseg(*DETECTOR, "extract.stop=3", "hydra.run.dir=run", timeout=250)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["names"], {*summary["outputs"]}) == ({"1": "person"}, {"cutout", "overlay", "rle"})
+    assert summary["metrics"]["j"] >= 0.78

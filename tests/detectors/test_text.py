@@ -32,7 +32,7 @@ def detector(request, tmp_path_factory):
             backbone_config=swin, text_config=transformers.BertConfig(**small), **DINO_TINY
         )
     else:
-        ids = {"bos_token_id": 0, "eos_token_id": 1}
+        ids = {"bos_token_id": 1, "eos_token_id": 2}
         vision = {**small, "image_size": 64}
         config = transformers.Owlv2Config(text_config={**small, **ids}, vision_config=vision, projection_dim=32)
     with pytest.MonkeyPatch.context() as patch:

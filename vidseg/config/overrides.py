@@ -85,7 +85,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException):
         return _choice(error)
     if found := re.match(r"Could not override '(\w+)@([\w.]+)'\. No match", str(error)):
-        return f"{found[2]}: this {found[2].partition('.')[0]} has no {found[1]}; {_with(found[1])}"
+        owner = found[2].partition(".")[0]
+        return f"{found[2]}: this {owner} has no {found[1]}; {_with(found[1], owner)}"
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         return _key(str(cause.full_key), cause.parent_node)
     if isinstance(cause, OmegaConfBaseException) and cause.full_key and cause.msg:
@@ -120,9 +121,9 @@ def _choice(error: MissingConfigException) -> str:
     return _lines(error)[0]
 
 
-def _with(group: str) -> str:
-    """The choices whose YAML takes one of ``group``, as the end of a sentence."""
-    files = sorted(Path(configuration.folder()).glob("*/*.yaml"))
+def _with(group: str, owner: str) -> str:
+    """The choices of ``owner`` whose YAML takes one of ``group``, as the end of a sentence."""
+    files = sorted(Path(configuration.folder()).glob(f"{owner}/*.yaml"))
     named = [f"{path.parent.name}={path.stem}" for path in files if f"/{group}@{group}:" in path.read_text("utf-8")]
     return f"those that have one: {', '.join(named)}"
 

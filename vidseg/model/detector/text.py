@@ -161,10 +161,10 @@ class OWLv2(TextDetector):
 
     def _drawn(self, package: Any) -> tuple[Any, Any]:
         letters = [*string.ascii_lowercase, *string.digits, "-"]
-        words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+        words = ["!", "<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
         tokenizer = package.CLIPTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[])
         config = package.Owlv2Config()
-        config.text_config.bos_token_id, config.text_config.eos_token_id = 0, 1
+        config.text_config.bos_token_id, config.text_config.eos_token_id = 1, 2
         processor = package.Owlv2Processor(package.Owlv2ImageProcessorPil(), tokenizer)
         return package.Owlv2ForObjectDetection(config), processor
 
