@@ -254,7 +254,7 @@ def test_yaml_of_one_s_own_that_is_no_configuration(tmp_path, text, message):
 def test_the_command_says_what_does_not_compose(vidseg):
     done = vidseg("model=huge")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("model: there is no 'huge'; choose from base_plus, broken, large, nano, ")
+    assert done.stderr.startswith("model: there is no 'huge'; choose from base_plus, broken, large, mask_rcnn, nano, ")
     assert len(done.stderr.splitlines()) == 1
 
 
