@@ -208,7 +208,10 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("output=[cutout,gif]", "output: there is no 'gif'; choose from coco, cutout, cutout_avi, cvat, davis, frames, "),
+        (
+            "output=[cutout,gif]",
+            "output: there is no 'gif'; choose from coco, cutout, cutout_avi, cvat, davis, frames, ",
+        ),
         ("hydra/launcher=slurm", "hydra/launcher: there is no 'slurm'; choose from basic, "),
         ("strde=3", "strde: unknown key; did you mean stride?"),
         ("model.boxfit=0.5", "model.boxfit: unknown key; did you mean model.box_fit?"),
