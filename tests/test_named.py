@@ -15,6 +15,7 @@ from vidseg.errors import ContractError, InputError
 from vidseg.meter import Meter
 from vidseg.metric.mask_stats import MaskStats
 from vidseg.output.samples import Samples
+from vidseg.prompt import checking
 from vidseg.record.found import write_found
 from vidseg.record.progress import Progress
 from vidseg.runner import Parts
@@ -51,7 +52,7 @@ def test_mistakes_in_a_prompt_file(tmp_path, entries, message):
     (tmp_path / "p.yaml").write_text(f"prompts: {entries}")
     source = ArraySource(moving_squares(10))
     with pytest.raises(InputError) as error:
-        prompt.check(source, prompt.file(source, str(tmp_path / "p.yaml")))
+        checking.check(source, prompt.file(source, str(tmp_path / "p.yaml")))
     assert message in str(error.value)
 
 

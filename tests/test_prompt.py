@@ -11,6 +11,7 @@ from PIL import Image
 
 from vidseg import prompt
 from vidseg.errors import InputError
+from vidseg.prompt import checking
 from vidseg.types import Prompt, VideoInfo
 
 
@@ -271,7 +272,7 @@ def test_a_box_is_clipped_if_it_is_beyond_the_frame_by_less_than_a_pixel(box, cl
             prompt.box(SOURCE, box, 0, 1)
         return
     (made,) = prompt.box(SOURCE, box, 0, 1)
-    (checked,) = prompt.check(SOURCE, [Prompt(0, 1, box_xyxy=box)])
+    (checked,) = checking.check(SOURCE, [Prompt(0, 1, box_xyxy=box)])
     assert made.box_xyxy.tolist() == checked.box_xyxy.tolist() == clipped
 
 
@@ -282,7 +283,7 @@ def test_a_box_is_clipped_if_it_is_beyond_the_frame_by_less_than_a_pixel(box, cl
      ({"points_xy": [[0.5, 0.5]], "box_xyxy": [0, 0, 9, 9]}, False), ({"points_xy": [[0.5, 1.5]]}, False)],
 )  # fmt: skip
 def test_shares_of_the_frame_are_a_warning(caplog, given, warns):
-    prompt.check(SOURCE, [Prompt(0, 3, **given)])
+    checking.check(SOURCE, [Prompt(0, 3, **given)])
     assert (
         "prompt of object 3: its coordinates are all between 0 and 1; they are taken as pixels" in caplog.text
     ) == warns
@@ -303,7 +304,7 @@ def test_bboxes_of_the_notebook_widget():
     assert dog.box_xyxy.tolist() == [1, 2, 31, 42]
     assert [p.object_id for p in (skater, dog)] == [1, 2]
     assert {p.frame_index for p in (skater, dog)} == {3}
-    prompt.check(SOURCE, (skater, dog))
+    checking.check(SOURCE, (skater, dog))
     with pytest.raises(InputError, match="empty"):
         Prompt.from_bboxes([])
 
@@ -328,8 +329,8 @@ def test_prompts_made_in_python_are_checked_too(made, message):
     fits = Prompt(0, 1, points_xy=[[63, 47]], box_xyxy=[0, 0, 64, 48])
     wrong = Prompt(**{"frame_index": 0, "object_id": 2, **made})
     source: Any = Clip(frames=range(0, 10, 2))
-    prompt.check(source, [fits])
+    checking.check(source, [fits])
     with pytest.raises(InputError) as raised:
-        prompt.check(source, [fits, wrong])
+        checking.check(source, [fits, wrong])
     assert str(raised.value).startswith(f"prompt of object {wrong.object_id}: {message}")
     assert len(str(raised.value).splitlines()) == 1

@@ -11,10 +11,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vidseg import config as configuration
-from vidseg import prompt as prompting
 from vidseg.contract import build, check_prompts, check_scores
 from vidseg.errors import InputError
 from vidseg.meter import Meter
+from vidseg.prompt import checking
 from vidseg.record import checkpoints, earlier
 from vidseg.record.found import write_found
 from vidseg.record.identity import identify, remember
@@ -197,7 +197,7 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
                 raise
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
-    prompts = prompting.check(source, prompts)
+    prompts = checking.check(source, prompts)
     if config.preview:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
     finder: Finder | None = None if config.preview else getattr(given, "finder", None)
