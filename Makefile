@@ -72,11 +72,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 # Another torch than in .venv, as torchvision has to be built for it. Where the packages can't be had, the file
 # .unavailable holds the reason.
-$(OTHER)/.installed: pyproject.toml constraints-detectors.txt
+$(OTHER)/.installed: pyproject.toml constraints-detectors.txt tests/detectors/requirements.txt
 	$(PYTHON) -m venv $(OTHER)
 	rm -f $(OTHER)/.unavailable
-	$(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
-	    -e '.[mask_rcnn,onnx,rfdetr,text,yolo]' pytest pytest-timeout \
+	{ $(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
+	    -e '.[mask_rcnn,onnx,rfdetr,text,yolo]' -r tests/detectors/requirements.txt pytest pytest-timeout && \
+	  $(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
+	    --no-deps datumaro trackeval; } \
 	    || echo "the packages of constraints-detectors.txt can't be installed here" > $(OTHER)/.unavailable
 	touch $@
 
