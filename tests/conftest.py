@@ -19,6 +19,11 @@ ROOT = Path(__file__).parent.parent
 SEARCH_PATH = f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"  # for runs in this process: model=square is found
 
 
+def slow_but(quick, values):
+    """The values of a parameter; the tests with any but ``quick`` are slow ones."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 @pytest.fixture
 def own_hydra():
     """A process in which nobody has initialised Hydra; sam2 has, where another test imported it before."""

@@ -116,6 +116,7 @@ def test_the_frame_on_which_a_late_object_is_prompted_counts_as_in_vos_benchmark
     assert metric.compute()["j_3"] == pytest.approx((1 + 6 * 0.5) / 7)
 
 
+@pytest.mark.slow
 def test_a_run_from_sa_v_s_folders(video, tmp_path):
     root = object_folders(tmp_path / "annotations", range(0, FRAMES, 4))
     done = run_command(

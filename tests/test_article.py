@@ -1,6 +1,7 @@
 """docs/article.ipynb, the article's way in a notebook, is executed as it stands."""
 
 import nbformat
+import pytest
 from conftest import ROOT
 from nbclient import NotebookClient
 
@@ -15,6 +16,7 @@ def outputs(cell):
     return types, text
 
 
+@pytest.mark.slow
 def test_the_notebook_of_the_article_runs(tmp_path, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))

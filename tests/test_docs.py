@@ -96,7 +96,12 @@ def commands():
         assert done.returncode == 0, f"{path.name}: a command that tests/test_docs.py doesn't know: {done.stderr}"
         for record in done.stdout.split("\1")[:-1]:
             found.setdefault(tuple(record.split("\0")[:-1]), path.name)
-    return [pytest.param(words, id=f"{name}: {' '.join(words)}"[:150]) for words, name in found.items()]
+    return [
+        pytest.param(
+            words, id=f"{name}: {' '.join(words)}"[:150], marks=() if name == "README.md" else pytest.mark.slow
+        )
+        for words, name in found.items()
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,7 @@ def test_a_broken_photograph_doesn_t_lose_the_others(album, caplog):
     assert json.loads((run.folder / "2" / "summary.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_run_of_photographs_goes_on(album, caplog):
     prompts = boxes(album, "2.png", "1.jpg", "10.png")
     whole = (album / "2.png").read_bytes()

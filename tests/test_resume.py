@@ -10,7 +10,7 @@ from functools import partial
 import fakes
 import numpy as np
 import pytest
-from conftest import SEARCH_PATH, command
+from conftest import SEARCH_PATH, command, slow_but
 from PIL import Image
 from test_run import decoded, lines, rgba, square
 from test_run import run as run_square
@@ -25,6 +25,7 @@ from vidseg.record.masks import encode
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_hydra")]
 
 NANO = ("model=nano", "model.image_size=128", "threads=1", "checkpoint.every=4", "stride=6")
+CORRECTED = "a correction, another frame and both ways"
 EVERYTHING = "[cutout,transparent_mov,masks,frames]"
 PROMPTS = """prompts:
 - {frame: 6, object: 2, box: [12, 8, 55, 52]}
@@ -47,7 +48,7 @@ def steps(monkeypatch):
     return counted
 
 
-@pytest.fixture(scope="module", params=["a click", "a correction, another frame and both ways"])
+@pytest.fixture(scope="module", params=slow_but([CORRECTED], ["a click", CORRECTED]))
 def asked(request, tmp_path_factory, clip):
     """Runs of nano on one thread, and the folder of one that never stopped."""
     folder = tmp_path_factory.mktemp("resume")
@@ -102,6 +103,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(asked, tmp_path, steps
     assert not list(folder.glob(".vidseg/*.jsonl"))
 
 
+@pytest.mark.slow
 def test_twice_stopped_and_a_damaged_checkpoint(asked, tmp_path):
     run, whole = asked
     folder = tmp_path / "stopped"
@@ -194,6 +196,7 @@ def moved_by(monkeypatch, shift):
     monkeypatch.setattr(fakes.Square, "shift", property(lambda self: shift, lambda self, value: None), raising=False)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_saves_checkpoints_again(asked, tmp_path, monkeypatch):
     run, _ = asked
     monkeypatch.setattr(checkpoints, "_LEAST_S", 0)

@@ -24,6 +24,7 @@ def test_every_drawing_has_a_first_mask_that_its_prompts_describe_and_later_mask
         assert all(edge.any() for edge in (masks[0][y0], masks[0][y1 - 1], masks[0][:, x0], masks[0][:, x1 - 1]))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_sequences_of_davis_are_scored(tmp_path, monkeypatch, capsys):
     """A red ball on a meadow moves to the right: every kind of prompt finds it."""

@@ -45,6 +45,7 @@ def test_each_job_is_a_run_of_wandb_in_the_group_of_the_dated_folder(folder):
     assert [run["config"]["device"] for run in shown] == ["cuda:0", "cuda:1", "cuda:0"]
 
 
+@pytest.mark.slow
 def test_precisions_that_the_cpu_lacks_fall_back(vidseg, tmp_path, clip):
     done = vidseg(
         "-m", "model=nano", "model.image_size=128", "precision=tf32,fp16", f"video={clip}", "prompt=click",

@@ -49,6 +49,7 @@ def test_masks_are_those_of_the_basic_launcher(vidseg, tmp_path, clip, expected,
     assert len(found[0].splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_the_workers_finish_their_files(tmp_path, clip):
     needs("joblib")
     status, stdout, stderr = interrupt(
@@ -65,6 +66,7 @@ def test_ctrl_c_lets_the_workers_finish_their_files(tmp_path, clip):
     assert not list(tmp_path.glob("sweep/.halt"))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_a_missing_job(vidseg, clip, tmp_path):
     needs("joblib")
     done = vidseg(

@@ -68,6 +68,7 @@ def test_an_unknown_score_is_told_with_the_known_ones_by_optuna(vidseg, tmp_path
     assert unsaid.stderr.startswith("optimize: missing; name a score of the run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_run_of_a_wandb_sweep(tmp_path, file):
     sweep = _validate_config_and_fill_distribution(yaml.safe_load(file.read_text()))

@@ -95,6 +95,7 @@ def test_one_of_four_fails_and_resume_runs_just_that_one(sweep, tmp_path):
     assert "resume: true" in (tmp_path / "sweep" / "2" / ".hydra" / "config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_resume_knows_a_job_by_its_configuration_not_by_its_number(sweep, tmp_path, clip):
     assert sweep("stride=2", "hydra.sweep.dir=sweep", "tracker=none").returncode == 0
     (first,) = (job["folder"] for job in jobs(tmp_path / "sweep"))

@@ -80,6 +80,7 @@ def test_hydra_reads_every_name_as_it_is(folder):
     assert sorted(values(found)) == sorted(f"clips/{n}" for n in NAMES)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_odd_names(tmp_path, clip):
     odd = ["b c.mp4", "d,e=f.mp4", "h'i.mp4", "n[1](2).mp4", "w${x}.mp4", "y\\'z.mp4"]
     (tmp_path / "clips").mkdir()

@@ -19,6 +19,7 @@ def materials(tmp_path_factory):
     return write_materials(tmp_path_factory.mktemp("torture") / "materials")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHARES)
 def test_a_slice(materials, tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)

@@ -124,6 +124,7 @@ def test_the_message_has_what_to_type(tmp_path, monkeypatch, argument):
     assert override.value() == argument.partition("=")[2]
 
 
+@pytest.mark.slow
 def test_a_run_and_a_sweep_end_to_end(tmp_path, monkeypatch, clip):
     """Through the folders' names, W&B's tags and the record, once by the command and once from Python."""
     monkeypatch.chdir(tmp_path)

@@ -114,6 +114,7 @@ def test_the_table_needs_neither_torch_nor_plotly_nor_pixels(compare, make_run):
     assert compare("runs", "--no-html", source=source).stdout.splitlines()[-1] == "none"
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_are_a_table_in_ten_seconds_and_500_mib(compare, make_run, tmp_path):
     template = make_run("0_model=nano", metrics={"j": 0.5, "f": 0.4}, overrides=["model=nano"])
     config = (template / ".hydra" / "config.yaml").read_text()

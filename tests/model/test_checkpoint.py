@@ -92,6 +92,7 @@ def test_random_weights_are_said_loudly(caplog: pytest.LogCaptureFixture) -> Non
     assert "random weights: speed and memory are real, the masks are not" in record.getMessage()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_published_model_is_recognised(name: str) -> None:
     weights = shapes(name)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import slow_but
 from parity import BF16, build, point
 from sources import ArraySource, moving_squares
 from torch import Tensor
@@ -98,7 +99,7 @@ def test_an_object_that_is_gone_and_a_frame_that_is_not_remembered_teach_nothing
     assert mean(memories.gains(shown, logits(ALL)), BESIDE) == pytest.approx(first)
 
 
-@pytest.mark.parametrize("options", [{}, {"exact": True}, {"propagate": "both"}, {"precision": BF16}])
+@pytest.mark.parametrize("options", slow_but([{}], [{}, {"exact": True}, {"propagate": "both"}, {"precision": BF16}]))
 def test_in_a_pass_of_several_objects(options: dict[str, Any]) -> None:
     """The prompted frame stays as it is; on the others pixels are gained, and the run is the same again."""
     source = ArraySource(moving_squares(6))

@@ -201,6 +201,7 @@ def test_compiled_modules_never_recompile_for_other_prompts_objects_or_memories(
         assert np.abs(np.subtract(masks, expected)).max() < NEAR * np.std(expected)
 
 
+@pytest.mark.slow
 @_generates_code
 @_warnings_of_torch
 def test_attention_in_real_numbers_is_compiled_to_upstreams() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import slow_but
 from parity import (
     CLICK,
     NEAR,
@@ -139,7 +140,7 @@ def test_masks_from_a_device_are_those_of_their_logits(objects: int, copies: lis
     assert np.array_equal(overlay(picture, fetched), overlay(picture, plain))
 
 
-@pytest.mark.parametrize("propagate", ["forward", "both"])
+@pytest.mark.parametrize("propagate", slow_but(["both"], ["forward", "both"]))
 def test_a_whole_run_as_on_a_gpu_is_the_hosts(propagate: str) -> None:
     """Several objects, one of them later and before another's id; frames before the first prompt; a portrait."""
     clip_nhw3 = moving_squares(7 if propagate == "forward" else 5, 150, 90)

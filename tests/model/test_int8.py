@@ -51,6 +51,7 @@ def test_masks_of_trained_weights_are_nearly_the_same() -> None:
     assert any(not np.array_equal(a.logits_nhw, b.logits_nhw) for a, b in zip(plain, rounded, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [operators.int8_limit(), 63])
 def test_hiera_in_int8_is_near_float32(
     limit: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

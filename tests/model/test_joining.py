@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import slow_but
 from parity import AS_SHIPPED, CLICK, assemble, box, build, first_frames, mask, nano, ours, point, segmenter, upstream
 from sources import ArraySource, moving_squares
 from stopping import EveryFrame, Rest
@@ -89,7 +90,7 @@ MODELS: dict[str, Callable[[], SAM2]] = {
 }
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", slow_but(["exact", "nano, with windows"], MODELS))
 def test_found_in_the_middle_is_told_at_the_start_and_changes_no_other_object(kind: str) -> None:
     """Found, told, told alone, and the first object alone: the same, bit by bit."""
     model, clip = MODELS[kind](), moving_squares(9)

@@ -227,7 +227,8 @@ def test_an_object_that_leaves_and_comes_back_is_found_again() -> None:
     assert mean_j(source, masks[-8:], 0, 1) > 0.8
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 3])
 def test_the_skater_is_cut_out_of_the_built_in_clip(seed: int) -> None:
     """From one click, before, while and after the second skater passes in front."""
     source = SampleSource(seed, frames=range(0, 180, 6))

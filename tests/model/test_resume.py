@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import slow_but
 from parity import AS_SHIPPED, CLICK, box, mask, nano, point
 from sources import ArraySource, moving_squares
 from stopping import EveryFrame, Rest, check_same
@@ -31,7 +32,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[Prompt, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow_but(["objects prompted on several frames", "both ways, corrected"], CASES))
 def test_the_masks_after_a_checkpoint_are_those_of_a_run_that_never_stopped(case: str, tmp_path: Path) -> None:
     keys, prompts = CASES[case]
     clip = moving_squares(18)  # two more than are remembered
@@ -63,6 +64,7 @@ def test_what_is_saved_does_not_grow_and_holds_no_code(tmp_path: Path) -> None:
     assert {*state} == {"pass", "start", "reached", "chosen", "joined"}
 
 
+@pytest.mark.slow
 def test_the_way_back_is_not_gone_again(tmp_path: Path) -> None:
     """A run that was stopped on the way back, or after it, doesn't read those frames a second time."""
 

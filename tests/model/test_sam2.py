@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import slow_but
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from parity import (
@@ -60,7 +61,10 @@ CONF = Path(__file__).parents[2] / "conf"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize(("case", "engine"), cases("plain", "exact"))
+SLOWER = [pytest.param(*case, marks=pytest.mark.slow) for case in cases("plain")]
+
+
+@pytest.mark.parametrize(("case", "engine"), [*cases("exact"), *SLOWER])
 def test_logits_are_those_of_upstream(case: str, engine: str, jpegs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backwards, "MaskFile", Whole)
     check_case(case, engine, jpegs)
@@ -205,7 +209,7 @@ FLAT: dict[str, tuple[Callable[[], SAM2], list[Prompt]]] = {
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-@pytest.mark.parametrize("kind", FLAT)
+@pytest.mark.parametrize("kind", slow_but(["fast", "joined"], FLAT))
 def test_nothing_grows_with_the_number_of_frames(kind: str) -> None:
     """The most tensors that three frames in a row hold: threads have more or less ready just then, and nano remembers
     every third frame."""
@@ -276,6 +280,7 @@ class Anywhere(Precision):
         return self
 
 
+@pytest.mark.slow
 def test_float16_runs_where_memories_are_joined_with_pointers() -> None:
     prompts = [CLICK, box(1, 2, 65, 35, 115, 85), point(2, 1, (60, 60, 0))]
     clip = ArraySource(moving_squares(4))
@@ -399,6 +404,7 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_builds_inside_hydra_jobs_of_a_sweep(tmp_path: Path) -> None:
     text = "defaults: [{model: tiny}, {precision: auto}, _self_]\ndevice: cpu\nseed: 0\npropagate: forward\n"
     (tmp_path / "job.yaml").write_text(text + f"hydra: {{searchpath: ['file://{CONF}']}}\n")
@@ -408,6 +414,7 @@ def test_builds_inside_hydra_jobs_of_a_sweep(tmp_path: Path) -> None:
     assert re.findall("built .*", printed) == built
 
 
+@pytest.mark.slow
 def test_a_notebook_can_still_use_hydra(tmp_path: Path) -> None:
     assert "composed" in run(NOTEBOOK, tmp_path)
 

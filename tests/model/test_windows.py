@@ -159,6 +159,7 @@ def test_what_is_seen_closer_is_the_cropped_video() -> None:
         assert ours.scores == theirs.scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prompts",
     [[mask(0, 1), mask(2, 2)], [Prompt(0, 1, mask_hw=np.zeros((120, 200), bool))]],
@@ -175,6 +176,7 @@ def test_where_there_is_no_one_place_to_look_at_all_is_seen(prompts: list[Prompt
         np.testing.assert_array_equal(closer, plain)
 
 
+@pytest.mark.slow
 def test_a_thread_that_encodes_ahead_sees_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[View] = []
     original = Engine.image

@@ -80,6 +80,7 @@ def damaged(path, begin, end):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
 def test_damaged_frames_are_left_out_as_in_iteration(tmp_path, monkeypatch, name):
     monkeypatch.setattr(reader, "CHUNK_BYTES", SMALL)

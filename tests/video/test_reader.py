@@ -149,6 +149,7 @@ def test_a_shape_of_pixels_that_nobody_means_is_square(tmp_path, shape):
     copy_video(source, tmp_path / "out.webm", "vp9")
 
 
+@pytest.mark.slow
 def test_a_long_extract_seeks(tmp_path):
     path = clip(
         tmp_path, "mp4", frames=1500, size=(320, 240), options={"x264-params": "keyint=50", "preset": "ultrafast"}
