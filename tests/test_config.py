@@ -69,20 +69,25 @@ def test_replay_needs_no_prompt_but_takes_one():
     assert composed("model=replay", "model.path=x", "prompt=skater").prompt._target_ == "vidseg.prompt.click"
 
 
-# --help: 0.6 s as installed, 1.2 with every extra (1.5 on a slower machine), as Hydra copies the launchers'
-# configurations for each group that it lists
-@pytest.mark.parametrize(("flag", "limit"), [("--help", 3.0), ("--cfg=job", 1.5)])
-def test_help_and_cfg_are_quick_and_light(flag, limit):
-    arguments = ["--help"] if flag == "--help" else ["--cfg", "job"]
-    command = [sys.executable, "-X", "importtime", "-m", "vidseg", *arguments]
+def imports_and_seconds(*arguments):
+    """The output of a Python process, with what it imports, and its seconds of CPU, whatever else the machine does."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # whatever else the machine does
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+# Beside the import of Hydra, as machines differ: --help takes 5 to 6 times as long with every extra, as Hydra copies
+# the launchers' configurations for each group that it lists; --cfg job twice as long.
+@pytest.mark.parametrize(("flag", "limit"), [("--help", 9), ("--cfg=job", 4)])
+def test_help_and_cfg_are_quick_and_light(flag, limit):
+    done, seconds = imports_and_seconds("-m", "vidseg", *flag.split("="))
     loaded = set(re.findall(r"\|\s+(\w+)$", done.stderr, re.MULTILINE))
     assert "hydra" in loaded
     assert not loaded & {"torch", "wandb", "cv2", "av", "sam2", "numpy"}
-    assert seconds < limit
+    assert seconds < limit * imports_and_seconds("-c", "import hydra")[1]
     assert "nano" in done.stdout
 
 

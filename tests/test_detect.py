@@ -16,10 +16,11 @@ from vidseg.composite import colour
 from vidseg.config.overrides import compose_config
 from vidseg.config.values import name_groups
 from vidseg.contract import build
-from vidseg.errors import InputError
+from vidseg.errors import ContractError, InputError
+from vidseg.prompt.detected import one_detector
 from vidseg.prompt.looking import LookingAgain, Looks, Wanted, plain
 from vidseg.sweep.videos import spread
-from vidseg.types import Frame, FrameMasks, Prompt
+from vidseg.types import Detections, Frame, FrameMasks, Prompt
 from vidseg.video import open_source
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("own_hydra")]
@@ -67,7 +68,10 @@ def test_it_looks_on_until_something_is_there(caplog):
     assert "frame 3: no dog or person; looking on until something is found" in caplog.text
     assert [index for index in range(20) if found.finder.due(index)] == []
     again = given(*PLANTED, "prompt.detector.first=4", "prompt.frame=3", "prompt.every=5").finder
-    assert [index for index in range(20) if again.due(index)] == [12, 17]
+    assert looked(again, range(20)) == [12, 17]
+    assert looked(looking([]), [0, 2, 8, 12, 18, 20, 22, 30, 38, 42]) == [12, 20, 30, 42], (
+        "10 and 40 are damaged and left out"
+    )
 
 
 def test_masks_are_sent_where_there_are_some():
@@ -117,6 +121,9 @@ def test_yaml_of_a_detector_sees_the_other_keys():
         (("prompt=text", "prompt.detector=phrases", "prompt.text=' . '"), "prompt.text: missing; say what to look for"),
         (("prompt=text", "prompt.detector=phrases", "prompt.text=3"), "prompt.text: 3 is no text; say what"),
         (("prompt=text", "prompt.detector=planted", "prompt.text=dog"), "prompt.text: this detector knows its own"),
+        (("prompt.every=15",), "prompt.every: unknown key; it belongs to prompt=detect, text"),
+        (("prompt=click", "prompt.detector.size=5"), "prompt.detector: unknown key; it belongs to prompt=detect, text"),
+        (("model=nano", "model.min_iou=0.5"), "model.min_iou: unknown key; it belongs to model=mask_rcnn, rf"),
         (("prompt=detect", "prompt.detector=nobody"), "detector: there is no 'nobody'; choose from "),
         (
             ("prompt=click", "prompt.detector=planted"),
@@ -150,6 +157,14 @@ def looking(things, masks=False, classes=None, most=8, send="box", frames=range(
     return LookingAgain(Planted(things, masks=masks), wanted, 5, frames, FIRST, Looks())
 
 
+def looked(finder, frames):
+    """The frames on which it looks, where it finds nothing."""
+    finder._detector.things = []
+    return [
+        index for index in frames if finder.due(index) and not finder.find(Frame(index, 0, GREY), live(index, [], ()))
+    ]
+
+
 def test_what_nothing_covers_becomes_an_object(caplog):
     caplog.set_level(logging.INFO)
     things = [
@@ -161,7 +176,6 @@ def test_what_nothing_covers_becomes_an_object(caplog):
         ("person", 0.45, 100, 10, 120, 60),
     ]
     finder = looking(things)
-    assert [index for index in range(0, 25, 2) if finder.due(index)] == [10, 20]
     found = finder.find(Frame(10, 0.4, GREY), live(10, [(0, 0, 40, 80), None], (1, 3)))
     assert [(p.object_id, p.name, p.frame_index, p.joins) for p in found] == [
         (4, "sports ball", 10, True), (5, "dog", 10, True), (6, "dog", 10, True),
@@ -178,6 +192,7 @@ def test_what_nothing_covers_becomes_an_object(caplog):
     assert "frame 20: " in caplog.messages[-1], "the dogs are named as covered, once"
     finder.find(Frame(30, 0.8, GREY), live(30, covered, (1, 3, 4, 5, 6)))
     assert "frame 30: " not in caplog.text
+    assert list(finder._looks) == [10, 20], "a look that says nothing new is not drawn"
 
 
 def test_masks_are_compared_where_masks_are_sent():
@@ -206,9 +221,54 @@ def test_it_goes_on_from_its_state(send):
     finder.find(Frame(10, 0.4, GREY), live(10, [None, None], (1, 3)))
     other.restore(finder.state())
     assert list(other.prompts) == list(finder.prompts)
-    assert json.loads(finder.state())[0]["object"] == 4
+    assert json.loads(finder.state())["prompts"][0]["object"] == 4
+    assert (finder.due(18), other.due(18), other.due(20)) == (False, False, True)
     other._detector.things = [("person", 0.9, 100, 10, 130, 40)]
     assert [p.object_id for p in other.find(Frame(20, 0.8, GREY), live(20, [None] * 3, (1, 3, 4)))] == [5]
+
+
+class Damaged(ArraySource):
+    """Its first two frames can't be decoded."""
+
+    def __iter__(self):
+        return (frame for frame in super().__iter__() if frame.index > 1)
+
+    def __getitem__(self, index):
+        if index < 2:
+            raise InputError(f"video: frame {index} is damaged")
+        return super().__getitem__(index)
+
+
+def test_damaged_frames_are_passed_over():
+    assert named(given(*PLANTED, source=Damaged(np.full((3, 100, 200, 3), 60, np.uint8)))) == [
+        (2, 1, "person"), (2, 2, "dog"),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="frame 0 is damaged"):
+        given(*PLANTED, source=Damaged(np.full((1, 100, 200, 3), 60, np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ((np.zeros((0, 4)), [], ()), "Planted.detect: it must return vidseg.types.Detections, not "),
+        (
+            Detections(np.float32([[0, 0, 9, 9]]), np.float32([0.9]), ("dog",), np.ones((1, 50, 100), bool)),
+            "Planted.detect: it must return vidseg.types.Detections with masks of the picture's 200x100, not ",
+        ),
+    ],
+)
+def test_what_a_detector_returns_is_checked(monkeypatch, found, message):
+    monkeypatch.setattr(Planted, "detect", lambda self, picture: found)
+    with pytest.raises(ContractError, match=message):
+        given(*PLANTED)
+
+
+def test_a_folder_of_photographs_shares_a_detector(monkeypatch):
+    with one_detector():
+        first, same, other = (given(*PLANTED, *more).detector for more in ((), (), ("prompt.detector.first=1",)))
+    assert first is same
+    assert first is not other
+    assert given(*PLANTED).detector is not first
 
 
 def test_looks_that_nobody_draws_are_forgotten():

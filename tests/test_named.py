@@ -16,7 +16,7 @@ from vidseg.meter import Meter
 from vidseg.metric.mask_stats import MaskStats
 from vidseg.output.samples import Samples
 from vidseg.prompt import checking
-from vidseg.record.found import write_found
+from vidseg.record.found import read_found, write_found
 from vidseg.record.progress import Progress
 from vidseg.runner import Parts
 from vidseg.runner import run as run_parts
@@ -118,3 +118,12 @@ def test_found_prompts_make_the_same_prompts_again(tmp_path):
     write_found(tmp_path, prompts)
     source = SimpleNamespace(frames=range(6), info=SimpleNamespace(width=160, height=120, num_frames=6), name="clip")
     assert prompt.file(source, str(tmp_path / "found.yaml")) == prompts
+    assert read_found(tmp_path) == list(prompts)
+    assert read_found(tmp_path / "found") == []
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", 7])
+def test_names_that_are_none(name):
+    with pytest.raises(InputError, match=r"name: .* is no name; a word or two, on one line"):
+        Prompt(0, 1, box_xyxy=[0, 0, 9, 9], name=name)
+    assert Prompt(0, 1, box_xyxy=[0, 0, 9, 9], name=" dog\n").name == "dog"

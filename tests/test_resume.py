@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from functools import partial
 
 import fakes
 import numpy as np
 import pytest
 from conftest import SEARCH_PATH, command, slow_but
+from detecting import Planted
 from PIL import Image
 from test_run import decoded, lines, rgba, square
 from test_run import run as run_square
@@ -21,6 +23,8 @@ from vidseg.model.sam2.one_pass import Pass
 from vidseg.record import checkpoints
 from vidseg.record.identity import difference, identify
 from vidseg.record.masks import encode
+from vidseg.record.progress import digest
+from vidseg.types import Detections
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_hydra")]
 
@@ -101,6 +105,47 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(asked, tmp_path, steps
     assert not list(folder.rglob("*.part"))
     assert not list(folder.glob(".vidseg/*.bin"))
     assert not list(folder.glob(".vidseg/*.jsonl"))
+
+
+FOUND = (
+    "prompt=detect", "prompt.detector=planted", "prompt.every=5", "prompt.detector.first=0",
+    "prompt.detector.things=[[person,0.9,12,8,55,52],[dog,0.8,90,60,120,110]]", "prompt.confidence=0.5",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_a_detector_found_is_drawn_again_and_not_looked_for(tmp_path, clip, monkeypatch):
+    run = partial(run_nano, clip=clip, prompts=FOUND)
+    detect = Planted.detect
+
+    def one_then_two(self, picture):
+        found = detect(self, picture)
+        return found if self.looked > 1 else Detections(found.boxes_xyxy[:1], found.scores[:1], found.names[:1])
+
+    monkeypatch.setattr(Planted, "detect", one_then_two)
+    whole = run(tmp_path / "whole", "output=[]", "stride=50").folder
+    stop(run, tmp_path / "stopped", 15, "stride=50")
+    folder = tmp_path / "stopped"
+    (folder / "summary.json").unlink()
+    resumed = run(folder, "output=[]", "stride=50", "resume=true")
+    pictures = list((whole / "samples").iterdir())
+    assert {path.name for path in pictures} >= {f"found_{n:05d}.png" for n in (0, 5)} | {"frame_00005.png"}
+    assert len(list((folder / "samples").iterdir())) == len(pictures)
+    for path in pictures:
+        assert (folder / "samples" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert (folder / "found.yaml").read_bytes() == (whole / "found.yaml").read_bytes()
+    assert resumed.summary["names"] == {"1": "person", "2": "dog", "3": "dog"}
+    monkeypatch.setattr(Planted, "detect", None)
+    shown = resumed.show(5)
+    assert shown.tobytes() == Image.open(whole / "samples" / "frame_00005.png").convert("RGB").tobytes()
+    assert not resumed.masks()[0][2].any()
+    assert resumed.masks()[5][2].any()
+
+
+def test_other_names_or_ends_are_other_prompts():
+    first = vidseg.Prompt(0, 1, points_xy=[[20, 30]])
+    others = [replace(first, **change) for change in ({"name": "dog"}, {"until": 5}, {"joins": True})]
+    assert len({digest([prompt]) for prompt in (first, *others)}) == 4
 
 
 @pytest.mark.slow

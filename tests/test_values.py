@@ -82,6 +82,16 @@ def test_folders_that_are_not_there_yet(tmp_path, monkeypatch):
     assert found == ["hydra.run.dir='runs/${now:%Y}/clip (1)'"], "an interpolation stays one"
 
 
+@pytest.mark.parametrize(
+    "text", ["der große Hund.", "赤い自転車", "a dog, a cat.", "the red bicycle. a dog.", "a=b", "dog"]
+)
+def test_words_in_any_language(text):
+    assert list(value_of(spread([f"prompt.text={text}"])[0])) == [text, text]
+    assert spread(["-m", "prompt.text=Hündin,a cat"]) == ["-m", "prompt.text='Hündin',a cat"]
+    for same in ("prompt.text='x, y'", "prompt.text=[a,b]", "prompt.text=null", "prompt.text=${x}", "prompt.text="):
+        assert spread([same]) == [same]
+
+
 def test_the_home_folder(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "jo é"))

@@ -23,6 +23,7 @@ from vidseg.errors import InputError
 from vidseg.job import JobFailed, limited, open_video, run_job
 from vidseg.meter import Meter
 from vidseg.record.files import MASKS, read_frames
+from vidseg.record.found import read_found
 from vidseg.record.masks import MaskRecord
 from vidseg.runner import Told, segmented
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt
@@ -103,7 +104,7 @@ def show(frame: Frame | RGB, masks: Masks | None = None, prompts: Prompts = ()) 
     """
     index = masks.frame_index if isinstance(masks, FrameMasks) else frame.index if isinstance(frame, Frame) else None
     picture = frame if isinstance(frame, Frame) else Frame(index or 0, 0.0, np.asarray(frame))
-    rgb_hw3 = picture.rgb_hw3 if masks is None else overlay(picture, _as_masks(picture, masks), ids=True)
+    rgb_hw3 = picture.rgb_hw3 if masks is None else overlay(picture, _as_masks(picture, masks), ids="names")
     own = [prompt for prompt in _as_prompts(prompts) or () if index in (None, prompt.frame_index)]
     return Image.fromarray(draw_prompts(rgb_hw3, own))
 
@@ -148,7 +149,7 @@ class Run:
         """
         told = self._video
         source = told.source
-        masks, _ = self._record.read(frame, source.info)
+        masks = self._record.frame_masks(frame, source.info, known_by_then=True)
         if masks is None:
             frames = self._record.frames
             raise InputError(f"frame: {frame} has no masks in {self.folder}; there are {frames[0]} to {frames[-1]}")
@@ -163,13 +164,14 @@ class Run:
 
     @cached_property
     def _video(self) -> Told:
-        return open_video(self._config, self._prompts)
+        return open_video(self._config, self._prompts or read_found(self.folder) or None)
 
 
 class RunMasks(Mapping[int, dict[int, Mask]]):
     """The masks of a run by frame number, then by object id: bool arrays (height, width).
 
-    A frame's masks are decoded when they are asked for: those of 10,000 frames at 1280x720 would take 9 GB.
+    An object that joined later is empty before. A frame's masks are decoded when they are asked for: those of 10,000
+    frames at 1280x720 would take 9 GB.
     """
 
     def __init__(self, record: MaskRecord) -> None:
@@ -179,7 +181,8 @@ class RunMasks(Mapping[int, dict[int, Mask]]):
         masks, _ = self._record.read(frame, None)
         if masks is None:
             raise KeyError(frame)
-        return masks
+        nothing_hw = np.zeros_like(next(iter(masks.values()), np.zeros((0, 0), np.bool_)))
+        return {object_id: masks.get(object_id, nothing_hw) for object_id in sorted(self._record.object_ids)}
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._record.frames)

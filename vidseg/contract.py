@@ -16,8 +16,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from vidseg.coordinates import kind
 from vidseg.errors import ContractError, InputError
-from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source
+from vidseg.types import Detections, Frame, FrameMasks, Prompt, Segmenter, Source
 
 _MEMBERS = {  # of the protocols in vidseg.types, by group of the configuration
     "model": ("device", "precision", "provenance", "track"),
@@ -45,6 +46,17 @@ def check_prompts(rule: str, given: object) -> tuple[Prompt, ...]:
         if not isinstance(prompt, Prompt):
             raise ContractError(f"{rule}; {_short(prompt)} is none")
     return prompts
+
+
+def check_detections(detector: object, found: object, frame: Frame) -> Detections:
+    """What a detector's ``detect`` returned. Raises ContractError for all but Detections of the size of the frame."""
+    rule = f"{_class(detector)}.detect: it must return vidseg.types.Detections"
+    if not isinstance(found, Detections):
+        raise ContractError(f"{rule}, not {_short(found)}")
+    size = frame.rgb_hw3.shape[:2]
+    if found.masks_nhw is not None and found.masks_nhw.shape[1:] != size:
+        raise ContractError(f"{rule} with masks of the picture's {size[1]}x{size[0]}, not {kind(found.masks_nhw)}")
+    return found
 
 
 def check_scores(metric: object, method: str, scores: object) -> dict[str, float]:

@@ -25,6 +25,7 @@ class SampleWriter(Protocol):
 
     def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
     def write(self, frame: Frame, masks: FrameMasks) -> object: ...  # noqa: D102
+    def go_on(self, found: Sequence[Prompt]) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 

@@ -155,8 +155,10 @@ class Prompt:
         where = f"prompt of object {self.object_id}: "
         set_field("object_id", coordinates.integer("prompt: object_id", self.object_id, 1))
         set_field("frame_index", coordinates.integer(f"{where}frame_index", self.frame_index, 0))
-        if self.name is not None and not (isinstance(self.name, str) and self.name.strip().isprintable() and self.name):
-            raise InputError(f"{where}name: {coordinates.shown(self.name)} is no name; a word or two, on one line")
+        if self.name is not None:
+            if not isinstance(self.name, str) or not self.name.strip() or not self.name.strip().isprintable():
+                raise InputError(f"{where}name: {coordinates.shown(self.name)} is no name; a word or two, on one line")
+            set_field("name", self.name.strip())
         if self.until is not None:
             set_field("until", coordinates.integer(f"{where}until", self.until, self.frame_index))
         if self.points_xy is None and self.box_xyxy is None and self.mask_hw is None:

@@ -62,10 +62,12 @@ def test_named_objects_are_a_column(make_run, tmp_path):
     assert "objects" not in shown(tabulate(find_runs([tmp_path])), "run")
     run = make_run("1")
     summary = json.loads((run / "summary.json").read_text())
-    (run / "summary.json").write_text(json.dumps(summary | {"names": {"1": "person", "3": "dog"}}))
+    (run / "summary.json").write_text(
+        json.dumps(summary | {"objects": [1, 2, 3], "names": {"1": "person", "3": "dog"}})
+    )
     table = tabulate(find_runs([tmp_path]))
     assert "objects" in shown(table, "run")
-    assert [row["objects"] for row in table.rows] == [None, "1 person, 3 dog"]
+    assert [row["objects"] for row in table.rows] == [None, "1 person, 2, 3 dog"]
 
 
 def test_a_run_without_a_configuration_makes_nothing_differ(make_run, tmp_path):

@@ -169,8 +169,10 @@ def _results(run: Run) -> dict[str, Scalar]:
     cells |= {"precision_resolved": summary.get("precision"), "device_resolved": summary.get("device")}
     cells |= {f"versions.{name}": version for name, version in (summary.get("versions") or {}).items()}
     cells |= {f"wandb.{name}": (summary.get("wandb") or {}).get(name) for name in ("id", "url")}
-    names = (summary.get("names") or {}).items()
-    cells["objects"] = ", ".join(f"{number} {name}" for number, name in names) or None
+    names = summary.get("names") or {}
+    objects = summary.get("objects") or names
+    called = ", ".join(f"{number} {names.get(str(number), '')}".strip() for number in objects)
+    cells["objects"] = called if names else None
     return cells | {"error": summary.get("error"), "folder": str(run.folder)}
 
 

@@ -76,7 +76,9 @@ def explain(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         is_path = PATHS.fullmatch(split(error.override)[1]) and "${" not in error.override
         looked = f", and there is no such file in {Path.cwd()}" if is_path else ""
-        quotes = f"put a value with brackets, commas, = or spaces in quotes, {_typed(error.override)}"
+        quotes = (
+            f"put a value with brackets, commas, =, spaces or letters beyond a to z in quotes, {_typed(error.override)}"
+        )
         return f"{error.override}: can't be read as KEY=VALUE{looked}; {quotes}"
     if found := re.search(r"'(.+)'\n1\. To use|^Sweep parameters '(.+)' requires", str(error)):
         override = found[1] or found[2]
@@ -106,6 +108,9 @@ def _lines(error: Exception) -> list[str]:
 def _typed(override: str) -> str:
     """What to type in a shell so that Hydra reads a value as one text; interpolations stay what they are."""
     start, _, text = split(override)
+    if listed := re.fullmatch(r"\[([^\[\]{}'\"]+)\]", text):  # the items of a list, not the list
+        items = ",".join(quoted(item.strip(), Quote.double, interpolate=True) for item in listed[1].split(","))
+        return f"in a shell {shlex.quote(f'{start}[{items}]')}"
     word = start + quoted(text, Quote.double, interpolate=True) if start else 'KEY="VALUE"'
     return f"in a shell {shlex.quote(word)}"
 
@@ -132,13 +137,26 @@ def _key(key: str, node: DictConfig) -> str:
     """The message for a key that ``node`` doesn't have: the choice it belongs to, a similar key, or all keys."""
     group, _, name = key.rpartition(".")
     known = [str(name) for name in node if name != "hydra" and not str(name).startswith("_")]
-    if others := [path.stem for path in _files(group) if name in OmegaConf.load(path)]:
+    if others := [path.stem for path in _files(group) if name in _keys(path)]:
         return f"{key}: unknown key; it belongs to {group}={', '.join(others)}"
     if groups := [each for each in known if isinstance(node[each], DictConfig) and name in node[each]]:
         return f"{key}: unknown key; did you mean {groups[0]}.{name}?"
     if near := get_close_matches(name, known, 1):
         return f"{key}: unknown key; did you mean {f'{group}.' if group else ''}{near[0]}?"
     return f"{key}: unknown key; there {'are ' + ', '.join(known) if known else f'is none in this {group}'}"
+
+
+def _keys(path: Path) -> set[str]:
+    """The keys of a choice's YAML, with those of the files and the groups that its defaults take in."""
+    content: Any = OmegaConf.to_container(OmegaConf.load(path))
+    keys = set(content)
+    for default in content.get("defaults", ()):
+        name, _, package = (default if isinstance(default, str) else next(iter(default))).partition("@")
+        if package == "_here_":
+            keys |= _keys(path.parent / f"{name}.yaml")
+        elif package:
+            keys.add(package)
+    return keys - {"defaults"}
 
 
 def _files(group: str) -> list[Path]:

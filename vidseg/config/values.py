@@ -1,5 +1,7 @@
 """A value that names a file or folder is that path, whatever Hydra's grammar makes of its brackets, commas or blanks.
 
+So is a text in words.
+
 The arguments are changed before Hydra reads them: such a value is quoted.
 """
 
@@ -15,6 +17,9 @@ from vidseg.paths import exists, meant
 
 PATHS = re.compile(r"video|prompt\.(path|root)|model\.(path|checkpoint|config)|metric\.\w+\.(truth|root|reference)")
 """Keys whose value is a path of the user's."""
+
+TEXTS = re.compile(r"prompt\.text")
+"""Keys whose value is a text in any language, with commas and blanks."""
 
 FOLDERS = re.compile(r"hydra\.(run|sweep)\.dir|tracker\.dir")
 """Keys whose value is a path that the run may make, and that may hold ``${now:…}``."""
@@ -63,6 +68,8 @@ def _quote_path(argument: str, sweeping: bool) -> str:
         return start + (literal(text) if exists(text) else _folder(text))
     if not text or WORDS.get(key) == text:
         return argument
+    if TEXTS.fullmatch(key):
+        return start + (",".join(map(_text, text.split(","))) if sweeping and text[0] not in "['\"" else _text(text))
     if _is_there(text):
         return start + literal(text) if _is_path(key, text) else argument
     if not PATHS.fullmatch(key):
@@ -83,6 +90,12 @@ def _is_path(key: str, text: str) -> bool:
         return True
     value = read(text)
     return value is UNREADABLE or (key.startswith("metric.") and not isinstance(value, bool | int | float | None))
+
+
+def _text(text: str) -> str:
+    """Words for Hydra's grammar: as they are if Hydra reads them so, or the user quoted or listed them; else quoted."""
+    as_it_is = text == "null" or text.startswith(("[", "'", '"', "$")) or read(text) == text
+    return text if as_it_is else quoted(text.strip(), interpolate=True)
 
 
 def _folder(text: str) -> str:

@@ -19,6 +19,7 @@ from vidseg.job.album import find_photos
 from vidseg.job.ending import carry_out, log_error
 from vidseg.job.video import VideoJob
 from vidseg.meter import Meter
+from vidseg.prompt.detected import one_detector
 from vidseg.record import earlier
 from vidseg.record.identity import check_same, identify, recall, remember
 from vidseg.record.summary import Summary, read_summary, score
@@ -98,7 +99,7 @@ class PhotosJob(VideoJob):
     def _run_each(self, photos: Mapping[str, Path], prompts: Sequence[Prompt] | None) -> bool:
         results: list[Summary] = []
         untouched = 0
-        with progress(len(photos), unit="photo") as bar:
+        with one_detector(), progress(len(photos), unit="photo") as bar:
             for number, (name, path) in enumerate(photos.items()):
                 job = _PhotoJob(self, number, self._folder / name, photo_config(self._config, path), self.summary)
                 cause = carry_out(job, prompts, self._folder, partial(self._tell, path.name))

@@ -16,7 +16,7 @@ from vidseg.errors import InputError
 from vidseg.meter import Meter
 from vidseg.prompt import checking
 from vidseg.record import checkpoints, earlier
-from vidseg.record.found import write_found
+from vidseg.record.found import read_found
 from vidseg.record.identity import identify, remember
 from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, digest, find_resumed
 from vidseg.record.run import flatten
@@ -84,6 +84,7 @@ class VideoJob:
         self._known |= {"device": segmenter.device, "precision": segmenter.precision, "wandb": None, "ended": None}
         if resumed is not None:
             self._known |= {"wandb": resumed.known.get("wandb"), "ended": resumed.ended}
+            parts.samples.go_on([prompt for prompt in read_found(self._folder) if resumed.covers(prompt.frame_index)])
         remember(self._folder, self._known)
         if self._tracker is not None and self._known["wandb"] is not None:
             self._tracker.resume(self._known["wandb"])
@@ -150,8 +151,6 @@ class VideoJob:
             found = self._told.prompts_so_far
             self.summary.objects = sorted({prompt.object_id for prompt in found})
             self.summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
-            if self._begun and self._told.looks is not None:
-                write_found(self._folder, found)
         self.summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
         self.summary.measure(self._meter)
         if self._tracker is not None and self.summary.wandb is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vidseg.composite import Sighting, annotate, draw_look
 from vidseg.errors import InputError
 from vidseg.record.files import whole
+from vidseg.record.found import write_found
 from vidseg.types import RGB, Finder, Frame, FrameMasks, Prompt
 
 PAGE_WIDTH = 1920
@@ -34,7 +35,8 @@ class Samples:
     sheet's title has ``total``, the frames of the run, unless it is None. Raises InputError for a stride below 1.
 
     ``finder`` finds objects while the run goes on: their prompts are drawn too. ``looks`` are what a detector saw, by
-    number of the frame; each is drawn into ``samples/found_00000.png``, taken out, and its frame is a sample.
+    number of the frame; each is drawn into ``samples/found_00000.png``, taken out, and its frame is a sample; then
+    found.yaml has the prompts so far.
     """
 
     def __init__(
@@ -50,22 +52,35 @@ class Samples:
             raise InputError(f"stride: {stride} is not a number of frames; say 1 or more")
         self._folder, self._stride, self._prompts, self._total = folder, stride, tuple(prompts), total
         self._finder, self._looks = finder, {} if looks is None else looks
+        self._found: tuple[Prompt, ...] = ()
         self._prompted = {prompt.frame_index for prompt in prompts}
         self._written: list[tuple[int, float]] = []  # frame number and time of every sample
 
     def wants(self, position: int, frame_index: int) -> bool:
         """Whether the frame at ``position`` of the run, number ``frame_index`` of the source, is a sample."""
-        return position % self._stride == 0 or frame_index in self._prompted or frame_index in self._looks
+        if position % self._stride == 0 or frame_index in self._prompted or frame_index in self._looks:
+            return True
+        return self._path(frame_index, "found").exists()  # by the run that is resumed
+
+    def go_on(self, found: Sequence[Prompt]) -> None:
+        """Draws the prompts that the run which is resumed had ``found``, too."""
+        self._found = tuple(found)
 
     def write(self, frame: Frame, masks: FrameMasks) -> RGB:
         """Draws and writes one sample. Returns the picture (h, w, 3)."""
         if (look := self._looks.pop(frame.index, None)) is not None:
             _write_png(self._path(frame.index, "found"), draw_look(frame.rgb_hw3, look))
-        joined = () if self._finder is None else self._finder.prompts
-        picture = annotate(frame, masks, (*self._prompts, *joined))
+            write_found(self._folder, self._known())
+        picture = annotate(frame, masks, self._known())
         _write_png(self._path(frame.index), picture)
         self._written.append((frame.index, frame.time_s))
         return picture
+
+    def _known(self) -> list[Prompt]:
+        """The prompts of the start and all that were found, each once."""
+        joined = () if self._finder is None else self._finder.prompts
+        prompts = (*self._prompts, *self._found, *joined)
+        return list({(prompt.frame_index, prompt.object_id): prompt for prompt in prompts}.values())
 
     def close(self) -> None:
         """Writes the contact sheet, if there are samples. Of more than MAX_ON_PAGE it shows evenly spaced ones."""

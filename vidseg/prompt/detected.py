@@ -5,26 +5,30 @@ They look at the video from a frame on until something is found, and make an obj
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from inspect import signature
 from typing import Any
 
-from vidseg import coordinates
 from vidseg.console import progress
-from vidseg.contract import build_within, locate
-from vidseg.coordinates import shown
+from vidseg.contract import build_within
 from vidseg.errors import InputError
+from vidseg.prompt.asked import (
+    KEY,
+    Options,
+    check_known,
+    names_of_classes,
+    options_of,
+    phrases_of,
+    takes_text,
+    with_confidence,
+)
 from vidseg.prompt.looking import LookingAgain, Looks, Seen, Wanted, plain, position, see, tell
-from vidseg.record.object_ids import VOID
 from vidseg.types import Detector, Finder, Frame, Prompt, Source
 
 log = logging.getLogger(__name__)
 
-KEY = "prompt.detector"
-SEND = ("box", "mask")
-EXAMPLE = 'prompt.text="the red bicycle. a dog."'
+_made: ContextVar[dict[str, Detector] | None] = ContextVar("_made", default=None)
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,19 @@ def detect(source: Source, classes: Any, detector: Mapping[str, Any], **keys: An
 
     Raises InputError for a key out of range, a class that the detector doesn't know, and if nothing is found.
     """
-    names = _names(classes)
-    detector = _with_confidence(detector, keys)
-    options = _options(detector, **keys)
-    if _takes_text(detector):
+    names = names_of_classes(classes)
+    detector = with_confidence(detector, keys)
+    options = options_of(detector, **keys)
+    if takes_text(detector):
         if names is None:
             raise InputError(
                 "prompt.classes: missing; this detector looks for what it is told, prompt.classes=[person,dog]"
             )
         detector |= {"text": [name.replace("_", " ") for name in names]}
-    made: Detector = build_within("detector", KEY, detector)
+    made = _make(detector)
     wanted = None
     if names is not None and made.classes is not None:
-        _check_known(names, made)
+        check_known(names, made)
         wanted = frozenset(map(plain, names))
     return _found(source, made, wanted, names, "prompt.classes", options)
 
@@ -70,16 +74,35 @@ def text(source: Source, text: Any, detector: Mapping[str, Any] | None = None, *
 
     Raises InputError without a phrase, and for a detector that knows a set of classes only.
     """
-    phrases = _phrases(text)
-    detector = _with_confidence(detector, keys)
-    options = _options(detector, **keys)
-    if not _takes_text(detector):
+    phrases = phrases_of(text)
+    detector = with_confidence(detector, keys)
+    options = options_of(detector, **keys)
+    if not takes_text(detector):
         raise InputError(
             "prompt.text: this detector knows its own classes only; prompt=detect prompt.classes=[person] takes some\n"
             "of them, prompt.detector=grounding_dino and owlv2 look for any phrase"
         )
-    made: Detector = build_within("detector", KEY, {**detector, "text": phrases})
+    made = _make({**detector, "text": phrases})
     return _found(source, made, None, phrases, "prompt.text", options)
+
+
+@contextmanager
+def one_detector() -> Iterator[None]:
+    """Within the block all prompts with the same YAML of a detector share one: building it may take seconds."""
+    token = _made.set({})
+    try:
+        yield
+    finally:
+        _made.reset(token)
+
+
+def _make(node: Mapping[str, Any]) -> Detector:
+    made = _made.get()
+    if made is None:
+        made = {}
+    if (yaml := repr(node)) not in made:
+        made[yaml] = build_within("detector", KEY, node)
+    return made[yaml]
 
 
 def _found(
@@ -88,7 +111,7 @@ def _found(
     classes: frozenset[str] | None,
     names: Sequence[str] | None,
     key: str,
-    options: "_Options",
+    options: Options,
 ) -> Found:
     """The prompts of the first look that finds something, and who looks again."""
     wanted = Wanted(classes, options.iou, options.max_objects, options.send, options.join_confidence)
@@ -119,13 +142,19 @@ def _first_look(
     first = position(source.frames, start)
     if first == len(source.frames):
         raise InputError(f"prompt.frame: {start} is beyond the last extracted frame, {source.frames[-1]}")
-    frame = source[source.frames[first]]
-    seen = see(detector, frame, wanted.send)
+    seen: list[Seen] = []
+    try:
+        frame = source[source.frames[first]]
+    except InputError:  # damaged; the frames after it may do
+        if first + 1 == len(source.frames):
+            raise
+    else:
+        seen = see(detector, frame, wanted.send)
     if any(wanted.takes(each.name) for each in seen):
         return frame, seen
     what = "nothing" if names is None else f"no {' or '.join(names)}"
     if not source.info.still:
-        log.info("frame %d: %s; looking on until something is found", frame.index, what)
+        log.info("frame %d: %s; looking on until something is found", source.frames[first], what)
     others = {each.name for each in seen}
     with closing(iter(source)) as frames, progress(len(source.frames) - first - 1, "looking") as bar:
         for frame in frames:
@@ -145,103 +174,3 @@ def _first_look(
     raise InputError(
         f"{key}: {what} {where}{instead}\nA lower prompt.confidence= or a larger prompt.detector= may find more"
     )
-
-
-@dataclass(frozen=True)
-class _Options:
-    frame: int
-    every: int | None
-    iou: float
-    max_objects: int
-    send: str
-    join_confidence: float
-
-
-def _options(
-    detector: Mapping[str, Any], frame: Any, every: Any, iou: Any, max_objects: Any, join_confidence: Any, send: Any
-) -> _Options:
-    """The keys, checked."""
-    if send not in SEND:
-        raise InputError(f"prompt.send: {shown(send)} is not one of {', '.join(SEND)}")
-    count = coordinates.integer("prompt.max_objects", max_objects, 1)
-    if count >= VOID:
-        raise InputError(f"prompt.max_objects: {count}; there are ids for up to {VOID - 1} objects")
-    return _Options(
-        coordinates.integer("prompt.frame", frame, 0),
-        None if every is None else coordinates.integer("prompt.every", every, 1),
-        _share("prompt.iou", iou),
-        count,
-        send,
-        _join_confidence(join_confidence, detector.get("confidence")),
-    )
-
-
-def _with_confidence(detector: Any, keys: dict[str, Any]) -> dict[str, Any]:
-    """The detector's YAML with ``confidence``, which is taken out of the ``keys``, unless that is None."""
-    confidence = keys.pop("confidence", None)
-    if not isinstance(detector, Mapping):
-        raise InputError(
-            f"{KEY}: {shown(detector)} is no detector; a name of conf/detector, such as prompt.detector=yolox_nano"
-        )
-    return {**detector} if confidence is None else {**detector, "confidence": _share("prompt.confidence", confidence)}
-
-
-def _join_confidence(value: Any, confidence: Any) -> float:
-    """The lowest score with which something joins later; 0 if it isn't given and the detector's own isn't known.
-
-    Each look is another chance for what isn't there, so it needs a better score, as a new track does in ByteTrack
-    (Zhang et al., ECCV 2022). On the built-in clip the half of a person that enters has 0.45, all of it 0.9.
-    """
-    if value is not None:
-        return _share("prompt.join_confidence", value)
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float):
-        return 0.0
-    return min(confidence * 5 / 3, (1 + confidence) / 2)
-
-
-def _share(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError(f"{key}: {shown(value)} is not a number from 0 to 1")
-    return float(value)
-
-
-def _names(classes: Any) -> list[str] | None:
-    """The names of classes that the user gave: one, several, or None."""
-    if classes is None:
-        return None
-    names = [classes] if isinstance(classes, str) else classes
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.strip() for name in names):
-        raise InputError(f"prompt.classes: {shown(classes)} is not a list of names, such as [person,dog]")
-    if not names:
-        raise InputError("prompt.classes: the list is empty; null takes everything that the detector knows")
-    return [name.strip() for name in names]
-
-
-def _phrases(text: Any) -> list[str]:
-    """The phrases of a text, which full stops separate, or of a list."""
-    parts = text.split(".") if isinstance(text, str) else [] if text is None else text
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise InputError(f"prompt.text: {shown(text)} is no text; say what to look for, {EXAMPLE}")
-    phrases = [" ".join(part.replace(".", " ").split()) for part in parts]
-    phrases = list(dict.fromkeys(filter(None, phrases)))
-    if not phrases:
-        raise InputError(f"prompt.text: missing; say what to look for, a full stop after each phrase: {EXAMPLE}")
-    return phrases
-
-
-def _check_known(names: Sequence[str], detector: Detector) -> None:
-    """Raises InputError for the first name that isn't a class of the detector."""
-    known = {plain(name): name for name in detector.classes or ()}
-    for name in names:
-        if plain(name) not in known:
-            near = [known[each] for each in get_close_matches(plain(name), known, 3)]
-            some = f"the nearest: {', '.join(near)}" if near else f"it knows {', '.join(list(known.values())[:8])} …"
-            raise InputError(f"prompt.classes: {type(detector).__name__} has no class {name!r}; {some}")
-
-
-def _takes_text(detector: Mapping[str, Any]) -> bool:
-    """Whether a detector's YAML names a class that looks for any phrase."""
-    try:
-        return "text" in signature(locate(f"{KEY}._target_", str(detector.get("_target_")))).parameters
-    except (TypeError, ValueError):  # of C
-        return False

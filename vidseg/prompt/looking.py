@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from vidseg import measure
 from vidseg.composite import Sighting
+from vidseg.contract import check_detections
 from vidseg.errors import InputError
 from vidseg.record.masks import decode, encode
-from vidseg.types import Detections, Detector, Frame, FrameMasks, Mask, Prompt
+from vidseg.types import Detector, Frame, FrameMasks, Mask, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +71,9 @@ def plain(name: str) -> str:
 def see(detector: Detector, frame: Frame, send: str) -> list[Seen]:
     """What the detector finds on a frame, the surest first; nothing that is smaller than a pixel.
 
-    Raises InputError if masks are to be sent and the detector makes none.
+    Raises InputError if masks are to be sent and the detector makes none, ContractError if it breaks a rule.
     """
-    found: Detections = detector.detect(frame.rgb_hw3)
+    found = check_detections(detector, detector.detect(frame.rgb_hw3), frame)
     masks = found.masks_nhw
     if send == "mask" and masks is None and found.names:
         maker = type(detector).__name__
@@ -122,6 +123,7 @@ class LookingAgain:
         self._detector, self._wanted, self._every, self._frames = detector, wanted, every, frames
         self._known, self._looks = tuple(known), looks
         self._first = position(frames, known[0].frame_index)
+        self._looked = 0  # how many frames after the first look the last one was
         self._told: set[str] = set()  # what the log says once only
 
     @property
@@ -130,9 +132,12 @@ class LookingAgain:
         return tuple(self._prompts)
 
     def due(self, frame_index: int) -> bool:
-        """Whether to look on this frame: there is room for another object, and it is an n-th one."""
+        """Whether to look on this frame: there is room for another object, and it is an n-th one.
+
+        Where the n-th is damaged, and left out, it is the next.
+        """
         passed = position(self._frames, frame_index) - self._first
-        return passed > 0 and passed % self._every == 0 and self._room > 0
+        return passed // self._every > self._looked // self._every and self._room > 0
 
     @property
     def _room(self) -> int:
@@ -157,10 +162,11 @@ class LookingAgain:
             else:
                 number += 1
                 taken[number] = seen
-        self._looks.add(frame, taken, left_out)
+        self._looked = position(self._frames, frame.index) - self._first
         found = [seen.prompt(frame.index, object_id, send, joins=True) for object_id, seen in taken.items()]
         self._prompts.extend(found)
-        tell(frame, taken, left_out, self._told)
+        if tell(frame, taken, left_out, self._told):
+            self._looks.add(frame, taken, left_out)
         if found and not self._room:
             log.info("prompt.max_objects=%d are there: no more looks", wanted.max_objects)
         return found
@@ -174,16 +180,19 @@ class LookingAgain:
 
     def state(self) -> str:
         """What was found so far, as JSON; masks as run-length code."""
-        return json.dumps([_entry(prompt) for prompt in self.prompts])
+        prompts = [_entry(prompt) for prompt in self.prompts]
+        return json.dumps({"looked": self._looked, "told": sorted(self._told), "prompts": prompts})
 
     def restore(self, state: str) -> None:
         """Goes on from a ``state``."""
+        known = json.loads(state)
+        self._looked, self._told = known["looked"], set(known["told"])
         self._prompts[:] = [
             Prompt(
                 entry["frame"], entry["object"], box_xyxy=entry["box"], name=entry["name"], joins=True,
                 mask_hw=None if entry["mask"] is None else decode(entry["mask"]),
             )
-            for entry in json.loads(state)
+            for entry in known["prompts"]
         ]  # fmt: skip
 
 
@@ -223,14 +232,18 @@ def _share(seen: Seen, other: _Live) -> float:
     return float(inside_hw.mean()) if inside_hw.size else 0.0
 
 
-def tell(frame: Frame, taken: Mapping[int, Seen], left_out: Sequence[tuple[Seen, str]], told: set[str]) -> None:
-    """Logs a look that found an object, or that left out what wasn't left out for the same reason before."""
+def tell(frame: Frame, taken: Mapping[int, Seen], left_out: Sequence[tuple[Seen, str]], told: set[str]) -> bool:
+    """Logs a look that found an object, or that left out what wasn't left out for the same reason before.
+
+    Returns whether it was one.
+    """
     news = {f"{seen.name} {why.partition('(')[0]}" for seen, why in left_out} - told
     told |= news
     if taken or news:
         parts = [f"{seen} becomes object {number}" for number, seen in taken.items()]
         parts += [f"{seen} {why}" for seen, why in left_out]
         log.info("frame %d: %s", frame.index, "; ".join(parts))
+    return bool(taken or news)
 
 
 def position(frames: Sequence[int], frame_index: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from vidseg.record.files import FOUND, FOUND_MASKS, whole
+from vidseg.record.mask_images import MaskImages
 from vidseg.types import Prompt
 
 
@@ -22,6 +23,21 @@ def write_found(folder: Path, prompts: Iterable[Prompt]) -> None:
         with whole(folder / FOUND) as part:
             text = yaml.safe_dump({"prompts": entries}, sort_keys=False, default_flow_style=None, allow_unicode=True)
             part.write_text(text, encoding="utf-8")
+
+
+def read_found(folder: Path) -> list[Prompt]:
+    """The prompts that ``write_found`` wrote; none if there is no file."""
+    if not (folder / FOUND).is_file():
+        return []
+    entries = yaml.safe_load((folder / FOUND).read_text("utf-8"))["prompts"]
+    return [
+        Prompt(
+            entry["frame"], entry["object"], box_xyxy=entry.get("box"), name=entry.get("name"),
+            until=entry.get("until"), joins=entry.get("joins", False),
+            mask_hw=MaskImages(FOUND).read(folder / entry["mask"]) > 0 if "mask" in entry else None,
+        )
+        for entry in entries
+    ]  # fmt: skip
 
 
 def _entry(folder: Path, prompt: Prompt) -> dict[str, Any]:

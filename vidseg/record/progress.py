@@ -51,7 +51,7 @@ class Resumed:
     @property
     def kept(self) -> list[str]:
         """The files to keep: of a run that came to its end all, else those with a line a frame."""
-        return [MASKS, FRAMES, *self.outputs.values(), *((FOUND, FOUND_MASKS) if self.complete else ())]
+        return [MASKS, FRAMES, FOUND, FOUND_MASKS, *self.outputs.values()]
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -68,6 +68,10 @@ class Resumed:
         found = None if self.masks is None else self.masks.frame_masks(index, info, known_by_then=True)
         assert found is not None
         return found
+
+    def covers(self, index: int) -> bool:
+        """Whether the masks of a frame are taken from the record, and not tracked again."""
+        return self.complete or (self.saved is not None and index <= self.saved.frame_index)
 
     @property
     def ended(self) -> Mapping[str, Any] | None:
@@ -236,7 +240,8 @@ def digest(prompts: Sequence[Prompt]) -> str:
     """The SHA-256 of prompts, whoever made them."""
     found = hashlib.sha256()
     for prompt in prompts:
-        found.update(f"{prompt.frame_index} {prompt.object_id}".encode())
+        said = (prompt.frame_index, prompt.object_id, prompt.name, prompt.until, prompt.joins)
+        found.update(" ".join(map(repr, said)).encode())
         for array in (prompt.points_xy, prompt.labels, prompt.box_xyxy, prompt.mask_hw):
             found.update(b"-" if array is None else f"{array.shape}".encode() + array.tobytes())
     return found.hexdigest()
