@@ -76,7 +76,7 @@ $(OTHER)/.installed: pyproject.toml constraints-detectors.txt tests/detectors/re
 	$(PYTHON) -m venv $(OTHER)
 	rm -f $(OTHER)/.unavailable
 	{ $(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
-	    -e '.[mask_rcnn,onnx,rfdetr,text,yolo]' -r tests/detectors/requirements.txt pytest pytest-timeout && \
+	    -e '.[mask-rcnn,onnx,rfdetr,text,yolo]' -r tests/detectors/requirements.txt pytest pytest-timeout && \
 	  $(OTHER)/bin/python -m pip --disable-pip-version-check -q install --no-compile -c constraints-detectors.txt \
 	    --no-deps datumaro trackeval; } \
 	    || echo "the packages of constraints-detectors.txt can't be installed here" > $(OTHER)/.unavailable

@@ -38,10 +38,12 @@ def main() -> None:
     for name, stranger in of_davis(davis, names).items():
         for model in args.models:
             chosen, *overrides = model.split()
-            if name in scores[chosen]:
+            if name in scores[model]:
                 continue
-            scores[chosen][name] = measured(stranger, args.out / chosen / name, [f"model={chosen}", *overrides])
-            print(f"{name:20s}{chosen:12s}{line(scores[chosen][name])}", flush=True)
+            scores[model][name] = measured(
+                stranger, args.out / model.replace("/", "_") / name, [f"model={chosen}", *overrides]
+            )
+            print(f"{name:20s}{model:12s}{line(scores[model][name])}", flush=True)
         save_result("baselines", {"models": args.models, "scores": scores, "mean": means(scores)})
     for chosen, mean in means(scores).items():
         print(f"{'mean':20s}{chosen:12s}{line(mean)}")

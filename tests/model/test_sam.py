@@ -69,6 +69,15 @@ def test_a_frame_is_prompted_by_the_last_mask():
     assert np.abs(model.clues[2].points_xy[0] - [46, 52]).max() <= 1
 
 
+def test_points_off_an_object_are_added_to_what_is_known():
+    model, off = Bright(), Prompt(1, 1, points_xy=[[5, 5]], labels=[0])
+    tracked(SAM(model), squares((30, 40), (36, 42)), click(0, 1, (40, 50, 1)), off)
+    clue = model.clues[1]
+    assert (clue.labels.tolist(), clue.ambiguous) == ([1, 0], False)
+    assert clue.box_xyxy.tolist() == [30, 40, 50, 60]
+    assert clue.points_xy[1].tolist() == [5, 5]
+
+
 def test_after_an_empty_mask_the_last_one_prompts():
     masks = tracked(SAM(Bright()), squares((30, 40), None, (30, 44)), Prompt(0, 1, box_xyxy=[28, 38, 52, 62]))
     assert [each.masks_nhw[0].sum() for each in masks] == [400, 0, 400]
@@ -115,7 +124,7 @@ def test_the_input_is_scaled_normalised_and_padded():
 KEYS = {
     "encoder": None, "decoder": None, "checkpoint": "random", "size": "base", "follow": "mask", "detector": {},
     "classes": None, "confidence": 0.25, "min_iou": 0.3, "tracker": "bytetrack", "track_buffer": 30, "device": "cpu",
-    "precision": {"name": "fp32"}, "seed": 0, "threads": None,
+    "precision": {"name": "fp32"}, "seed": 0, "threads": None, "propagate": "forward",
 }  # fmt: skip
 
 
@@ -125,7 +134,10 @@ KEYS = {
         ({"encoder": "e.onnx"}, "model.decoder: missing; with model.encoder= it is the other half of SAM"),
         ({"follow": "box"}, "model.follow: box is not one of mask, detector"),
         ({"follow": "detector", "confidence": 3}, "model.confidence: 3 is not a number from 0 to 1"),
-        ({}, "model.checkpoint: needs transformers: pip install 'vidseg[text]'; or give the files of SAM"),
+        (
+            {},
+            "model.checkpoint: it needs transformers, which isn't installed: pip install",
+        ),
     ],
 )
 def test_keys_that_can_not_be_used(monkeypatch, keys, message):

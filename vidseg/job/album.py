@@ -14,8 +14,8 @@ from vidseg.record import earlier
 
 log = logging.getLogger(__name__)
 
-OF_ONE_PICTURE = tuple(f"vidseg.prompt.{name}" for name in ("click", "box", "mask", "first_mask", "sample", "replayed"))
-"""Prompts that are about the pixels of one picture, or about a video."""
+OF_EACH = ("vidseg.prompt.detected.detect", "vidseg.prompt.detected.text")
+"""Prompts that are made for each picture anew; all others but a file's are about one picture or a video."""
 
 
 def find_photos(config: DictConfig, own_prompts: bool) -> dict[str, Path]:
@@ -53,7 +53,7 @@ def _is_for_each(config: DictConfig) -> bool:
     """Whether the prompts may be about many pictures: detected, or a file's that names images."""
     target = str(config.prompt.get("_target_"))
     if target != "vidseg.prompt.file":
-        return target not in OF_ONE_PICTURE
+        return target in OF_EACH
     try:
         return any(isinstance(entry, Mapping) and "image" in entry for entry in entries(meant(str(config.prompt.path))))
     except InputError:

@@ -15,9 +15,10 @@ SECOND_CHANCE = 0.1  # a track goes on with detections from this score on (ByteT
 
 def follow(
     detector: Mapping[str, Any], checkpoint: str | None, classes: list[str] | None, confidence: float, tracker: str,
-    track_buffer: int, min_iou: float,
+    track_buffer: int, min_iou: float, propagate: str,
 ) -> Segmenter:  # fmt: skip
     """The keys of conf/model/base/single.yaml."""
+    _check_forward(propagate)
     if checkpoint is not None:
         detector = {**detector, "checkpoint": checkpoint}
     return Follow(_following(detector, classes, confidence, tracker, track_buffer, min_iou))
@@ -26,14 +27,17 @@ def follow(
 def sam(
     encoder: str | None, decoder: str | None, checkpoint: str, size: str, follow: str, detector: Mapping[str, Any],
     classes: list[str] | None, confidence: float, min_iou: float, tracker: str, track_buffer: int, device: str,
-    precision: Mapping[str, Any], seed: int, threads: int | None,
+    precision: Mapping[str, Any], seed: int, threads: int | None, propagate: str,
 ) -> Segmenter:  # fmt: skip
     """The keys of conf/model/sam.yaml."""
     from vidseg.model.sam.segmenter import SAM
 
+    _check_forward(propagate)
     if follow not in ("mask", "detector"):
         raise InputError(f"model.follow: {follow} is not one of mask, detector")
     following = None
+    if follow == "mask" and classes is not None:
+        raise InputError(f"model.classes: {classes} is for model.follow=detector; no class matters with follow=mask")
     if follow == "detector":
         following = _following(detector, classes, confidence, tracker, track_buffer, min_iou)
     if encoder is None and decoder is None:
@@ -47,6 +51,11 @@ def sam(
     from vidseg.model.sam.onnx import OnnxSAM
 
     return SAM(OnnxSAM(encoder, decoder, device, threads), following)
+
+
+def _check_forward(propagate: str) -> None:
+    if propagate != "forward":
+        raise InputError(f"propagate: {propagate}; this model sees each frame once, in order: propagate=forward")
 
 
 def _following(

@@ -61,12 +61,14 @@ def track(
 
 
 def _live(prompts: Sequence[Prompt], frame_index: int) -> set[int]:
-    """The objects that a frame may hold: prompted by then, and not past the ``until`` of their last prompt."""
-    last: dict[int, Prompt] = {}
-    for prompt in sorted(prompts, key=lambda prompt: prompt.frame_index):
-        if prompt.frame_index <= frame_index:
-            last[prompt.object_id] = prompt
-    return {number for number, prompt in last.items() if prompt.until is None or frame_index <= prompt.until}
+    """The objects that a frame may hold: prompted by then, and not past the ``until`` of one of their prompts."""
+    begun = {prompt.object_id for prompt in prompts if prompt.frame_index <= frame_index}
+    return begun - {prompt.object_id for prompt in prompts if prompt.until is not None and prompt.until < frame_index}
+
+
+def is_correction(prompt: Prompt) -> bool:
+    """Whether a prompt says only what an object isn't: points off it, and no box."""
+    return prompt.mask_hw is None and prompt.box_xyxy is None and prompt.labels is not None and not prompt.labels.any()
 
 
 def _together(frame: Frame, prompts: Sequence[Prompt], found: Mapping[int, Found]) -> FrameMasks:

@@ -9,8 +9,13 @@ from vidseg.errors import InputError
 from vidseg.types import RGB, Detections, Detector
 
 
+def plain(name: str) -> str:
+    """A class name without what users and detectors write differently: Dining_Table is dining table."""
+    return " ".join(name.replace("_", " ").replace("-", " ").lower().split())
+
+
 class OfClasses:
-    """A detector's detections of the classes ``names``, whichever way their case is written.
+    """A detector's detections of the classes ``names``, however they are written (``plain``).
 
     Raises InputError, beginning with ``key``, for a name that the detector doesn't know.
     """
@@ -21,8 +26,8 @@ class OfClasses:
         self._detector = detector
         self.device, self.classes = detector.device, detector.classes
         self.provenance: Mapping[str, str] = detector.provenance
-        self._wanted = {str(name).lower() for name in names}
-        known = {name.lower(): name for name in detector.classes or ()}
+        self._wanted = {plain(str(name)) for name in names}
+        known = {plain(name): name for name in detector.classes or ()}
         for name in sorted(self._wanted - known.keys()) if known else ():
             near = get_close_matches(name, known, 3, 0.5) or list(known)[:3]
             some = ", ".join(known[each] for each in near)
@@ -33,7 +38,7 @@ class OfClasses:
         found = self._detector.detect(rgb_hw3)
         if self._detector.classes is None:  # what was found is one of the phrases that it was made with
             return found
-        rows = np.array([name.lower() in self._wanted for name in found.names], bool)
+        rows = np.array([plain(name) in self._wanted for name in found.names], bool)
         names = tuple(name for name, kept in zip(found.names, rows, strict=True) if kept)
         masks_nhw = None if found.masks_nhw is None else found.masks_nhw[rows]
         return Detections(found.boxes_xyxy[rows], found.scores[rows], names, masks_nhw)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.measure import bounding_box, iou
 from vidseg.model.detector.association import NewAssociation
-from vidseg.model.singly import Found, track
+from vidseg.model.singly import Found, is_correction, track
 from vidseg.types import Detections, Detector, Finder, Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)
 
 LOGIT = np.float32(10)  # a detector's masks have no logits: in size inside and outside, as of recorded masks
-TRIES = 10  # frames on which a prompt looks for a detection that fits
+TRIES = 10  # looks at which a prompt looks for a detection that fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,13 @@ class Follower:
         self._tracks: dict[int, int] = {}  # the track of each object
         self._numbers: NDArray[np.int64] = np.zeros(0, np.int64)  # the track of each detection of the last frame
         self._waiting: dict[int, Prompt] = {}  # the objects without a track, and what they look like
-        self._until: dict[int, int] = {}  # the frames that they still wait
+        self._tries: dict[int, int] = {}  # the looks for which they still wait
         self._rows: dict[int, int] = {}  # the detections of this frame that are objects
 
     def look(self, frame: Frame, given: Sequence[Prompt], live: Collection[int]) -> Mapping[int, int]:
         """The rows in ``detections`` of the live objects, by id; objects without one are left out."""
         self.detections = self._following.detector.detect(frame.rgb_hw3)
         self._numbers = self._association.update(self.detections, frame.rgb_hw3)
-        for prompt in given:
-            self._tracks.pop(prompt.object_id, None)
         rows = {int(number): row for row, number in enumerate(self._numbers) if number >= 0}
         self._rows = {each: rows[number] for each, number in self._tracks.items() if each in live and number in rows}
         self._waiting = {each: prompt for each, prompt in self._waiting.items() if each in live}
@@ -115,16 +113,20 @@ class Follower:
     def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, int]:
         """The rows of objects that begin on the frame that was looked at last, and of those that wait."""
         for prompt in given:
-            self._waiting[prompt.object_id] = prompt
-            self._until[prompt.object_id] = frame.index + TRIES
+            if is_correction(prompt) and prompt.object_id in self._rows:  # of what is followed there
+                shape = _shape(self.detections, self._rows[prompt.object_id])
+                prompt = replace(prompt, box_xyxy=shape["box_xyxy"])
+            self._waiting[prompt.object_id], self._tries[prompt.object_id] = prompt, TRIES + 1
         begun = {}
         for number, prompt in list(self._waiting.items()):
             sure = np.flatnonzero(self.detections.scores >= self._following.confidence)
-            free = [int(row) for row in sure if row not in self._rows.values()]
+            others = [row for each, row in self._rows.items() if each != number]
+            free = [int(row) for row in sure if row not in others]
             row = fitting(self.detections, free, prompt, self._following.min_iou)
             if row is None:
-                self._report(frame, prompt, first=prompt in given)
+                self._report(frame, prompt)
                 continue
+            self._tracks.pop(number, None)
             self._rows[number] = begun[number] = row
             if self._numbers[row] >= 0:
                 self._tracks[number] = int(self._numbers[row])
@@ -133,14 +135,16 @@ class Follower:
                 self._waiting[number] = replace(prompt, **_shape(self.detections, row))
         return begun
 
-    def _report(self, frame: Frame, prompt: Prompt, first: bool) -> None:
+    def _report(self, frame: Frame, prompt: Prompt) -> None:
         names = sorted({*self.detections.names})
         there = f"it found {', '.join(names)}" if names else "it found nothing"
-        if first:
-            log.warning("prompt of object %d: no detection fits on frame %d (%s)", prompt.object_id, frame.index, there)
-        if frame.index >= self._until[prompt.object_id]:
-            log.warning("object %d: no detection fits on %d frames; it is absent", prompt.object_id, TRIES)
-            del self._waiting[prompt.object_id]
+        number, known = prompt.object_id, "goes on as it was" if prompt.object_id in self._tracks else "is absent"
+        if self._tries[number] > TRIES:
+            log.warning("prompt of object %d: no detection fits on frame %d (%s)", number, frame.index, there)
+        self._tries[number] -= 1
+        if not self._tries[number]:
+            log.warning("object %d: no detection fits on %d frames; it %s", number, TRIES, known)
+            del self._waiting[number]
 
 
 def _shape(detections: Detections, row: int) -> dict[str, Any]:

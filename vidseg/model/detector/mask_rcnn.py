@@ -39,7 +39,7 @@ class MaskRCNN:
         self._confidence, self._nms = confidence, nms
         self._device = resolve_device(device)
         self.device = str(self._device)
-        models = packages.load("torchvision.models.detection", "mask_rcnn")
+        models = packages.load("torchvision.models.detection", "mask-rcnn")
         import torch
 
         trained = models.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1

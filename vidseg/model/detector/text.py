@@ -64,7 +64,7 @@ class TextDetector(ABC):
                 torch.manual_seed(seed)
                 self._model, self._processor = self._drawn(package)
         else:
-            folder, self.provenance = _folder(checkpoint, self.FILES)
+            folder, self.provenance = files_of(checkpoint, self.FILES)
             try:
                 self._model, self._processor = self._read(package, folder)
             except Exception as error:  # of files that are damaged or of another model, in any layer
@@ -196,7 +196,7 @@ def phrases(text: str | Sequence[str] | None) -> list[str]:
     return once
 
 
-def _folder(checkpoint: str, files: Sequence[str]) -> tuple[Path, dict[str, str]]:
+def files_of(checkpoint: str, files: Sequence[str]) -> tuple[Path, dict[str, str]]:
     """The folder of a checkpoint, fetched if need be, and its provenance."""
     if not checkpoint.startswith("hf://"):
         folder = meant(checkpoint)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from torch.nn import functional as F
 
 from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
+from vidseg.model.detector import packages
+from vidseg.model.detector.text import files_of
 from vidseg.model.sam.image import Clue, fit, square
-from vidseg.paths import meant
 from vidseg.types import RGB, Logits
-from vidseg.weights import digest, locate
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +47,11 @@ class HuggingFaceSAM:
 
     def __init__(self, checkpoint: str, size: str, seed: int, device: str, precision: Precision) -> None:
         try:
-            from transformers import SamConfig, SamModel
-        except ImportError as error:
+            transformers = packages.load("transformers", "text")
+        except InputError as error:
+            why = str(error).removeprefix("_target_: ")
             raise InputError(
-                f"{KEY}: needs transformers: pip install 'vidseg[text]'; or give the files of SAM exported to ONNX,\n"
-                "model.encoder=encoder.onnx model.decoder=decoder.onnx"
+                f"{KEY}: {why}\nSAM in ONNX does without: model.encoder=encoder.onnx model.decoder=decoder.onnx"
             ) from error
         self._device = resolve_device(device)
         self._precision = precision.resolve(self._device)
@@ -63,15 +62,17 @@ class HuggingFaceSAM:
             log.warning("model.checkpoint=random: random weights: speed and memory are real, the masks are not")
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                model = SamModel(SamConfig(vision_config=SIZES[size]))
+                model = transformers.SamModel(transformers.SamConfig(vision_config=SIZES[size]))
             self.provenance: Mapping[str, str] = {"checkpoint": f"random, {size}", "seed": str(seed)}
         else:
-            folder, sha256 = _fetched(checkpoint)
             try:
-                model = SamModel.from_pretrained(folder, local_files_only=True)
+                folder, self.provenance = files_of(checkpoint, ("config.json", "model.safetensors"))
+            except InputError as error:
+                raise InputError(f"model.{error}") from error
+            try:
+                model = transformers.SamModel.from_pretrained(folder, local_files_only=True)
             except Exception as error:  # a damaged file fails in any layer of the reader
                 raise InputError(f"{KEY}: {folder} holds no SAM that transformers can load") from error
-            self.provenance = {"checkpoint": checkpoint, "sha256": sha256}
         self._model = model.eval().to(self._device)
         self._side: int = self._model.config.vision_config.image_size
 
@@ -98,15 +99,3 @@ class HuggingFaceSAM:
             masks = masks[..., : inside[0], : inside[1]]
             masks = F.interpolate(masks, (height, width), mode="bilinear", align_corners=False)
         return masks[0].cpu().numpy(), made.iou_scores[0, 0].float().cpu().numpy()
-
-
-def _fetched(checkpoint: str) -> tuple[Path, str]:
-    """The folder of a checkpoint, fetched if need be, and the SHA-256 of its weights."""
-    at_hub = checkpoint.startswith("hf://")
-    if not at_hub and not meant(checkpoint).is_dir():
-        raise InputError(
-            f"{KEY}: {checkpoint} is no folder; give one with config.json and model.safetensors, hf://OWNER/REPOSITORY "
-            "or random"
-        )
-    config, weights = (locate(f"{checkpoint.rstrip('/')}/{name}", KEY) for name in ("config.json", "model.safetensors"))
-    return config.parent, digest(weights, checkpoint, KEY)

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidseg.model.detector.follow import Follower, Following
 from vidseg.model.sam.image import NO_POINTS, Clue, ImageModel, of_mask, of_prompt
-from vidseg.model.singly import Found, track
+from vidseg.model.singly import Found, is_correction, track
 from vidseg.types import Finder, Frame, FrameMasks, Prompt, Source
 
 
@@ -37,7 +37,7 @@ class SAM:
     def track(
         self, source: Source, prompts: Sequence[Prompt], finder: Finder | None = None
     ) -> Generator[tuple[Frame, FrameMasks]]:
-        """See ``vidseg.model.singly.track``. Points on an object replace what was known of it."""
+        """See ``vidseg.model.singly.track``. Points on an object replace what was known of it, points off it add."""
         follower = None if self._following is None else Follower(self._following, float(source.info.fps))
         return track(source, prompts, _Looker(self._model, follower), finder)
 
@@ -55,7 +55,15 @@ class _Looker:
         if self._follower is not None:
             seen, boxes = self._follower.look(frame, given, live), self._follower.detections.boxes_xyxy
             clues = {number: Clue(*NO_POINTS, boxes[row]) for number, row in seen.items()}
-        return self._decoded(frame, clues | {prompt.object_id: of_prompt(prompt) for prompt in given})
+        return self._decoded(frame, clues | {prompt.object_id: self._clue(prompt) for prompt in given})
+
+    def _clue(self, prompt: Prompt) -> Clue:
+        """What a prompt says; points off the object alone are added to what is known of it."""
+        known = self._clues.get(prompt.object_id)
+        if not is_correction(prompt) or prompt.points_xy is None or prompt.labels is None or known is None:
+            return of_prompt(prompt)
+        points = np.concatenate([known.points_xy, prompt.points_xy])
+        return Clue(points, np.concatenate([known.labels, prompt.labels]), known.box_xyxy)
 
     def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, Found]:
         """The objects of prompts that were found on the frame."""
