@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, ImageOps
 import vidseg as package
 from vidseg.errors import InputError
 from vidseg.job import JobFailed
+from vidseg.video import image as image_files
 from vidseg.video import open_source
 
 pytestmark = pytest.mark.timeout(60)
@@ -34,18 +35,29 @@ def read(path):
         return np.array(image)
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photograph_is_shown_upright(tmp_path, orientation):
+def test_a_photograph_is_shown_upright(tmp_path, orientation, suffix):
     pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(pixels).save(tmp_path / "photo.png", exif=exif)
-    source = open_source(tmp_path / "photo.png")
-    with Image.open(tmp_path / "photo.png") as image:
+    photo = tmp_path / f"photo.{suffix}"
+    Image.fromarray(pixels).save(photo, exif=exif, lossless=True)
+    source = open_source(photo)
+    with Image.open(photo) as image:
         expected = np.array(ImageOps.exif_transpose(image))
     assert (source[0].rgb_hw3 == expected).all()
-    assert (source.info.height, source.info.width) == expected.shape[:2]
+    assert (source.info.width, source.info.height) == expected.shape[1::-1] == image_files.size(photo)
     assert [frame.index for frame in source] == [frame.index for frame in source.backwards(0)] == [0]
+
+
+@pytest.mark.parametrize("scale", [np.uint8(1), np.uint16(257), np.float32(1 / 255)])
+@pytest.mark.parametrize(("orientation", "turn"), [(2, np.fliplr), (5, np.transpose), (8, np.rot90)])
+def test_a_tiff_is_turned_once_as_a_photograph_and_never_as_a_frame(tmp_path, orientation, turn, scale):
+    stored = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    Image.fromarray(stored * scale).save(tmp_path / "1.tif", tiffinfo={0x0112: orientation})
+    assert (open_source(tmp_path / "1.tif")[0].rgb_hw3 == turn(stored)[..., None]).all()
+    assert (open_source(tmp_path)[0].rgb_hw3 == stored[..., None]).all()
 
 
 def test_the_colours_of_a_photograph_become_srgb(tmp_path, caplog):
@@ -58,6 +70,11 @@ def test_the_colours_of_a_photograph_become_srgb(tmp_path, caplog):
         pixels.save(tmp_path / f"{name}.png", icc_profile=content)
         assert np.abs(open_source(tmp_path / f"{name}.png")[0].rgb_hw3.astype(int) - expected).max() <= 2
     assert caplog.text.count("to sRGB") == 1
+    for mode in ("RGBA", "P"):  # alpha and palette aren't colours
+        (pixels.convert(mode) if mode == "RGBA" else pixels.quantize(2)).save(
+            tmp_path / "plain.png", icc_profile=swapped
+        )
+        assert np.abs(open_source(tmp_path / "plain.png")[0].rgb_hw3.astype(int) - (60, 200, 20)).max() <= 2
     pixels.save(tmp_path / "broken.png", icc_profile=b"no profile")
     assert (open_source(tmp_path / "broken.png")[0].rgb_hw3 == (200, 60, 20)).all()
 

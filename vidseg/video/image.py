@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from vidseg.video.orientation import Orientation
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
-_ORIENTATION, _BITS, _PHOTOMETRIC, _LARGEST = 0x0112, 258, 262, 281  # EXIF's and TIFF's tags
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _LARGEST = 256, 257, 258, 262, 274, 281  # EXIF's and TIFF's tags
 _UPRIGHT = {
     2: Orientation(mirrored=True),
     3: Orientation(upside_down=True, mirrored=True),
@@ -28,6 +28,16 @@ _UPRIGHT = {
     8: Orientation(transposed=True, upside_down=True),
 }
 """By EXIF's orientation; 1, and whatever is none, is upright."""
+_PROFILED = {
+    "RGB": ("RGB", "RGB"),
+    "RGBA": ("RGB", "RGB"),
+    "P": ("RGB", "RGB"),
+    "PA": ("RGB", "RGB"),
+    "CMYK": ("CMYK", "CMYK"),
+    "L": ("L", "GRAY"),
+    "LA": ("L", "GRAY"),
+}
+"""By Pillow's mode: the mode without alpha and palette, and what its ICC profile calls its colours."""
 
 
 def read(file: Path, upright: bool = False) -> RGB:
@@ -42,29 +52,23 @@ def read(file: Path, upright: bool = False) -> RGB:
     """
     with _opened(file) as image:
         if image is None:
-            return _deep(file, None)
+            return _turned(_deep(file, None), _orientation(file, None), True, upright)
         if (pages := _pages(image)) > 1:
             raise InputError(f"video: {_name(file)} holds {pages} pictures; save each as a file of its own")
-        way_up = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1), Orientation()) if upright else Orientation()
-        if _has_more_bits(image):
-            return way_up.upright(_deep(file, image))
-        if image.mode == "P":
-            image.info.pop("transparency", None)  # alpha is left out; convert() would warn
-        if upright and (profile := _profile(image)) is not None:
-            from PIL import ImageCms  # few files need it
-
-            converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            image = image if converted is None else converted
-        return way_up.upright(np.array(image.convert("RGB")))
+        orientation = _orientation(file, image)  # known until the pixels are loaded
+        pixels = _deep(file, image) if _has_more_bits(image) else _shallow(image, in_srgb=upright)
+        return _turned(pixels, orientation, image.format == "TIFF", upright)
 
 
 def size(file: Path) -> tuple[int, int] | None:
     """Width and height of an image, upright, by its header; None if that can't be read."""
     try:
         with Image.open(file) as image:
-            # Of other formats the orientation is at the end of the file
-            turned = image.format in ("JPEG", "MPO") and image.getexif().get(_ORIENTATION, 1) >= 5
-            return image.size[::-1] if turned else image.size
+            # Not image.getexif(): that of a PNG without EXIF at its beginning reads all pixels to find it at the end
+            turned = Image.Image.getexif(image).get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            tags = getattr(image, "tag_v2", {})
+            width, height = (tags[_WIDTH], tags[_HEIGHT]) if _WIDTH in tags and _HEIGHT in tags else image.size
+            return (height, width) if turned else (width, height)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
@@ -78,18 +82,16 @@ def is_animated(file: Path) -> bool:
 def remarks(file: Path, upright: bool = False) -> list[str]:
     """What was assumed about a file that ``read`` has read, for the log."""
     with _opened(file) as image:
-        if image is None:
-            return ["floats, taken as 0 to 1"]
         found = []
         if _has_more_bits(image):
-            floats = image.mode == "F"
+            floats = image is None or image.mode == "F"
             found.append("floats, taken as 0 to 1" if floats else f"16 bits, of which {_top(image)} is white")
-        if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        if image is not None and ("transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")):
             found.append("alpha is left out")
-        if (orientation := image.getexif().get(_ORIENTATION, 1)) != 1:
+        if (orientation := _orientation(file, image)) != 1:
             ignored = f"EXIF orientation {orientation} is ignored, as annotations do"
             found.append(f"turned upright by its EXIF orientation, {orientation}" if upright else ignored)
-        if upright and not _has_more_bits(image) and (profile := _profile(image)) is not None:
+        if upright and image is not None and not _has_more_bits(image) and (profile := _profile(image)) is not None:
             found.append(f"colours converted from {profile.profile.profile_description} to sRGB")
         return found
 
@@ -100,16 +102,45 @@ def is_deep(file: Path) -> bool:
         return _has_more_bits(image)
 
 
+def _orientation(file: Path, image: Image.Image | None) -> int:
+    """The EXIF orientation, 1 if there is none. Asked before the pixels are loaded: Pillow forgets a TIFF's then."""
+    exif = Image.Exif() if image is None else image.getexif()
+    if image is None:
+        with suppress(SyntaxError), file.open("rb") as stream:  # no TIFF, but OpenCV knows it
+            exif.load_from_fp(stream)
+    return int(exif.get(_ORIENTATION, 1))
+
+
+def _turned(pixels: RGB, orientation: int, is_tiff: bool, upright: bool) -> RGB:
+    """The pixels upright, or as they are stored. Pillow and OpenCV turn a TIFF while they load it, and nothing else."""
+    way_up = _UPRIGHT.get(orientation, Orientation())
+    if upright:
+        return pixels if is_tiff else way_up.upright(pixels)
+    return way_up.stored(pixels) if is_tiff else pixels
+
+
+def _shallow(image: Image.Image, in_srgb: bool) -> RGB:
+    """The pixels of an image with 8 bits; ``in_srgb``: by its profile, if it has one."""
+    if image.mode in ("P", "PA"):
+        image.info.pop("transparency", None)  # alpha is left out; convert() would warn
+    if in_srgb and (profile := _profile(image)) is not None:
+        from PIL import ImageCms  # few files need it
+
+        plain = image.convert(_PROFILED[image.mode][0])
+        converted = ImageCms.profileToProfile(plain, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        image = image if converted is None else converted
+    return np.array(image.convert("RGB"))
+
+
 def _profile(image: Image.Image) -> Any:
     """The ICC profile of an image that has one other than sRGB; None if there is none that can be used."""
-    if not (content := image.info.get("icc_profile")) or image.mode not in ("RGB", "CMYK", "L"):
+    if not (content := image.info.get("icc_profile")) or image.mode not in _PROFILED:
         return None
     from PIL import ImageCms
 
-    spaces = {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}
     try:
         found = ImageCms.ImageCmsProfile(BytesIO(content))
-        fits = found.profile.xcolor_space.strip() == spaces[image.mode]
+        fits = found.profile.xcolor_space.strip() == _PROFILED[image.mode][1]
         return found if fits and "sRGB" not in (found.profile.profile_description or "") else None
     except (OSError, ImageCms.PyCMSError):
         return None
@@ -126,15 +157,17 @@ def _has_more_bits(image: Image.Image | None) -> bool:
 def _opened(file: Path) -> Iterator[Image.Image | None]:
     """The image in a file; None for a TIFF that Pillow doesn't know, as of RGB floats."""
     try:
-        try:
-            image = Image.open(file)
-        except UnidentifiedImageError:
-            if file.suffix.lower() not in (".tif", ".tiff"):
-                raise
-            yield None
-        else:
-            with image:
-                yield image
+        # A stream, not the path: of a path Pillow 13 maps grey TIFFs into memory, those with a quarter turn wrongly
+        with file.open("rb") as stream:
+            try:
+                image = Image.open(stream)
+            except UnidentifiedImageError:
+                if file.suffix.lower() not in (".tif", ".tiff"):
+                    raise
+                yield None
+            else:
+                with image:
+                    yield image
     except InputError:  # of the block
         raise
     except UnidentifiedImageError as error:

@@ -20,6 +20,11 @@ class Orientation(NamedTuple):
         shown = rgb_hw3.swapaxes(0, 1) if self.transposed else rgb_hw3
         return np.ascontiguousarray(shown[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1])
 
+    def stored(self, rgb_hw3: RGB) -> RGB:
+        """What ``upright`` makes a shown picture of."""
+        flipped = rgb_hw3[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
+        return np.ascontiguousarray(flipped.swapaxes(0, 1) if self.transposed else flipped)
+
 
 def orientation_of(image: av.VideoFrame) -> Orientation:
     """By the display matrix of a decoded picture: the nearest of the eight, as FFmpeg and players turn pictures."""
