@@ -11,6 +11,7 @@ of the same MODELs is not measured again.
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from benchmarks.machine import machine, result_path, save_result
 from benchmarks.strangers import Stranger, of_davis, score
 
-Scores = dict[str, dict[str, dict[str, Any]]]  # by model, sequence and number
+Scores = dict[str, dict[str, dict[str, Any]]]  # by MODEL, sequence and number
 
 
 def main() -> None:
@@ -40,13 +41,12 @@ def main() -> None:
             chosen, *overrides = model.split()
             if name in scores[model]:
                 continue
-            scores[model][name] = measured(
-                stranger, args.out / model.replace("/", "_") / name, [f"model={chosen}", *overrides]
-            )
-            print(f"{name:20s}{model:12s}{line(scores[model][name])}", flush=True)
+            folder = args.out / re.sub(r"[^\w.]+", "_", model) / name
+            scores[model][name] = measured(stranger, folder, [f"model={chosen}", *overrides])
+            print(f"{name:20s}{line(scores[model][name])}   {model}", flush=True)
         save_result("baselines", {"models": args.models, "scores": scores, "mean": means(scores)})
-    for chosen, mean in means(scores).items():
-        print(f"{'mean':20s}{chosen:12s}{line(mean)}")
+    for model, mean in means(scores).items():
+        print(f"{'mean':20s}{line(mean)}   {model}")
 
 
 def earlier(models: list[str]) -> Scores:
@@ -55,7 +55,7 @@ def earlier(models: list[str]) -> Scores:
     result = json.loads(path.read_text()) if path.is_file() else {}
     if result.get("models") == models:
         return dict(result["scores"])
-    return {model.split()[0]: {} for model in models}
+    return {model: {} for model in models}
 
 
 def measured(stranger: Stranger, folder: Path, overrides: list[str]) -> dict[str, Any]:

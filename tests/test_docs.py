@@ -357,7 +357,7 @@ def install(arguments):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert arguments[0] == "install"
     for word in arguments[1:]:
-        extra = re.fullmatch(r"vidseg\[(\w+)\]", word)
+        extra = re.fullmatch(r"vidseg\[([\w-]+)\]", word)
         assert word in ("-e", ".") or (extra and extra[1] in project["optional-dependencies"]), word
 
 

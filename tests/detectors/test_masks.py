@@ -1,6 +1,7 @@
 """YOLO, Mask R-CNN and RF-DETR for real: with random weights, and with what a test plants as the network's output."""
 
 import logging
+import os
 import sys
 
 import numpy as np
@@ -103,6 +104,43 @@ def test_importing_yolo_changes_nothing_here_and_tells_its_licence(yolo, caplog,
         module.load_package()
         module.load_package()
     assert caplog.text.count("AGPL-3.0") == 1
+
+
+class Code:
+    """Makes a folder when a pickle that holds it is read."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("switch", [True, False], ids=["as vidseg imports it", "imported before"])
+def test_code_in_a_checkpoint_is_not_run(yolo, tmp_path, monkeypatch, switch):
+    import torch
+    from ultralytics.nn import tasks
+
+    monkeypatch.setattr(tasks, "SAFE_LOAD", switch)
+    torch.save({"model": Code(tmp_path / "ran")}, tmp_path / "code.pt")
+    with pytest.raises(InputError, match=r"checkpoint: Ultralytics can't load .*code.pt: .* outside the supported"):
+        type(yolo)(str(tmp_path / "code.pt"), device="cpu")
+    torch.save({"model": yolo._model.model}, tmp_path / "weights.pt")
+    assert type(yolo)(str(tmp_path / "weights.pt"), device="cpu").classes[0] == "0"
+    monkeypatch.delattr(torch.serialization, "get_unsafe_globals_in_checkpoint")
+    with pytest.raises(InputError, match=r"checkpoint: Ultralytics can't load .*: torch .* would run code in it; 2.6"):
+        type(yolo)(str(tmp_path / "code.pt"), device="cpu")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_older_ultralytics_is_refused(yolo, monkeypatch):
+    import ultralytics
+
+    monkeypatch.setattr(ultralytics, "__version__", "8.4.0")
+    with pytest.raises(
+        InputError, match=r"_target_: it needs ultralytics 8.4.190 or later, and 8.4.0 is installed: pip"
+    ):
+        type(yolo)("random", device="cpu")
 
 
 def test_mask_rcnn_with_random_weights_and_a_planted_detection(mask_rcnn, monkeypatch):

@@ -5,6 +5,7 @@ It is imported when a detector is made, with its analytics, its downloads and it
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SWITCHES = {  # read when ultralytics is imported; what the user's environment s
     "YOLO_VERBOSE": "false",
     "ULTRALYTICS_SAFE_LOAD": "true",  # no code in a checkpoint is run
 }
+LEAST = (8, 4, 190)  # tested; before, tracks had other indices, and code in a checkpoint ran
 MOST = 100  # detections in a picture
 _told: set[str] = set()  # of the licence, once a process
 
@@ -92,12 +94,21 @@ class YOLO:
 
 
 def load_package() -> Any:
-    """The package, imported without its side effects; the first time the log says its licence."""
+    """The package, imported without its side effects; the first time the log says its licence.
+
+    Raises InputError if it is missing, or older than LEAST.
+    """
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
     threads = cv2.getNumThreads()
     package = packages.load("ultralytics", "yolo")
     cv2.setNumThreads(threads)  # importing it sets them to 0
+    if tuple(int(part) for part in re.findall(r"\d+", package.__version__)[:3]) < LEAST:
+        least = ".".join(map(str, LEAST))
+        raise InputError(
+            f"_target_: it needs ultralytics {least} or later, and {package.__version__} is installed: "
+            "pip install --upgrade 'vidseg[yolo]'"
+        )
     if not _told:
         _told.add("licence")
         log.warning(
@@ -134,6 +145,7 @@ def _trained(package: Any, checkpoint: str) -> tuple[Any, dict[str, str]]:
     choices = "yolo11n-seg … yolo11x-seg, yolo26n-seg … yolo26x-seg, a .pt file that Ultralytics has trained, or random"
     path, provenance = published.file(checkpoint, urls, Path(package.settings["weights_dir"]), choices)
     try:
+        _refuse_code(path)
         model = package.YOLO(path, verbose=False)
         model.model.eval()
     except Exception as error:  # any layer of its reader
@@ -143,3 +155,16 @@ def _trained(package: Any, checkpoint: str) -> tuple[Any, dict[str, str]]:
             "(a file of someone you trust that holds more than weights: ULTRALYTICS_SAFE_LOAD=false in the environment)"
         ) from error
     return model, provenance
+
+
+def _refuse_code(path: Path) -> None:
+    """Raises an error if loading a file would run code in it, unless the environment says that it may."""
+    import torch
+    from ultralytics.nn import tasks
+
+    if os.environ["ULTRALYTICS_SAFE_LOAD"].strip().lower() in ("", "0", "false", "no", "off"):
+        return
+    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # Ultralytics then loads it as it is
+        raise ValueError(f"torch {torch.__version__} would run code in it; 2.6 or later is needed")
+    if not tasks.SAFE_LOAD:  # the program imported ultralytics before vidseg set the switch
+        tasks.torch_safe_load(path, safe_only=True)
