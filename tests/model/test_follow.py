@@ -5,13 +5,15 @@ import sys
 
 import numpy as np
 import pytest
-from planted import SIDE, Planted, followed, numbered
-from sources import click
+from planted import SIDE, ByName, Planted, followed, numbered
+from sources import ArraySource, click
 
 from vidseg.errors import InputError
 from vidseg.model.detector.association import association
 from vidseg.model.detector.classes import OfClasses
+from vidseg.model.detector.follow import Follow, Following
 from vidseg.types import Prompt
+from vidseg.video.window import Selection
 
 TWO = [{"cat": (10 + 2 * n, 20), "dog": (120, 40 + n)} for n in range(6)]
 
@@ -66,14 +68,47 @@ def test_what_is_never_found_is_absent(caplog):
     assert caplog.messages[1] == "object 1: no detection fits on 10 frames; it is absent"
 
 
-def test_points_off_an_object_leave_it_what_it_is(caplog):
-    off = Prompt(3, 1, points_xy=[[5, 5]], labels=[0])
-    rows = followed(Planted(TWO), click(0, 1, (20, 30, 1)), off)
+@pytest.mark.parametrize("x_y", [(5, 5), (20, 30)], ids=["beside it", "on it"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_points_off_an_object_leave_it_what_it_is(caplog, seen, x_y):
+    frames = [frame if seen or n != 3 else {"dog": frame["dog"]} for n, frame in enumerate(TWO)]
+    rows = followed(Planted(frames), click(0, 1, (20, 30, 1)), Prompt(3, 1, points_xy=[x_y], labels=[0]))
+    assert [row[1] for row in rows] == [frame.get("cat") for frame in frames]
+    assert "prompt of object 1: points off it on frame 3 change nothing" in caplog.text
+
+
+def test_points_off_an_object_do_not_say_what_it_is():
+    with pytest.raises(InputError, match="prompt of object 1: on frame 2, its first, it has only points off it; add a"):
+        followed(Planted(TWO), click(3, 1, (130, 50, 1)), Prompt(2, 1, points_xy=[[5, 5]], labels=[0]))
+
+
+def test_a_correction_that_no_detection_fits_leaves_an_object_what_it_is(caplog):
+    frames = [frame | ({"dog": (120, 80)} if n > 3 else {}) for n, frame in enumerate(TWO)]  # later it is there
+    rows = followed(Planted(frames), click(0, 1, (20, 30, 1)), click(3, 1, (125, 100, 1)))
     assert [row[1] for row in rows] == [frame["cat"] for frame in TWO]
-    nothing_there = Prompt(3, 1, points_xy=[[190, 110]], labels=[1])
-    rows = followed(Planted(TWO), click(0, 1, (20, 30, 1)), nothing_there)
-    assert [row[1] for row in rows] == [frame["cat"] for frame in TWO], "it goes on as it was"
-    assert "prompt of object 1: no detection fits on frame 3" in caplog.text
+    assert caplog.messages == [
+        "prompt of object 1: no detection fits on frame 3 (it found cat, dog); it stays what it was"
+    ]
+
+
+def test_objects_change_places():
+    swapped = click(3, 1, (130, 50, 1)), click(3, 2, (20, 30, 1))
+    rows = followed(Planted(TWO), click(0, 1, (20, 30, 1)), click(0, 2, (130, 50, 1)), *swapped)
+    first, second = zip(*((row[1], row[2]) for row in rows), strict=True)
+    cat, dog = zip(*((frame["cat"], frame["dog"]) for frame in TWO), strict=True)
+    assert (first, second) == (cat[:3] + dog[3:], dog[:3] + cat[3:])
+
+
+def test_a_prompt_waits_for_ten_of_the_frames_that_are_looked_at(caplog):
+    source = ArraySource(numbered(130))
+    every_tenth = Selection(source, range(0, 130, 10))
+    frames = [{"cat": (10, 20)} if n == 90 else {} for n in range(130)]
+    segmenter = Follow(Following(Planted(frames), ByName))
+    prompts = [click(0, 1, (20, 30, 1)), click(0, 2, (150, 30, 1))]
+    seen = {frame.index: masks.masks_nhw.any((1, 2)).tolist() for frame, masks in segmenter.track(every_tenth, prompts)}
+    assert [index for index, (first, _) in seen.items() if first] == [90]
+    assert not any(second for _, second in seen.values())
+    assert "object 2: no detection fits on 10 frames; it is absent" in caplog.messages
 
 
 def test_an_object_ends_also_if_it_is_corrected_later():

@@ -103,6 +103,20 @@ def test_a_detector_s_boxes_prompt():
     assert segmenter.provenance == {"checkpoint": "bright", "detector_checkpoint": "planted"}
 
 
+def test_points_off_an_object_are_added_to_its_detection_and_do_not_bring_it_back():
+    clip = np.maximum(numbered(4), squares(*[(20, 30)] * 4))
+    detector = Planted([{"cat": None if n == 2 else (15, 25)} for n in range(4)], masks=False)
+    model, off = Bright(), [Prompt(n, 1, points_xy=[[44, 54]], labels=[0]) for n in (1, 2)]
+    masks = tracked(SAM(model, Following(detector, ByName)), clip, click(0, 1, (25, 35, 1)), *off)
+    assert [each.masks_nhw[0].sum() for each in masks] == [400, 400, 0, 400]
+    clue = model.clues[1]
+    assert (clue.box_xyxy.tolist(), clue.points_xy.tolist(), clue.labels.tolist()) == (
+        [15, 25, 45, 55],
+        [[44, 54]],
+        [0],
+    )
+
+
 def test_a_mask_at_the_picture_s_edge_has_its_point_inside():
     mask = np.zeros((50, 60), bool)
     mask[:40, :20] = True

@@ -5,6 +5,7 @@ What they share is here: when an object begins and ends, objects that join, and 
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -40,7 +41,8 @@ def track(
 ) -> Generator[tuple[Frame, FrameMasks]]:
     """One pair for every frame, as ``Segmenter.track`` has it; a later prompt of an object replaces the earlier one.
 
-    Raises InputError if there is no prompt, or one on a frame that ``source`` doesn't have.
+    Raises InputError if there is no prompt, or one on a frame that ``source`` doesn't have, and if the first one of an
+    object says only what it isn't.
     """
     if not prompts:
         raise InputError("prompt: there is none, so there is nothing to segment")
@@ -49,6 +51,14 @@ def track(
         if prompt.frame_index not in source.frames:
             where = f"prompt of object {prompt.object_id}: frame {prompt.frame_index}"
             raise InputError(f"{where} is not among the extracted frames (extract.start, extract.stop, extract.step)")
+    for first in {
+        prompt.object_id: prompt for prompt in sorted(known, key=attrgetter("frame_index"), reverse=True)
+    }.values():
+        if only_points_off(first):
+            raise InputError(
+                f"prompt of object {first.object_id}: on frame {first.frame_index}, its first, it has only points off "
+                "it; add a point on it (label 1) or a box"
+            )
     with closing(source.__iter__()) as frames:
         for frame in frames:
             given = [prompt for prompt in known if prompt.frame_index == frame.index]
@@ -66,7 +76,7 @@ def _live(prompts: Sequence[Prompt], frame_index: int) -> set[int]:
     return begun - {prompt.object_id for prompt in prompts if prompt.until is not None and prompt.until < frame_index}
 
 
-def is_correction(prompt: Prompt) -> bool:
+def only_points_off(prompt: Prompt) -> bool:
     """Whether a prompt says only what an object isn't: points off it, and no box."""
     return prompt.mask_hw is None and prompt.box_xyxy is None and prompt.labels is not None and not prompt.labels.any()
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.measure import bounding_box, iou
 from vidseg.model.detector.association import NewAssociation
-from vidseg.model.singly import Found, is_correction, track
+from vidseg.model.singly import Found, only_points_off, track
 from vidseg.types import Detections, Detector, Finder, Frame, FrameMasks, Prompt, Source
 
 log = logging.getLogger(__name__)
 
 LOGIT = np.float32(10)  # a detector's masks have no logits: in size inside and outside, as of recorded masks
-TRIES = 10  # looks at which a prompt looks for a detection that fits
+TRIES = 10  # frames of those looked at on which a prompt waits for a detection that fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ class _Looker:
 
     def look(self, frame: Frame, given: Sequence[Prompt], live: Collection[int]) -> Mapping[int, Found]:
         """The live objects that have a detection."""
+        for prompt in filter(only_points_off, given):
+            log.warning(
+                "prompt of object %d: points off it on frame %d change nothing, as a detector's masks are what they "
+                "are; a point on it or a box says which detection it is", prompt.object_id, frame.index,
+            )  # fmt: skip
         return self._found(self._follower.look(frame, given, live))
 
     def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, Found]:
@@ -97,53 +102,76 @@ class Follower:
         self._tracks: dict[int, int] = {}  # the track of each object
         self._numbers: NDArray[np.int64] = np.zeros(0, np.int64)  # the track of each detection of the last frame
         self._waiting: dict[int, Prompt] = {}  # the objects without a track, and what they look like
-        self._tries: dict[int, int] = {}  # the looks for which they still wait
+        self._tries: dict[int, int] = {}  # the frames that they still wait
         self._rows: dict[int, int] = {}  # the detections of this frame that are objects
 
     def look(self, frame: Frame, given: Sequence[Prompt], live: Collection[int]) -> Mapping[int, int]:
-        """The rows in ``detections`` of the live objects, by id; objects without one are left out."""
+        """The rows in ``detections`` of the live objects, by id; objects without one are left out.
+
+        Points off an object say which detection it isn't, and not which it is: with them alone nothing changes.
+        """
         self.detections = self._following.detector.detect(frame.rgb_hw3)
         self._numbers = self._association.update(self.detections, frame.rgb_hw3)
         rows = {int(number): row for row, number in enumerate(self._numbers) if number >= 0}
         self._rows = {each: rows[number] for each, number in self._tracks.items() if each in live and number in rows}
-        self._waiting = {each: prompt for each, prompt in self._waiting.items() if each in live}
-        self.join(frame, given)
+        self._waiting = {each: told for each, told in self._waiting.items() if each in live and each not in self._rows}
+        told = [prompt for prompt in given if not only_points_off(prompt)]
+        others = self._waiting.keys() - {prompt.object_id for prompt in told}
+        self.join(frame, told)
+        self._settle(frame, sorted(others))
         return self._rows
 
     def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, int]:
-        """The rows of objects that begin on the frame that was looked at last, and of those that wait."""
-        for prompt in given:
-            if is_correction(prompt) and prompt.object_id in self._rows:  # of what is followed there
-                shape = _shape(self.detections, self._rows[prompt.object_id])
-                prompt = replace(prompt, box_xyxy=shape["box_xyxy"])
-            self._waiting[prompt.object_id], self._tries[prompt.object_id] = prompt, TRIES + 1
+        """The rows of objects that begin on the frame that was looked at last."""
+        told = {prompt.object_id: prompt for prompt in given}
+        self._waiting |= told
+        self._tries |= dict.fromkeys(told, TRIES)
+        return self._settle(frame, list(told))
+
+    def _settle(self, frame: Frame, numbers: Sequence[int]) -> dict[int, int]:
+        """The detections that waiting prompts mean; an object whose prompt none fits stays what it was, if it was one.
+
+        They are looked for among those of no other object. Objects that are told together may change places.
+        """
+        before = {number: self._rows.pop(number) for number in numbers if number in self._rows}
+        sure = np.flatnonzero(self.detections.scores >= self._following.confidence).tolist()
         begun = {}
-        for number, prompt in list(self._waiting.items()):
-            sure = np.flatnonzero(self.detections.scores >= self._following.confidence)
-            others = [row for each, row in self._rows.items() if each != number]
-            free = [int(row) for row in sure if row not in others]
-            row = fitting(self.detections, free, prompt, self._following.min_iou)
-            if row is None:
-                self._report(frame, prompt)
-                continue
-            self._tracks.pop(number, None)
-            self._rows[number] = begun[number] = row
-            if self._numbers[row] >= 0:
-                self._tracks[number] = int(self._numbers[row])
-                del self._waiting[number]
-            else:  # a tracker numbers what it has seen twice
-                self._waiting[number] = replace(prompt, **_shape(self.detections, row))
+        for number in numbers:
+            free = [row for row in sure if row not in self._rows.values()]
+            row = fitting(self.detections, free, self._waiting[number], self._following.min_iou)
+            if row is not None:
+                self._take(number, row)
+                begun[number] = row
+        for number in numbers:
+            if number not in begun:
+                self._miss(frame, number, before.get(number))
         return begun
 
-    def _report(self, frame: Frame, prompt: Prompt) -> None:
-        names = sorted({*self.detections.names})
-        there = f"it found {', '.join(names)}" if names else "it found nothing"
-        number, known = prompt.object_id, "goes on as it was" if prompt.object_id in self._tracks else "is absent"
-        if self._tries[number] > TRIES:
-            log.warning("prompt of object %d: no detection fits on frame %d (%s)", number, frame.index, there)
+    def _take(self, number: int, row: int) -> None:
+        """Object ``number`` is the detection ``row`` from now on."""
+        track = int(self._numbers[row])
+        self._rows[number] = row
+        self._tracks = {each: known for each, known in self._tracks.items() if each != number and known != track}
+        if track >= 0:
+            self._tracks[number] = track
+            del self._waiting[number]
+        else:  # a tracker numbers what it has seen twice
+            self._waiting[number] = replace(self._waiting[number], **_shape(self.detections, row))
+
+    def _miss(self, frame: Frame, number: int, row: int | None) -> None:
+        """No detection fits the prompt of object ``number``, which was the detection ``row`` so far."""
+        stays = row is not None and row not in self._rows.values()
+        if self._tries[number] == TRIES:
+            names = sorted({*self.detections.names})
+            there = f"it found {', '.join(names)}" if names else "it found nothing"
+            known = "; it stays what it was" if stays else ""
+            log.warning("prompt of object %d: no detection fits on frame %d (%s)%s", number, frame.index, there, known)
         self._tries[number] -= 1
-        if not self._tries[number]:
-            log.warning("object %d: no detection fits on %d frames; it %s", number, TRIES, known)
+        if row is not None and stays:
+            self._rows[number] = row
+            del self._waiting[number]
+        elif not self._tries[number]:
+            log.warning("object %d: no detection fits on %d frames; it is absent", number, TRIES)
             del self._waiting[number]
 
 

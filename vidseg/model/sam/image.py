@@ -29,6 +29,13 @@ class Clue:
         """Whether it may mean a thing or a part of it: one point alone. SAM is then asked for several masks."""
         return self.box_xyxy is None and len(self.labels) == 1
 
+    def with_points(self, prompt: Prompt) -> "Clue":
+        """The same, and the points of a prompt."""
+        if prompt.points_xy is None or prompt.labels is None:
+            return self
+        points_xy = np.concatenate([self.points_xy, prompt.points_xy])
+        return Clue(points_xy, np.concatenate([self.labels, prompt.labels]), self.box_xyxy)
+
 
 NO_POINTS = np.zeros((0, 2), np.float32), np.zeros(0, np.int32)
 

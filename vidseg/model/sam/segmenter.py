@@ -12,7 +12,7 @@ import numpy as np
 
 from vidseg.model.detector.follow import Follower, Following
 from vidseg.model.sam.image import NO_POINTS, Clue, ImageModel, of_mask, of_prompt
-from vidseg.model.singly import Found, is_correction, track
+from vidseg.model.singly import Found, only_points_off, track
 from vidseg.types import Finder, Frame, FrameMasks, Prompt, Source
 
 
@@ -55,15 +55,12 @@ class _Looker:
         if self._follower is not None:
             seen, boxes = self._follower.look(frame, given, live), self._follower.detections.boxes_xyxy
             clues = {number: Clue(*NO_POINTS, boxes[row]) for number, row in seen.items()}
-        return self._decoded(frame, clues | {prompt.object_id: self._clue(prompt) for prompt in given})
-
-    def _clue(self, prompt: Prompt) -> Clue:
-        """What a prompt says; points off the object alone are added to what is known of it."""
-        known = self._clues.get(prompt.object_id)
-        if not is_correction(prompt) or prompt.points_xy is None or prompt.labels is None or known is None:
-            return of_prompt(prompt)
-        points = np.concatenate([known.points_xy, prompt.points_xy])
-        return Clue(points, np.concatenate([known.labels, prompt.labels]), known.box_xyxy)
+        for prompt in given:
+            if not only_points_off(prompt):
+                clues[prompt.object_id] = of_prompt(prompt)
+            elif prompt.object_id in clues:
+                clues[prompt.object_id] = clues[prompt.object_id].with_points(prompt)
+        return self._decoded(frame, clues)
 
     def join(self, frame: Frame, given: Sequence[Prompt]) -> Mapping[int, Found]:
         """The objects of prompts that were found on the frame."""
