@@ -24,8 +24,8 @@ def numbering(names):
 
 def info(names):
     found = numbering(names)
-    stems = tuple(file.stem for file in found.files)
-    return VideoInfo(6, 4, Fraction(30), len(stems), Fraction(1, 30), stems, found.numbers)
+    files = tuple(file.name for file in found.files)
+    return VideoInfo(6, 4, Fraction(30), len(files), Fraction(1, 30), files, found.numbers)
 
 
 ORDERS = {  # names in the right order, and the frames' numbers

@@ -43,7 +43,7 @@ class VideoInfo:
     fps: Fraction  # the average
     num_frames: int | None  # None if only decoding the whole video would tell
     time_base: Fraction  # all time stamps are whole multiples of this many seconds
-    file_stems: tuple[str, ...] | None = None  # of a folder of images: their names without the suffixes, in order
+    file_names: tuple[str, ...] | None = None  # of a folder of images, in order, or of a photograph
     file_numbers: tuple[int, ...] | None = None  # the frames' numbers in these names; None where none is the frame's
     sample_aspect_ratio: Fraction = Fraction(1)  # width / height of a pixel as displayed, for outputs to say
     colour: Colour | None = None  # None: as usual for the size
@@ -56,11 +56,16 @@ class VideoInfo:
         if self.fps <= 0 or self.time_base <= 0:
             raise InputError(f"video: {self.fps} frames a second (time base {self.time_base} s) is not a rate")
 
+    @property
+    def file_stems(self) -> tuple[str, ...] | None:
+        """The ``file_names`` without the suffixes."""
+        return None if self.file_names is None else tuple(Path(name).stem for name in self.file_names)
+
     def file_stem(self, index: int) -> str:
         """The name, without a suffix, of files about frame ``index``: the number of its image in a folder, the whole
         name of that image if none is its number, or ``index`` for a video file; numbers with five digits."""
-        if self.file_stems is not None and self.file_numbers is None:
-            return self.file_stems[index]
+        if self.file_names is not None and self.file_numbers is None:
+            return Path(self.file_names[index]).stem
         return f"{index if self.file_numbers is None else self.file_numbers[index]:05d}"
 
 

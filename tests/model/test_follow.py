@@ -5,13 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from planted import SIDE, ByName, Planted, followed, numbered
 from sources import ArraySource, click
 
-from vidseg import config as configuration
 from vidseg.errors import InputError
-from vidseg.model import baselines
 from vidseg.model.detector.association import association
 from vidseg.model.detector.classes import OfClasses
 from vidseg.model.detector.follow import Follow, Following
@@ -143,27 +140,6 @@ def test_only_some_classes_count():
     assert dogs.detect(numbered(1)[0]).names == ("dog",)
     with pytest.raises(InputError, match=r"model.classes: Planted has no class 'dgo'; the nearest that it has: dog"):
         OfClasses(Planted(TWO), ["dgo"], "model.classes")
-
-
-@pytest.mark.parametrize(
-    ("confidence", "told", "lowest"), [(0.25, None, 0.1), (0.05, None, 0.05), (0.25, 0.4, 0.4), (0.25, 0.02, 0.02)]
-)
-def test_the_lowest_score_of_a_detection_is_the_user_s_or_low_enough_for_tracks_to_go_on(
-    monkeypatch, confidence, told, lowest
-):
-    monkeypatch.setattr(baselines, "association", lambda *_: ByName)
-    keys = (None, None, confidence, "bytetrack", 30, 0.3, "forward")
-    made = baselines.follow({"_target_": "detecting.Planted", "confidence": told}, *keys)
-    assert made._following.detector.confidence == lowest
-    baselines.follow({"_target_": "planted.Planted", "frames": [], "confidence": None}, *keys)  # it has no such key
-
-
-@pytest.mark.parametrize("model", ["yolo", "mask_rcnn", "rfdetr", "sam"])
-def test_the_lowest_score_is_the_user_s_if_the_user_gives_one(model):
-    configuration.register()
-    with initialize_config_dir(configuration.folder(), version_base="1.3"):
-        assert compose("config", [f"model={model}"]).model.detector.confidence is None
-        assert compose("config", [f"model={model}", "model.detector.confidence=0.4"]).model.detector.confidence == 0.4
 
 
 def test_a_prompt_is_needed():

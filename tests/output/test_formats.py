@@ -4,6 +4,7 @@ import io
 import json
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from dataclasses import replace
 
 import annotated
 import cv2
@@ -16,7 +17,10 @@ from pycocotools.coco import COCO
 from sources import ArraySource, moving_squares
 
 from vidseg.errors import InputError
+from vidseg.output.coco import Coco, YouTubeVis
+from vidseg.output.cvat import Cvat
 from vidseg.output.davis import Davis
+from vidseg.output.labelled import LabelMe
 from vidseg.output.mots import Mots
 from vidseg.output.polygons import polygon, polygons
 
@@ -133,6 +137,46 @@ def test_a_run_that_ends_early_isn_t_submitted(tmp_path, caplog):
     assert "ended early" in caplog.text
 
 
+@pytest.mark.parametrize(("still", "video"), [(False, "clip.JPG"), (True, "clip")])
+def test_images_have_the_names_of_their_files(tmp_path, still, video):
+    source = ArraySource(moving_squares(2))
+    source.name, source.info = "clip.JPG", replace(source.info, file_names=("a.JPG", "b.c.png"), still=still)
+    outputs = [
+        Coco("coco.json", ".jpg"),
+        YouTubeVis("vis.json", ".jpg"),
+        Cvat("cvat.xml", ".jpg"),
+        LabelMe("me", False),
+    ]
+    for output in [*outputs, Davis("davis", "Annotations", None)]:
+        output.open(tmp_path, source)
+        for frame in source:
+            output.write(frame, annotated.masks(frame.index))
+        output.close()
+    names = list(source.info.file_names)
+    assert [image["file_name"] for image in json.loads((tmp_path / "coco.json").read_text())["images"]] == names
+    (listed,) = json.loads((tmp_path / "vis.json").read_text())["videos"]
+    assert listed["file_names"] == [f"{video}/{name}" for name in names]
+    assert [image.get("name") for image in ElementTree.parse(tmp_path / "cvat.xml").iterfind("image")] == names
+    assert [json.loads((tmp_path / "me" / f"{stem}.json").read_text())["imagePath"] for stem in ("a", "b.c")] == names
+    assert (tmp_path / "davis" / "Annotations" / video / "b.c.png").is_file()
+
+
+def test_a_part_of_a_video_isn_t_submitted(tmp_path):
+    output = Davis("davis", "Annotations", str(tmp_path / "results.zip"))
+    with pytest.raises(InputError, match="submission: 2 of 4 frames are taken; leave out"):
+        output.check(ArraySource(moving_squares(4), frames=(0, 2)), ())
+    output.check(ArraySource(moving_squares(4)), ())
+
+
+def test_a_sweep_has_a_submission_for_each_model(vidseg, tmp_path):
+    sweep = ("-m", "video=sample", "model=square,broken", "output=[davis]", "hydra.sweep.dir=sweep")
+    done = vidseg(*sweep, "output.davis.submission=all.zip")
+    assert done.returncode != 0
+    assert "output.davis.submission: two jobs of the sweep add sample to all.zip" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "all.zip").exists()
+
+
 def test_an_aborted_file_leaves_nothing(tmp_path):
     source = ArraySource(moving_squares(2))
     for output in annotated.outputs():
@@ -179,7 +223,7 @@ def test_mistakes(make, message, tmp_path):
 def test_the_next_run_removes_what_is_in_folders_of_folders(vidseg, clip, tmp_path):
     run = ("model=square", f"video={clip}", "prompt=click", "prompt.points=[[20,20]]", "tracker=none", "extract.stop=3")
     names = "[coco,youtube_vis,yolo_seg,labelme,mots,cvat,davis]"
-    done = vidseg(*run, f"output={names}", "hydra.run.dir=out", "output.davis.submission=all.zip")
+    done = vidseg(*run, f"output={names}", "hydra.run.dir=out")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out"
     maps = out / "davis" / "Annotations" / "480p" / "clip"

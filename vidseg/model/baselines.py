@@ -1,10 +1,9 @@
 """The baselines as conf/model has them: detectors and SAM, which know single pictures only."""
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any
 
-from vidseg.contract import build_within, locate
+from vidseg.contract import build_within
 from vidseg.errors import InputError
 from vidseg.model.detector.association import association
 from vidseg.model.detector.classes import OfClasses
@@ -67,16 +66,8 @@ def _following(
         if not 0 <= value <= 1:
             raise InputError(f"model.{name}: {value} is not a number from 0 to 1")
     by = association(tracker, confidence, track_buffer)
-    more = {key: value for key, value in detector.items() if key != "confidence" or value is not None}
-    if "confidence" not in more and _takes_confidence(detector):
-        more["confidence"] = min(confidence, SECOND_CHANCE)
+    more: dict[str, Any] = {"confidence": min(confidence, SECOND_CHANCE)} if "confidence" in detector else {}
     if classes and "text" in detector:  # it looks for any phrase
         more["text"] = classes
-    made: Detector = build_within("detector", "model.detector", more)
+    made: Detector = build_within("detector", "model.detector", {**detector, **more})
     return Following(made if classes is None else OfClasses(made, classes, "model.classes"), by, confidence, min_iou)
-
-
-def _takes_confidence(detector: Mapping[str, Any]) -> bool:
-    """Whether the detector has the parameter, which one of the user's own needn't have."""
-    target = detector.get("_target_")
-    return target is not None and "confidence" in signature(locate("model.detector._target_", str(target))).parameters

@@ -15,7 +15,7 @@ from typing import IO, Any, TextIO
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.output.spool import Classes, Spooled, class_names, image_stem, runs, video_name
+from vidseg.output.spool import Classes, Spooled, class_names, image_name, runs, video_name
 from vidseg.record.masks import Rle, encode
 from vidseg.types import Frame, FrameMasks, Source
 
@@ -54,7 +54,7 @@ class Coco(Spooled):
         height, width = masks.masks_nhw.shape[1:]
         image: dict[str, Any] = {
             "id": frame.index + 1,  # pycocotools takes 0 for no image
-            "file_name": image_stem(self._info, frame.index) + self._suffix,
+            "file_name": image_name(self._info, frame.index, self._suffix),
             "width": width,
             "height": height,
             "video_id": 1,
@@ -137,7 +137,7 @@ class YouTubeVis(Spooled):
         video = {"id": 1, "width": info.width, "height": info.height, "length": len(self._frames)}
         file.write(f'{{"info": {{}}, "licenses": [], "videos": [{json.dumps(video)[:-1]}, "file_names": [')
         for position, index in enumerate(self._frames):
-            name = f"{video_name(self._source)}/{image_stem(info, index)}{self._suffix}"
+            name = f"{video_name(self._source)}/{image_name(info, index, self._suffix)}"
             file.write(f"{', ' if position else ''}{json.dumps(name)}")
         file.write(']}],\n"annotations": [')
         for number, (object_id, offsets) in enumerate(sorted(self._offsets.items())):

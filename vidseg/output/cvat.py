@@ -9,7 +9,7 @@ from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from vidseg.measure import bounding_box
-from vidseg.output.spool import Classes, Spooled, class_names, image_stem, runs, video_name
+from vidseg.output.spool import Classes, Spooled, class_names, image_name, runs, video_name
 from vidseg.types import Frame, FrameMasks, Source
 
 
@@ -27,7 +27,7 @@ class Cvat(Spooled):
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Adds the element of one frame."""
-        name = quoteattr(image_stem(self._info, frame.index) + self._suffix)
+        name = quoteattr(image_name(self._info, frame.index, self._suffix))
         height, width = masks.masks_nhw.shape[1:]
         self._add(f'  <image id="{frame.index}" name={name} width="{width}" height="{height}">\n')
         for object_id, label, mask_hw in zip(masks.object_ids, class_names(masks), masks.masks_nhw, strict=True):

@@ -1,7 +1,8 @@
 """Label maps in the folders that benchmarks have, and the ZIP that their servers take.
 
-DAVIS, MOSE and YouTube-VOS name them ``<folder>/<video>/00000.png`` after their frames; in a submission's ZIP the
-videos' folders are at the top.
+DAVIS, MOSE and YouTube-VOS name them ``<folder>/<video>/00000.png`` after their frames. In the ZIP of a submission to
+DAVIS and MOSE the videos' folders are at the top; YouTube-VOS' server wants them in a folder ``Annotations``, and isn't
+served by it.
 """
 
 import logging
@@ -48,6 +49,8 @@ class Davis:
             raise InputError(f"submission: there is no folder {archive.parent} to write {archive.name} into; make it")
         if archive.exists() and not zipfile.is_zipfile(archive):
             raise InputError(f"submission: {archive} is there and is no ZIP; choose another name")
+        if (taken := len(source.frames)) != (total := source.info.num_frames) and total is not None:
+            raise InputError(f"submission: {taken} of {total} frames are taken; leave out extract.start, stop and step")
 
     def open(self, folder: Path, source: Source) -> None:
         """Makes the folders."""

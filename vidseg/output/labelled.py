@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from vidseg.output.polygons import Points, polygon, polygons
-from vidseg.output.spool import Classes, class_names, image_stem
+from vidseg.output.spool import Classes, class_names, image_name, image_stem
 from vidseg.record.files import whole
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
@@ -120,7 +120,7 @@ class LabelMe(_Labelled):
                 for object_id, name, mask_hw in zip(masks.object_ids, class_names(masks), masks.masks_nhw, strict=True)
                 for points in polygons(mask_hw)
             ],
-            "imagePath": f"{stem}.jpg",
+            "imagePath": f"{stem}.jpg" if self._write_images else image_name(self._info, frame.index, ".jpg"),
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,

@@ -34,14 +34,20 @@ def class_names(masks: FrameMasks) -> list[str]:
     return [UNNAMED if name is None else name for name in masks.names or (None,) * len(masks.object_ids)]
 
 
+def image_name(info: VideoInfo, index: int, suffix: str) -> str:
+    """The name of a frame's image: that of its file, or for a video file its number with ``suffix``."""
+    return f"{index:05d}{suffix}" if info.file_names is None else info.file_names[index]
+
+
 def image_stem(info: VideoInfo, index: int) -> str:
-    """The name, without a suffix, of a frame's image: that of its own in a folder of frames, else its number."""
-    return f"{index:05d}" if info.file_stems is None else info.file_stems[index]
+    """The name of a frame's image without its suffix."""
+    return f"{index:05d}" if info.file_names is None else Path(info.file_names[index]).stem
 
 
 def video_name(source: Source) -> str:
     """What benchmarks call a video: the name of its folder of frames, or of its file without the suffix."""
-    return Path(source.name).stem if source.info.file_stems is None else source.name
+    is_file = source.info.file_names is None or source.info.still
+    return Path(source.name).stem if is_file else source.name
 
 
 def runs(mask_hw: Mask) -> list[int]:

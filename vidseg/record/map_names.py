@@ -28,7 +28,7 @@ def of_frames(maps: Sequence[Path], info: VideoInfo, key: str) -> dict[int, Path
         if (other := found.setdefault(index, file)) != file:
             raise same_frame(other, file, key)
     if not found:
-        frames = "00000 for the first" if info.file_stems is None else f"such as {info.file_stems[0]}"
+        frames = "00000 for the first" if info.file_names is None else f"such as {info.file_stem(0)}"
         raise InputError(
             f"{key}: {maps[0].parent}: none of its {len(maps)} label maps ({readable(maps[0])}, …) is named as a frame "
             f"of the video is, {frames}"
@@ -41,7 +41,7 @@ def of_frames(maps: Sequence[Path], info: VideoInfo, key: str) -> dict[int, Path
 
 def _indices(maps: Sequence[Path], info: VideoInfo, key: str) -> Iterator[tuple[Path, int]]:
     """Each map of a frame, and the frame's index."""
-    if info.file_stems is not None:
+    if info.file_names is not None:
         frames = _Frames(info)
         yield from ((file, index) for file in maps if (index := frames.index(file, key)) is not None)
         return

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from vidseg.config.claim import claim, is_dated
-from vidseg.config.resolvers import sweep_group
+from vidseg.config.resolvers import stem, sweep_group
 from vidseg.config.values import quoted
 from vidseg.console import interruptible
 from vidseg.errors import InputError
@@ -79,12 +79,14 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     finished, unfinished = _earlier(folder) if resume else ({}, {})
     taken = {path.name for path in folder.iterdir()} if (resume or first) and folder.is_dir() else set()
     jobs = []
+    submitted: set[tuple[str, str]] = set()
     for number, given in enumerate(job_overrides, start=first):
         overrides = tuple(override for override in given if override.lstrip("+").split("=")[0] != "resume")
         composed = loader.load_sweep_config(config, list(overrides))
         with read_write(composed), open_dict(composed):
             composed.hydra.job.num = number
             composed.hydra.job.id = str(number)  # the launcher sets its own later than the folder needs it
+        _check_submissions(composed, submitted)
         name = str(composed.hydra.sweep.subdir)
         if name in taken:
             name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}_{n}") not in taken)
@@ -95,6 +97,26 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         taken.add(name)
         jobs.append(Job(number, name, overrides, composed.optimize, done is not None, begun is not None))
     return jobs
+
+
+def _check_submissions(composed: DictConfig, submitted: set[tuple[str, str]]) -> None:
+    """Raises InputError if an output adds to a ZIP a video that an earlier job adds, which it would replace.
+
+    ``submitted`` has the sweep's videos so far, by ZIP and name.
+    """
+    outputs: Any = OmegaConf.to_container(composed.output, resolve=False) if composed.output else {}
+    for name, keys in outputs.items():
+        archive = keys.get("submission") if isinstance(keys, dict) else None
+        if archive is None or "${" in str(archive):  # one for each model, or whatever the value says
+            continue
+        video = stem(str(composed.video))
+        if (str(archive), video) in submitted:
+            raise InputError(
+                f"output.{name}.submission: two jobs of the sweep add {video} to {archive}, where one replaces "
+                f"the other\nGive each model a ZIP of its own, 'output.{name}.submission="
+                "results_${hydra:runtime.choices.model}.zip'"
+            )
+        submitted.add((str(archive), video))
 
 
 def is_set(config: DictConfig, key: str) -> bool:

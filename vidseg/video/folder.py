@@ -57,8 +57,8 @@ class FolderSource:
         first = read(self._files[0])
         self._report(numbering, first)
         height, width = first.shape[:2]
-        stems = tuple(file.stem for file in self._files)
-        self.info = VideoInfo(width, height, rate / step, len(stems), 1 / rate, stems, numbering.numbers)
+        names = tuple(file.name for file in self._files)
+        self.info = VideoInfo(width, height, rate / step, len(names), 1 / rate, names, numbering.numbers)
         self.offset_s = self._times_s[self.frames[0]]
 
     def __iter__(self) -> Generator[Frame]:

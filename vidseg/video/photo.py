@@ -36,7 +36,7 @@ class PhotoSource:
         self.frames: Sequence[int] = frame_window([0.0], start, stop, step)
         self.path, self.name = path, path.name
         height, width = read(path, upright=True).shape[:2]
-        self.info = VideoInfo(width, height, Fraction(1), 1, Fraction(1), (path.stem,), still=True)
+        self.info = VideoInfo(width, height, Fraction(1), 1, Fraction(1), (path.name,), still=True)
         said = "; ".join([f"a photograph of {width}x{height} pixels", *remarks(path, upright=True)])
         log.info("video: %s: %s", readable(path), said)
 
