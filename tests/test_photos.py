@@ -1,15 +1,19 @@
 """Photographs as sources: one alone, and a folder of them, each segmented by itself in one command."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SEARCH_PATH, picture
+from hydra import compose, initialize_config_dir
 from PIL import Image, ImageCms, ImageOps
 
 import vidseg as package
+from vidseg import config as configuration
 from vidseg.errors import InputError
 from vidseg.job import JobFailed
+from vidseg.job.album import find_photos
 from vidseg.video import image as image_files
 from vidseg.video import open_source
 
@@ -170,6 +174,16 @@ def test_each_photograph_of_a_folder_by_itself(album):
     assert summary["metrics"]["mean_area"] == 1600
     assert "mean_area_1" not in summary["metrics"]
     assert "photos" not in own
+
+
+@pytest.mark.parametrize("prompt", sorted(path.stem for path in Path(configuration.folder(), "prompt").glob("*.yaml")))
+def test_pictures_of_several_sizes_are_photographs_only_for_prompts_of_each(album, prompt):
+    boxes(album, "2.png")
+    configuration.register()
+    with initialize_config_dir(configuration.folder(), version_base="1.3"):
+        keys = [f"prompt.path={album.parent / 'prompts.json'}"] if prompt == "file" else []
+        config = compose("config", [f"video={album}", f"prompt={prompt}", *keys])
+    assert bool(find_photos(config, own_prompts=True)) == (prompt in ("detect", "text", "file"))
 
 
 def test_a_broken_photograph_doesn_t_lose_the_others(album, caplog):

@@ -102,3 +102,16 @@ def test_transformers_sam_runs_from_a_folder(tmp_path):
         assert (logits.shape, ious.shape) == ((count, 180, 320), (count,))
         assert np.isfinite(logits).all()
         assert logits.std() > 0
+
+
+def test_where_sam_is_not_to_be_had(tmp_path, monkeypatch):
+    pytest.importorskip("transformers", reason="an extra")
+    from vidseg.model.sam.huggingface import HuggingFaceSAM
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for checkpoint, message in (
+        ("hf://nobody/sam", r"model.checkpoint: hf://nobody/sam/config.json is not in .*\n`hf download nobody/sam`"),
+        (str(tmp_path), r"model.checkpoint: .* is no folder with config.json and model.safetensors; give one"),
+    ):
+        with pytest.raises(InputError, match=message):
+            HuggingFaceSAM(checkpoint, "base", 0, "cpu", FP32)
