@@ -48,6 +48,14 @@ def test_the_skaters_of_the_built_in_clip():
     assert all(prompt.mask_hw is None for prompt in found)
 
 
+def test_classes_are_those_of_the_prompt_or_of_the_detector_in_their_order():
+    assert list(given(*PLANTED).classes) == ["person", "dog", "sports ball"]
+    assert list(given(*PLANTED, "prompt.classes=[sports_ball,Dog]").classes) == ["sports ball", "dog"]
+    words = ("prompt=text", "prompt.detector=phrases")
+    assert list(given(*words, "prompt.text=[red hat,dog]").classes) == ["red hat", "dog"]
+    assert list(given("prompt=detect", words[1], "prompt.classes=[red_hat,dog]").classes) == ["red hat", "dog"]
+
+
 def test_the_surest_first_and_no_more_than_wanted(caplog):
     caplog.set_level(logging.INFO)
     assert named(given(*PLANTED)) == [(0, 1, "person"), (0, 2, "dog")]

@@ -186,6 +186,21 @@ def test_pictures_of_several_sizes_are_photographs_only_for_prompts_of_each(albu
     assert bool(find_photos(config, own_prompts=True)) == (prompt in ("detect", "text", "file"))
 
 
+def test_a_class_has_one_number_in_all_photographs(album):
+    names = {"2.png": "dog", "10.png": "person", "1.jpg": None}
+    entries = [{"image": image, "box": [0, 10, 40, 50], "name": name} for image, name in names.items()]
+    (album.parent / "prompts.json").write_text(json.dumps({"prompts": entries}))
+    prompts = ["prompt=file", f"prompt.path={album.parent / 'prompts.json'}"]
+    folder = shoot(album, *prompts, "output=[coco,yolo_seg,youtube_vis,mots]", "output.coco.classes=[cat]").folder
+    for name, number in {"2": 0, "10": 1, "1": 2}.items():
+        assert (folder / name / "yolo_seg" / "labels" / f"{name}.txt").read_text()[:2] == f"{number} "
+        (own,) = json.loads((folder / name / "coco.json").read_text())["annotations"]
+        assert own["category_id"] == number + 2
+        listed = json.loads((folder / name / "youtube_vis.json").read_text())["categories"]
+        assert [category["name"] for category in listed][:2] == ["dog", "person"]
+    assert [(folder / name / "mots.txt").read_text().split()[2] for name in ("2", "10", "1")] == ["3", "2", "4"]
+
+
 def test_a_broken_photograph_doesn_t_lose_the_others(album, caplog):
     (album / "2.png").write_bytes(b"no image")
     run = shoot(album, *boxes(album, "2.png", "1.jpg"))

@@ -38,6 +38,7 @@ class Told:
     finder: Finder | None = field(default=None, kw_only=True)
     looks: Any = field(default=None, kw_only=True)  # what a detector saw, for the samples
     detector: Mapping[str, str] | None = field(default=None, kw_only=True)  # which one it was, for the run's record
+    classes: Sequence[str] = field(default=(), kw_only=True)  # the names that objects may have, in order; () if unknown
 
     @property
     def prompts_so_far(self) -> tuple[Prompt, ...]:

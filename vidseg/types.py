@@ -354,6 +354,8 @@ class Output(Protocol):
     ``path`` is the file or folder that it makes, relative to the run's folder. An output may have another method,
     ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written. One
     whose folder holds more than files named as the frames has ``files``: the paths in it of the others and of folders.
+    One that numbers classes may have ``expect(classes)``: called before ``check`` with the names that objects may have,
+    in an order that is the same for all videos of one command; none if the prompts don't say.
     """
 
     path: str

@@ -209,6 +209,7 @@ def test_polygons_of_rough_masks():
     ("make", "message"),
     [
         (lambda folder: Mots("mots.txt", {"car": 10}), "classes.car: 10 is no class; a number from 1, not 10"),
+        (lambda folder: Coco("coco.json", ".jpg", ["a", "a"]), "classes: ['a', 'a'] is no list of names, each once"),
         (lambda folder: Davis("davis", "..", None), "folder: .. is no folder in davis; give Annotations/480p"),
         (lambda folder: Davis("davis", "A", str(folder / "no" / "a.zip")), "submission: there is no folder "),
         (lambda folder: Davis("davis", "A", __file__), "test_formats.py is there and is no ZIP; choose another"),

@@ -107,6 +107,8 @@ class VideoJob:
         self._told = told
         self._outputs = {} if config.preview else {name: build(config, "output", name) for name in config.output}
         for name, output in self._outputs.items():
+            if expect := getattr(output, "expect", None):
+                expect(told.classes)
             if check := getattr(output, "check", None):
                 try:
                     check(source, chosen)
@@ -175,8 +177,8 @@ class VideoJob:
 def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
 
-    A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks`` and a ``detector``, see
-    ``vidseg.prompt.detected.Found``.
+    A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks``, a ``detector`` and
+    ``classes``, see ``vidseg.prompt.detected.Found``.
 
     With ``preview`` only the prompted frames are segmented.
     """
@@ -201,7 +203,8 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
         source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
     finder: Finder | None = None if config.preview else getattr(given, "finder", None)
     detector = getattr(getattr(given, "detector", None), "provenance", None)
-    return Told(source, prompts, finder=finder, looks=getattr(given, "looks", None), detector=detector)
+    looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
+    return Told(source, prompts, finder=finder, looks=looks, detector=detector, classes=classes)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ an object on one image (``image_id``, ``segmentation``), one of YouTube-VIS an o
 import json
 import tempfile
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -15,7 +16,7 @@ from typing import IO, Any, TextIO
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.output.spool import Classes, Spooled, class_names, image_name, runs, video_name
+from vidseg.output.spool import Classes, Numbering, Spooled, class_names, image_name, runs, video_name
 from vidseg.record.masks import Rle, encode
 from vidseg.types import Frame, FrameMasks, Source
 
@@ -30,15 +31,16 @@ def _categories(classes: Classes) -> str:
     return json.dumps([{"id": n, "name": name, "supercategory": ""} for name, n in classes.items()])
 
 
-class Coco(Spooled):
+class Coco(Numbering, Spooled):
     """COCO instances: an annotation for each object on each frame that it is on, with its whole mask as RLE.
 
     Images have ``video_id`` and ``frame_id`` and annotations ``track_id`` and ``instance_id``, the object's id, as the
     COCO-VID form of TAO and MMTracking has them; tools for images leave them alone.
     """
 
-    def __init__(self, path: str, suffix: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, suffix: str, classes: Sequence[str] | None = None) -> None:
+        Spooled.__init__(self, path)
+        Numbering.__init__(self, classes)
         self._suffix = suffix
         self._images: IO[bytes] | None = None
 
@@ -46,7 +48,7 @@ class Coco(Spooled):
         """Begins the spools."""
         super().open(folder, source)
         self._images = tempfile.TemporaryFile(dir=self._file.parent)  # noqa: SIM115 (closed in abort)
-        self._classes, self._count, self._frames = Classes(1), 0, 0
+        self._classes, self._count, self._frames = Classes(1, self.known), 0, 0
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Adds an image, and an annotation for each object on it."""
@@ -97,7 +99,7 @@ class Coco(Spooled):
         file.write(f'],\n"categories": {_categories(self._classes)}}}\n')
 
 
-class YouTubeVis(Spooled):
+class YouTubeVis(Numbering, Spooled):
     """YouTube-VIS: an annotation for each object, with a list of its masks, null where it isn't.
 
     They are uncompressed RLE, lists of run lengths, as the dataset's own: TrackEval takes no other ground truth.
@@ -105,8 +107,9 @@ class YouTubeVis(Spooled):
     Memory: 8 bytes for each frame and object.
     """
 
-    def __init__(self, path: str, suffix: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, suffix: str, classes: Sequence[str] | None = None) -> None:
+        Spooled.__init__(self, path)
+        Numbering.__init__(self, classes)
         self._suffix = suffix
 
     def open(self, folder: Path, source: Source) -> None:
@@ -133,7 +136,7 @@ class YouTubeVis(Spooled):
                 offsets.append(-1)
 
     def _finish(self, file: TextIO) -> None:
-        info, classes = self._info, Classes(1)
+        info, classes = self._info, Classes(1, self.known)
         video = {"id": 1, "width": info.width, "height": info.height, "length": len(self._frames)}
         file.write(f'{{"info": {{}}, "licenses": [], "videos": [{json.dumps(video)[:-1]}, "file_names": [')
         for position, index in enumerate(self._frames):

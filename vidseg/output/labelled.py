@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from vidseg.output.polygons import Points, polygon, polygons
-from vidseg.output.spool import Classes, class_names, image_name, image_stem
+from vidseg.output.spool import Classes, Numbering, class_names, image_name, image_stem
 from vidseg.record.files import whole
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
@@ -34,7 +34,6 @@ class _Labelled:
         """Makes the folders."""
         self._folder, self._info = folder / self.path, source.info
         self._folder.mkdir(exist_ok=True)
-        self._classes = Classes(0)
 
     def close(self) -> None:
         """Does nothing: all files are written."""
@@ -55,12 +54,16 @@ class _Labelled:
                 Image.fromarray(frame.rgb_hw3).save(part, format="JPEG", quality=95, subsampling=0)
 
 
-class YoloSeg(_Labelled):
+class YoloSeg(Numbering, _Labelled):
     """labels/00000.txt, images/00000.jpg, and data.yaml with the classes, as Ultralytics reads them.
 
     A line of a text file is an object: its class and its polygon, in shares of the picture, which joins all its parts.
     Which object it is isn't there: YOLO's labels are of single pictures.
     """
+
+    def __init__(self, path: str, images: bool, classes: Sequence[str] | None = None) -> None:
+        _Labelled.__init__(self, path, images)
+        Numbering.__init__(self, classes)
 
     def check(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Finds out what the files will be called."""
@@ -70,6 +73,7 @@ class YoloSeg(_Labelled):
     def open(self, folder: Path, source: Source) -> None:
         """Makes the folders."""
         super().open(folder, source)
+        self._classes = Classes(0, self.known)
         for name in ("labels", "images") if self._write_images else ("labels",):
             (self._folder / name).mkdir(exist_ok=True)
 

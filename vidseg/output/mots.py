@@ -33,7 +33,11 @@ class Mots(Spooled):
         for name, number in classes.items():
             if type(number) is not int or number < 1 or number == _IGNORED:
                 raise InputError(f"classes.{name}: {number} is no class; a number from 1, not {_IGNORED} (not scored)")
-        self._given = dict(classes)
+        self._given, self._expected = dict(classes), list[str]()
+
+    def expect(self, classes: Sequence[str]) -> None:
+        """Takes the names that objects may have, so that they have the same numbers in all videos of a command."""
+        self._expected = list(classes)
 
     def check(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Raises InputError for an object id that is too large."""
@@ -42,7 +46,9 @@ class Mots(Spooled):
     def open(self, folder: Path, source: Source) -> None:
         """Begins the spool."""
         super().open(folder, source)
-        self._classes = dict(self._given)
+        self._classes, self._said = dict(self._given), set(self._given)
+        for name in self._expected:
+            self._number(name)
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Adds the lines of one frame."""
@@ -53,18 +59,20 @@ class Mots(Spooled):
         labels_hw = label_map(masks)
         height, width = labels_hw.shape
         for object_id, name in zip(masks.object_ids, class_names(masks), strict=True):
-            number = self._classes.get(name) or self._new(name)
+            number = self._number(name)
+            if name not in self._said:
+                self._said.add(name)
+                log.info("output.mots: %s is class %d; output.mots.classes gives it another number", name, number)
             inside_hw = labels_hw == object_id
             if inside_hw.any():
                 ids = f"{1000 * number + object_id} {number}"
                 self._add(f"{frame.index} {ids} {height} {width} {encode(inside_hw)['counts']}\n")
 
-    def _new(self, name: str) -> int:
-        taken = {*self._classes.values(), _IGNORED, 1, 2}  # 1 and 2 are KITTI's car and pedestrian
-        number = next(n for n in range(3, len(taken) + 4) if n not in taken)
-        self._classes[name] = number
-        log.info("output.mots: %s is class %d; output.mots.classes gives it another number", name, number)
-        return number
+    def _number(self, name: str) -> int:
+        if name not in self._classes:
+            taken = {*self._classes.values(), _IGNORED, 1, 2}  # 1 and 2 are KITTI's car and pedestrian
+            self._classes[name] = next(n for n in range(3, len(taken) + 4) if n not in taken)
+        return self._classes[name]
 
     def _finish(self, file: TextIO) -> None:
         self._copy(file)

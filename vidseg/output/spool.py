@@ -5,12 +5,14 @@ a temporary file without a name, which is gone with the process however that end
 """
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TextIO
 
 import numpy as np
 
+from vidseg.errors import InputError
 from vidseg.record.files import whole
 from vidseg.types import FrameMasks, Mask, Source, VideoInfo
 
@@ -18,15 +20,34 @@ UNNAMED = "object"  # the class of an object without a name
 
 
 class Classes(dict[str, int]):
-    """Numbers of classes by name, from ``first`` on in the order in which the classes are seen."""
+    """Numbers of classes by name, from ``first`` on: those that are ``known``, then others as they are seen."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, known: Sequence[str] = ()) -> None:
         super().__init__()
         self._first = first
+        for name in known:
+            self.number(name)
 
     def number(self, name: str) -> int:
         """The number of a class."""
         return self.setdefault(name, self._first + len(self))
+
+
+class Numbering:
+    """What outputs that number classes share: ``classes`` of the configuration come first, then those of the prompts.
+
+    So one class has one number in all videos and photographs of a command. Raises InputError for what are no names.
+    """
+
+    def __init__(self, classes: Sequence[str] | None) -> None:
+        given = [classes] if isinstance(classes, str) else list(classes or ())
+        if not all(isinstance(name, str) and name.strip() for name in given) or len(set(given)) < len(given):
+            raise InputError(f"classes: {given} is no list of names, each once, such as [person,dog]")
+        self._given, self.known = given, given
+
+    def expect(self, classes: Sequence[str]) -> None:
+        """Takes the names that objects may have."""
+        self.known = [*self._given, *classes]
 
 
 def class_names(masks: FrameMasks) -> list[str]:

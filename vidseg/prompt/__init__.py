@@ -75,13 +75,20 @@ def first_mask(source: Source, root: str | None, object: int | None) -> tuple[Pr
     )
 
 
-def file(source: Source, path: str | None) -> tuple[Prompt, ...]:
+class FilePrompts(tuple[Prompt, ...]):
+    """The prompts that a file has for one source; ``classes`` are the names in all of the file, in its order."""
+
+    classes: tuple[str, ...] = ()
+
+
+def file(source: Source, path: str | None) -> FilePrompts:
     """The prompts of a YAML or JSON file (docs/prompts.md shows its form). Paths in it are relative to the file."""
     if path is None:
         raise InputError("prompt.path: missing; give a prompt file, prompt.path=prompts.yaml")
     prompts: dict[tuple[int, int], Prompt] = {}
     expanded = meant(str(path))
-    for number, entry in enumerate(entries(expanded)):
+    listed = entries(expanded)
+    for number, entry in enumerate(listed):
         where = f"{path}: prompts[{number}]"
         if isinstance(entry, Mapping) and entry.get("image") is not None:
             if (frame := _frame_of(source, entry, where)) is None:
@@ -95,7 +102,10 @@ def file(source: Source, path: str | None) -> tuple[Prompt, ...]:
             prompts[key] = prompt
     if not prompts:
         raise InputError(f"prompt.path: {path} has no entry for {source.name}; give it one, image: {source.name}")
-    return tuple(prompts.values())
+    found = FilePrompts(prompts.values())
+    names = [entry["name"] for entry in listed if isinstance(entry, Mapping) and isinstance(entry.get("name"), str)]
+    found.classes = tuple(dict.fromkeys(names))
+    return found
 
 
 def _frame_of(source: Source, entry: Mapping[str, Any], where: str) -> int | None:

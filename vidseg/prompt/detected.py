@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vidseg.console import progress
@@ -35,13 +35,15 @@ _made: ContextVar[dict[str, Detector] | None] = ContextVar("_made", default=None
 class Found:
     """The prompts of the first look; iterable.
 
-    ``finder`` looks again while the video runs, or is None; ``looks`` are those that aren't drawn yet.
+    ``finder`` looks again while the video runs, or is None; ``looks`` are those that aren't drawn yet; ``classes`` are
+    the names that objects may have, in the order of ``prompt.classes`` or of the detector.
     """
 
     prompts: tuple[Prompt, ...]
     detector: Detector
     finder: Finder | None = None
     looks: Looks = field(default_factory=Looks)
+    classes: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self.prompts)
@@ -62,11 +64,14 @@ def detect(source: Source, classes: Any, detector: Mapping[str, Any], **keys: An
             )
         detector |= {"text": [name.replace("_", " ") for name in names]}
     made = _make(detector)
-    wanted = None
-    if names is not None and made.classes is not None:
+    wanted, known = None, made.classes
+    if names is not None and known is not None:
         check_known(names, made)
         wanted = frozenset(map(plain, names))
-    return _found(source, made, wanted, names, "prompt.classes", options)
+        spelled = {plain(name): name for name in known}
+        known = tuple(spelled[plain(name)] for name in names)
+    found = _found(source, made, wanted, names, "prompt.classes", options)
+    return replace(found, classes=detector["text"] if known is None else known)
 
 
 def text(source: Source, text: Any, detector: Mapping[str, Any] | None = None, **keys: Any) -> Found:
@@ -83,7 +88,7 @@ def text(source: Source, text: Any, detector: Mapping[str, Any] | None = None, *
             "of them, prompt.detector=grounding_dino and owlv2 look for any phrase"
         )
     made = _make({**detector, "text": phrases})
-    return _found(source, made, None, phrases, "prompt.text", options)
+    return replace(_found(source, made, None, phrases, "prompt.text", options), classes=phrases)
 
 
 @contextmanager
