@@ -201,6 +201,22 @@ def test_a_class_has_one_number_in_all_photographs(album):
     assert [(folder / name / "mots.txt").read_text().split()[2] for name in ("2", "10", "1")] == ["3", "2", "4"]
 
 
+def test_what_isn_t_read_or_isn_t_there_is_told(album, caplog):
+    for name in ("d.HEIC", "e.avif"):
+        (album / name).touch()
+    prompts = boxes(album, "2.png", "1.jpg", "10.png", "d.HEIC", "typo.jpg")
+    with pytest.raises(
+        JobFailed, match=r"^prompt.path: .* names d.HEIC, typo.jpg; none of the 3 photographs in .*album"
+    ):
+        shoot(album, *prompts)
+    assert "d.HEIC, e.avif left out, since HEIC, AVIF and raw files aren't read" in caplog.text
+    for name in ("2.png", "1.jpg", "10.png"):
+        (album / name).unlink()
+    for overrides in (["prompt=detect"], [*CLICK, "extract.photos=true"]):
+        with pytest.raises(JobFailed, match=r"^video: .*album holds no image that is read \(d.HEIC, e.avif\)\nHEIC"):
+            shoot(album, *overrides)
+
+
 def test_a_broken_photograph_doesn_t_lose_the_others(album, caplog):
     (album / "2.png").write_bytes(b"no image")
     run = shoot(album, *boxes(album, "2.png", "1.jpg"))

@@ -15,6 +15,7 @@ from vidseg.prefetch import prefetch
 from vidseg.record.names import NUMBER, Numbering, images, in_order, readable
 from vidseg.types import RGB, Frame, Prompt, VideoInfo
 from vidseg.video.image import SUFFIXES, is_deep, read, remarks
+from vidseg.video.photo import none_read, warn_of_unread
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class FolderSource:
         rate = Fraction(fps).limit_denominator(1001)
         self.path, self.name = path, path.resolve().name
         numbering = _numbering(path)
+        warn_of_unread(path)
         self._files = numbering.files
         self._times_s = [float(i / rate) for i in range(len(self._files))]
         self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
@@ -122,6 +124,8 @@ def _numbering(path: Path) -> Numbering:
         if entry.is_dir() and os.access(entry, os.R_OK) and images(entry, SUFFIXES, "video"):
             all_of_them = f"video={entry}, or all with -m video='{path}/*'"
             raise InputError(f"video: {path} holds no images; its folders do: give one, {all_of_them}")
+    if error := none_read(path):
+        raise error
     kinds = ", ".join(sorted({entry.suffix for entry in inside if entry.suffix})[:5])
     there = f"; it holds {kinds}" if kinds else ""
     raise InputError(f"video: {path} holds no JPEG, PNG, BMP, TIFF or WebP images (00000.jpg, frame_12.png, …){there}")

@@ -18,6 +18,24 @@ from vidseg.video.window import Position, frame_window
 
 log = logging.getLogger(__name__)
 
+UNREAD = {
+    ".heic",
+    ".heif",
+    ".hif",
+    ".avif",
+    ".jxl",
+    ".jp2",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".raf",
+    ".orf",
+    ".rw2",
+}
+"""Suffixes of photographs, in lower case, that aren't read."""
+
 
 class PhotoSource:
     """A JPEG, PNG, BMP, TIFF or WebP file, as a ``vidseg.types.Source`` of one frame.
@@ -72,6 +90,33 @@ def is_photo(path: Path) -> bool:
 def photos_in(folder: Path) -> list[Path]:
     """The images of a folder in the natural order of their names. Raises InputError if it can't be read."""
     return sorted(images(folder, SUFFIXES, "video"), key=lambda file: (cut(file.stem), file.name))
+
+
+def unread(folder: Path) -> list[Path]:
+    """The images of a folder that no part of vidseg reads: HEIC, AVIF, JPEG XL, JPEG 2000 and raw ones."""
+    return images(folder, UNREAD, "video")
+
+
+def warn_of_unread(folder: Path) -> None:
+    """Says which images of a folder are left out, if there are some."""
+    if found := unread(folder):
+        text = "video: %s left out, since HEIC, AVIF and raw files aren't read: save them as JPEG or PNG"
+        log.warning(text, _listed(found))
+
+
+def none_read(folder: Path) -> InputError | None:
+    """The error about a folder that has only such images; None if there is none either."""
+    if not (found := unread(folder)):
+        return None
+    return InputError(
+        f"video: {folder} holds no image that is read ({_listed(found)})\n"
+        "HEIC, AVIF and raw files aren't read: save them as JPEG or PNG"
+    )
+
+
+def _listed(files: Sequence[Path]) -> str:
+    names = ", ".join(map(readable, files[:5]))
+    return names if len(files) <= 5 else f"{names} and {len(files) - 5} more"
 
 
 def differ(files: Sequence[Path]) -> bool:
