@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from vidseg.compare.table import label_runs, tabulate
 from vidseg.compare.text import average, summarise
@@ -30,6 +31,16 @@ def test_only_what_differs_is_a_column_and_what_follows_from_the_model_is_not(ma
     assert shown(table) == ["model", "precision"]
     assert [row["model.width"] for row in table.rows] == [1, 2, 2]
     assert not any(column.name.startswith("tracker") for column in table.columns)
+
+
+def test_a_model_s_detector_follows_from_the_model_unless_somebody_named_it(make_run, tmp_path):
+    for run, (name, detector) in enumerate([("yolo", "yolo"), ("sam", "yolox_nano"), ("nano", None)]):
+        choices = {"model": name} | ({"detector@model.detector": detector} if detector else {})
+        hydra = make_run(str(run), model=name) / ".hydra" / "hydra.yaml"
+        hydra.write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
+    assert label_runs(tabulate(find_runs([tmp_path]))) == ["yolo", "sam", "nano"]
+    (tmp_path / "1" / ".hydra" / "overrides.yaml").write_text("[model=sam, detector@model.detector=yolox_nano]")
+    assert label_runs(tabulate(find_runs([tmp_path]))) == ["yolo · yolo", "sam · yolox_nano", "nano"]
 
 
 def test_a_key_that_somebody_named_is_shown_even_if_it_goes_with_the_model(make_run, tmp_path):

@@ -206,8 +206,8 @@ def _config_columns(runs: Sequence[Run]) -> Iterator[Column]:
     for name in names:
         if len(set(values[name])) < 2 or TRIVIAL.match(name):
             continue
-        group = name.partition(".")[0]
-        causes = [group] if name != group and name not in named else []
+        group = name.rpartition("@")[2].partition(".")[0]  # of detector@model.detector, a group's choice, it is model
+        causes = [group] if name != group and name.partition("@")[0] not in named else []
         causes += ["video", "sample.seed"] if group in ("prompt", "metric", "extract") else []
         follows = any(cause in values and _follows(values[name], values[cause]) for cause in causes)
         yield Column(name, "config", extra=follows)
