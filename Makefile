@@ -5,7 +5,7 @@ OTHER  ?= .venv-detectors
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-flops bench-memory bench-joins bench-resume format clean
+.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -38,9 +38,12 @@ parity: $(VENV)/.installed-dev  ## the tests against upstream at the size that t
 bench: $(VENV)/.installed  ## vidseg, upstream's predictors and the article's pipeline: same clip, weights and precision
 	$(BIN)/python -m benchmarks.engine
 
-bench-gpu: $(VENV)/.installed  ## the same on an NVIDIA GPU: large at 1024x1024 in bfloat16
-	$(BIN)/python -m benchmarks.engine --device cuda --models large --precision bf16 --image-size 1024 \
-	    --short 32 --long 160 --contenders article,upstream,upstream_vos,ours,ours_compiled,command,command_compiled
+bench-gpu: $(VENV)/.installed  ## the same on an NVIDIA GPU at 1024x1024 in bfloat16, in steps: STEPS="--seconds 540"
+	$(BIN)/python -m benchmarks.gpu $(STEPS)
+
+bench-peers: $(OTHER)/.installed  ## transformers', Ultralytics' and upstream's SAM 2 beside ours, in steps
+	@test ! -s $(OTHER)/.unavailable || { echo "bench-peers skipped: $$(cat $(OTHER)/.unavailable)"; exit 0; }
+	@test -s $(OTHER)/.unavailable || $(OTHER)/bin/python -m benchmarks.peers $(STEPS)
 
 bench-flops: $(VENV)/.installed  ## our frame against upstream's arithmetic at the rate of the machine's products
 	$(BIN)/python -m benchmarks.flops

@@ -1,7 +1,6 @@
 """Speed and memory of SAM 2 in vidseg, beside upstream's predictors and the article's pipeline: `make bench`.
 
     python -m benchmarks.engine [--models tiny,large] [--objects 1,8] [--image-size 256] [--precision fp32]
-    make bench-gpu              # large, bf16, 1024x1024, on CUDA
 
 Every contender has the same 720p clip, seeded random weights (speed and memory are real, the masks are not), precision
 and threads, and is a process of its own. They run in turn, the first round doesn't count, medians do; a ratio is the
@@ -12,7 +11,7 @@ median over the rounds of ours / theirs, with the lowest and the highest.
     upstream_vos   the same with vos_optimized: every module compiled with max-autotune; CUDA only
     ours           SAM2.track alone, frames in memory; ours_exact, ours_compiled and ours_int8 are its options
     command        python -m vidseg output=[cutout_avi] metric=[] tracker=none, end to end (the notebook scores
-                   and tracks nothing either); command_compiled, _exact and _int8
+                   and tracks nothing either); command_compiled, _exact and _int8; command_h264 has output=[cutout]
 
 Rates are taken between two lengths, so that start-up cancels and every frame that counts has all its memories. The
 first frame's latency of `article` holds the extraction of the short clip, since nothing overlaps there. `busy` is the
@@ -35,22 +34,9 @@ from typing import Any
 import torch
 
 from benchmarks.clip import CONFIGS, make_checkpoint, make_clip, make_prompts
-from benchmarks.machine import label, machine, median, paired_ratio, result_path, save_result
+from benchmarks.machine import label, machine, result_path, save_result
 from benchmarks.segmentation import Setting
-
-Figures = dict[str, float]
-
-COLUMNS = {  # of a table: figure, heading, format
-    "fps": ("seg. fps", "9.3f"),
-    "fps_end_to_end": ("all fps", "9.3f"),
-    "first_frame_ms": ("first ms", "9.0f"),
-    "warm_up_s": ("warm-up s", "9.1f"),
-    "peak_rss_mib": ("host MiB", "9.0f"),
-    "peak_cuda_mib": ("GPU MiB", "9.0f"),
-    "device_busy": ("busy", "9.2f"),
-}
-RATIOS = ("fps", "fps_end_to_end", "first_frame_ms", "peak_rss_mib", "peak_cuda_mib")
-THEIRS = ("article", "upstream", "upstream_vos")
+from benchmarks.tables import Figures, show, table
 
 
 def segmentation(contender: str, setting: Setting, folder: Path) -> Figures:
@@ -72,25 +58,32 @@ def article(setting: Setting, folder: Path) -> Figures:
     return {"first_frame_ms": first_frame_ms} | _between(setting, *runs)
 
 
-def command(setting: Setting, folder: Path, *options: str) -> Figures:
-    """The command with the notebook's output, on the short clip and on the long one."""
+def command(setting: Setting, folder: Path, *options: str, output: str = "cutout_avi") -> Figures:
+    """The command with one output, the notebook's, on the short clip and on the long one."""
     runs = []
     for length in (setting.short, setting.long):
         with tempfile.TemporaryDirectory(dir=folder) as out:
             words = [f"hydra.run.dir={out}", f"video={folder / f'{length}.mp4'}", f"model={setting.model}"]
             words += [f"model.checkpoint={setting.checkpoint}", f"model.image_size={setting.image_size}", *options]
-            words += ["prompt=file", f"prompt.path={folder / f'{setting.objects}.yaml'}", "output=[cutout_avi]"]
+            words += ["prompt=file", f"prompt.path={folder / f'{setting.objects}.yaml'}", f"output=[{output}]"]
             words += ["metric=[]", "tracker=none", "stride=1000000", f"precision={setting.precision}"]
             words += [f"device={setting.device}", f"threads={setting.threads}"]
             began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             _output_of([sys.executable, "-m", "vidseg", *words])
             wall_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
             run = json.loads((Path(out) / "summary.json").read_text())
+            fell_back = "can't be opened here" in (Path(out) / "vidseg.log").read_text()
         run["seconds"]["total"] -= run["seconds"]["build"]
         run["seconds"]["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         run["start_up_s"] = wall_s - run["seconds"]["total"]
         runs.append(run)
-    return {"warm_up_s": runs[1]["start_up_s"]} | _between(setting, *runs)
+    figures: Figures = {"warm_up_s": runs[1]["start_up_s"]} | _between(setting, *runs)
+    return figures | ({"encoder": "libx264" if fell_back else "NVENC"} if output == "cutout" else {})
+
+
+def command_h264(setting: Setting, folder: Path, *options: str) -> Figures:
+    """The command with a cutout in H.264, by the GPU's encoder where there is one."""
+    return command(setting, folder, "output.cutout.codec=h264_nvenc", *options, output="cutout")
 
 
 CONTENDERS: dict[str, Callable[[Setting, Path], Figures]] = {
@@ -104,6 +97,7 @@ CONTENDERS: dict[str, Callable[[Setting, Path], Figures]] = {
     "command": command,
     "command_exact": lambda setting, folder: command(setting, folder, "model.exact=true"),
     "command_int8": lambda setting, folder: command(setting, folder, "model.quantize=int8"),
+    "command_h264": command_h264,
     "command_compiled": lambda setting, folder: command(setting, folder, "model.compile=true"),
 }
 
@@ -150,46 +144,7 @@ def compare(names: list[str], setting: Setting, runs: int, folder: Path) -> Iter
             if number:
                 measured[name].append(figures)
         if number:
-            yield {**_table(measured), "left_out": left_out}
-
-
-def _table(measured: dict[str, list[Figures]]) -> dict[str, Any]:
-    """Medians and ratios of contenders that have as many runs each."""
-    for whole, alone in (("article", "upstream"), ("command", "ours"), ("command_compiled", "ours_compiled")):
-        for figures, kernels in zip(measured.get(whole, []), measured.get(alone, []), strict=False):
-            if "kernel_ms" in kernels:  # the same kernels, in a pipeline that does other things too
-                figures["device_busy"] = kernels["kernel_ms"] * figures["fps_end_to_end"] / 1e3
-    columns = {name: _columns(figures) for name, figures in measured.items()}
-    ratios = {
-        f"{mine} / {their}": {
-            key: paired_ratio(columns[mine][key], columns[their][key])
-            for key in RATIOS
-            if key in columns[mine] and key in columns[their]
-        }
-        for mine in columns
-        for their in columns
-        if mine not in THEIRS and their in THEIRS
-    }
-    medians = {name: {key: median(values) for key, values in each.items()} for name, each in columns.items()}
-    return {"medians": medians, "ratios": ratios, "runs": columns}
-
-
-def _columns(runs: list[Figures]) -> dict[str, list[float]]:
-    return {key: [float(f"{run[key]:.5g}") for run in runs] for key in runs[0]}
-
-
-def show(title: str, result: dict[str, Any]) -> None:
-    """Prints the medians, and the ratios with their range."""
-    print(f"\n{title}\n{'':17}" + "".join(f"{heading:>10}" for heading, _ in COLUMNS.values()))
-    for name, medians in result["medians"].items():
-        cells = (f"{medians[key]:{form}}" if key in medians else "-" for key, (_, form) in COLUMNS.items())
-        print(f"{name:17}" + "".join(f"{cell:>10}" for cell in cells))
-    for pair, ratios in result["ratios"].items():
-        texts = [
-            f"{COLUMNS[key][0]} {ratio['median']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
-            for key, ratio in ratios.items()
-        ]
-        print(f"  {pair}: " + ", ".join(texts), flush=True)
+            yield {**table({name: dict(enumerate(each)) for name, each in measured.items()}), "left_out": left_out}
 
 
 def main() -> None:
@@ -197,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contenders", default="article,upstream,upstream_vos,ours,command")
     parser.add_argument("--models", default="tiny,large", help=f"of {', '.join(CONFIGS)} (default: tiny,large)")
-    parser.add_argument("--objects", default="1,8", help="how many, 1 to 8 (default: 1,8)")
+    parser.add_argument("--objects", default="1,8", help="how many, 1 to 16 (default: 1,8)")
     parser.add_argument("--image-size", type=int, default=256, help="side of the model's input (default: 256)")
     parser.add_argument("--precision", default="fp32", help="of conf/precision (default: fp32)")
     parser.add_argument("--device", default="cpu")

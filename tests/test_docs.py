@@ -47,7 +47,9 @@ ELSEWHERE = ("hydra/launcher=", "hydra/sweeper=optuna", "device=")
 BENCHMARKS = (
     "benchmarks.engine",
     "benchmarks.flops",
+    "benchmarks.gpu",
     "benchmarks.memory",
+    "benchmarks.peers",
     "benchmarks.strangers",
     "benchmarks.yolo_skaters",
 )  # arguments parsed
