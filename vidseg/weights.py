@@ -8,17 +8,15 @@ import errno
 import hashlib
 import http.client
 import logging
-import os
 import re
 import shutil
-import tempfile
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from vidseg.errors import InputError
-from vidseg.paths import find_home, meant
+from vidseg.paths import cache_folder, find_home, made_whole, meant
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +89,7 @@ def _from_hub(repository: str, file: str, key: str) -> Path:
 
 def downloads() -> Path:
     """The folder for files that were fetched from URLs: in the user's cache folder, as each system has it."""
-    find_home()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("vidseg", appauthor=False) / "weights"
+    return cache_folder() / "weights"
 
 
 def _from_url(url: str, key: str) -> Path:
@@ -102,21 +97,14 @@ def _from_url(url: str, key: str) -> Path:
     path = downloads() / Path(unquote(urlsplit(url).path)).name
     if path.is_file():
         return path
-    part = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         log.info("%s: fetching %s", key, url)
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-                part = Path(file.name)
-                shutil.copyfileobj(answer, file)
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, made_whole(path) as file:
+            shutil.copyfileobj(answer, file)
             expected = answer.headers.get("Content-Length")
-        if expected is not None and part.stat().st_size != int(expected):
-            raise http.client.IncompleteRead(b"", int(expected) - part.stat().st_size)
-        os.replace(part, path)  # noqa: PTH105 (of two runs that fetch it, the last one's stays)
+            if expected is not None and file.tell() != int(expected):
+                raise http.client.IncompleteRead(b"", int(expected) - file.tell())
     except (OSError, http.client.HTTPException) as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise InputError(
                 f"{key}: {url}: no space left in {path.parent}; make room or set XDG_CACHE_HOME"

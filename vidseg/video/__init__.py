@@ -39,7 +39,8 @@ def open_source(
     if fps is not None:
         raise InputError(f"extract.fps: {fps} is for folders of images; {video} has its own rate. Leave it out.")
     if video == "sample":
-        from vidseg.sample.source import FPS, NUM_FRAMES, SampleSource
+        from vidseg.sample.drawing import FPS, NUM_FRAMES
+        from vidseg.sample.source import SampleSource
         from vidseg.video.window import frame_window
 
         return SampleSource(seed, frame_window([i / FPS for i in range(NUM_FRAMES)], start, stop, step))
