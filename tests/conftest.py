@@ -3,17 +3,29 @@
 import os
 import subprocess
 import sys
+import tempfile
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+import platformdirs
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core a worker: two workers of two threads wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit it
+    # Frames of the built-in clip are kept for the session; all else in the user's cache folder is as it was.
+    CACHE = tempfile.TemporaryDirectory(prefix="vidseg-tests-")
+    own, users = Path(CACHE.name), Path(platformdirs.user_cache_dir())
+    (own / "vidseg").mkdir()
+    for link in [*users.glob("[!.]*"), *(users / "vidseg").glob("*")]:
+        if link.name not in ("vidseg", "clip"):
+            (own / link.relative_to(users)).symlink_to(link)
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 ROOT = Path(__file__).parent.parent
 SEARCH_PATH = f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"  # for runs in this process: model=square is found

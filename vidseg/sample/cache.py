@@ -7,13 +7,14 @@ the quickest, MagicYUV, takes 9 ms for 156 MB. A frame that can't be read or kep
 """
 
 import errno
+import hashlib
 import logging
 import shutil
 import struct
 import time
 import zlib
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.paths import cache_folder, find_home, made_whole
-from vidseg.sample.drawing import VERSION
 from vidseg.sample.paint import HEIGHT, WIDTH
 from vidseg.types import RGB
 
@@ -38,21 +38,20 @@ _OLD_S = 3600.0  # after so long a file without its final name is a killed run's
 class FrameCache:
     """The frames of the clip of one ``seed``. Threads and processes may use the same files at once.
 
-    Another version of the drawing or of the packages that draw has another folder, since its pixels may differ.
+    What was drawn by other code (``version``) is in another folder, which is removed when this one is made.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._keeps = True  # until something can't be written
-        self._has_room = False  # whether older clips were looked for
+        self._is_clean = False  # whether what is old was removed
 
     @cached_property
     def folder(self) -> Path | None:
         """Where the frames are; None for a user whose home folder is gone after the run."""
         if not find_home():
             return None
-        drawn_by = f"v{VERSION}-opencv{cv2.__version__}-numpy{np.__version__}"
-        return cache_folder() / "clip" / f"seed{self._seed}-{drawn_by}"
+        return cache_folder() / "clip" / f"seed{self._seed}-{version()}"
 
     def picture(self, index: int) -> RGB | None:
         """The picture (720, 1280, 3) of frame ``index``; None if it isn't there or is damaged."""
@@ -97,6 +96,8 @@ class FrameCache:
             return None if self.folder is None else np.fromfile(self.folder / _name(index), np.uint8, offset=offset)
         except OSError:
             return None
+        except ValueError:  # it ends before the offset
+            return np.empty(0, np.uint8)
 
     def _remove(self, index: int) -> None:
         """Removes a damaged file, so that its frame is drawn and kept again."""
@@ -106,32 +107,46 @@ class FrameCache:
                 (self.folder / _name(index)).unlink()
 
     def _make_room(self, folder: Path) -> None:
-        """Removes older clips, and what killed runs left. Raises OSError if too little space is free."""
+        """Makes the folder, once without what is old. Raises OSError if that fails or too little space is free."""
         new = not folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < SPARE:
             raise OSError(errno.ENOSPC, f"less than {SPARE / 1e9:.1f} GB are free", str(folder))
-        if self._has_room:
-            return
-        self._has_room = True
+        if not self._is_clean:
+            self._is_clean = True
+            with suppress(OSError):  # another process may have removed it before
+                self._clean(folder, new)
+
+    def _clean(self, folder: Path, new: bool) -> None:
+        """Removes what killed runs left, and, for a ``new`` clip, older ones."""
         for part in folder.glob(".*.part"):
-            if time.time() - part.stat().st_mtime > _OLD_S:
+            if _age_s(part) > _OLD_S:
                 part.unlink()
         if new:
-            log.info("sample: frames are kept in %s, 500 MB a clip, so that they are drawn once", folder)
-            others = sorted((each for each in folder.parent.iterdir() if each != folder), key=_age)
-            for n, other in enumerate(others):
-                if n >= CLIPS - 1 or other.name.startswith(f"seed{self._seed}-"):
-                    shutil.rmtree(other, ignore_errors=True)
+            log.info("sample: frames are drawn once and kept in %s, 0.5 GB a clip", folder)
+            others = sorted((each for each in folder.parent.glob("seed*") if each != folder), key=_age_s)
+            stale = [each for each in others if each.name.startswith(f"seed{self._seed}-")]
+            for other in stale + [each for each in others if each not in stale][CLIPS - 1 :]:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+@cache
+def version() -> str:
+    """A text that is another one where pixels, truth or files may be others: it hashes the code of this package, the
+    versions of NumPy and OpenCV, and the CPU's instructions (without AVX-512 one value of some frames differs by 1)."""
+    found = hashlib.sha256(f"{np.__version__} {cv2.__version__} {cv2.getCPUFeaturesLine()}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py*")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def _name(index: int) -> str:
     return f"{index:03}.frame"
 
 
-def _age(folder: Path) -> float:
-    """Seconds since a frame was added to a clip."""
-    return time.time() - folder.stat().st_mtime
+def _age_s(path: Path) -> float:
+    """Seconds since a file was written, or a frame was added to a clip's folder."""
+    return time.time() - path.stat().st_mtime
 
 
 def _sum_pages(picture: NDArray[np.uint8]) -> int:

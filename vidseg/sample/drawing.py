@@ -15,7 +15,6 @@ from vidseg.sample.rink import Rink
 from vidseg.sample.skater import Skater, Sprite, direct, overlap
 from vidseg.types import RGB
 
-VERSION = 1  # of pixels and truth; whoever changes them raises it, and tests/video/test_sample.py has their hashes
 FPS = 30
 NUM_FRAMES = 180
 GRAIN = 5  # film grain changes a pixel by at most so many levels of 255
