@@ -102,7 +102,7 @@ class FrameCache:
     def _remove(self, index: int) -> None:
         """Removes a damaged file, so that its frame is drawn and kept again."""
         if self.folder is not None:
-            log.info("sample: %s is damaged; frame %d is drawn", self.folder / _name(index), index)
+            log.debug("sample: %s is damaged; frame %d is drawn", self.folder / _name(index), index)
             with suppress(OSError):
                 (self.folder / _name(index)).unlink()
 
