@@ -98,6 +98,7 @@ def _from_url(url: str, key: str) -> Path:
     if path.is_file():
         return path
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # also for who puts the file there by hand
         log.info("%s: fetching %s", key, url)
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, made_whole(path) as file:
             shutil.copyfileobj(answer, file)
