@@ -36,13 +36,20 @@ def slow_but(quick, values):
     return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
-@pytest.fixture
-def own_hydra():
+@contextmanager
+def hydra_of_its_own():
     """A process in which nobody has initialised Hydra; sam2 has, where another test imported it before."""
     theirs = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     yield
     GlobalHydra.instance().hydra = theirs
+
+
+@pytest.fixture
+def own_hydra():
+    """The same for a test."""
+    with hydra_of_its_own():
+        yield
 
 
 def picture(index, width=160, height=120):

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT, SEARCH_PATH, picture
+from conftest import ROOT, SEARCH_PATH, hydra_of_its_own, picture
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep
@@ -160,7 +160,7 @@ def encode(path):
 def earlier(desk):
     """The runs that the pages look back at: a sweep of two jobs, and each of them as a run of its own."""
     sweep = desk / "runs/sweeps/2026-11-23/09-30-00"
-    with contextlib.chdir(desk), pytest.MonkeyPatch.context() as patch:
+    with contextlib.chdir(desk), pytest.MonkeyPatch.context() as patch, hydra_of_its_own():
         run(
             ["-m", "video=clip.mp4", "prompt=skater", "model=square", "precision=fp32,tf32", "output=[overlay,rle]",
              f"hydra.sweep.dir={sweep}", *ALWAYS],
