@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
