@@ -10,8 +10,9 @@ from PIL import Image
 from vidseg.composite import label_map
 from vidseg.errors import InputError
 from vidseg.measure import bounding_box, iou
+from vidseg.record.files import JsonLines
 from vidseg.record.label_maps import LabelMaps
-from vidseg.record.masks import MaskLines, encode, open_masks, rle_iou
+from vidseg.record.masks import encode, mask_line, open_masks, rle_iou
 from vidseg.types import Frame, FrameMasks, VideoInfo
 
 INFO = VideoInfo(6, 4, Fraction(24), 3, Fraction(1, 24))
@@ -56,10 +57,14 @@ def blobs(seed, count=3):
 def record(folder):
     """The masks of two objects on three frames, as a run writes them."""
     masks = [blobs(index, 2) for index in range(3)]
-    lines = MaskLines(folder / "masks.jsonl")
+    lines = JsonLines(folder / "masks.jsonl")
     for index, masks_nhw in enumerate(masks):
         logits = np.where(masks_nhw, 1, -1).astype(np.float32)
-        lines.add(Frame(index, 0.0, np.zeros((4, 6, 3), np.uint8)), FrameMasks(index, (1, 7), logits, (0.123456, None)))
+        lines.write(
+            mask_line(
+                Frame(index, 0.0, np.zeros((4, 6, 3), np.uint8)), FrameMasks(index, (1, 7), logits, (0.123456, None))
+            )
+        )
     lines.close()
     return masks
 
@@ -80,8 +85,8 @@ def test_a_run_s_masks_are_read_as_they_were_written(tmp_path):
 def test_which_object_is_on_top_is_recorded_where_they_overlap(tmp_path):
     logits = np.random.default_rng(0).normal(0, 1, (3, 4, 6)).astype(np.float32)
     shown = FrameMasks(0, (1, 4, 7), logits)
-    lines = MaskLines(tmp_path / "masks.jsonl")
-    lines.add(Frame(0, 0.0, np.zeros((4, 6, 3), np.uint8)), shown)
+    lines = JsonLines(tmp_path / "masks.jsonl")
+    lines.write(mask_line(Frame(0, 0.0, np.zeros((4, 6, 3), np.uint8)), shown))
     lines.close()
     found = open_masks(str(tmp_path), "key").frame_masks(0, INFO)
     assert (shown.masks_nhw.sum(0) > 1).any()

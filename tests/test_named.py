@@ -18,10 +18,10 @@ from vidseg.output.samples import Samples
 from vidseg.prompt import checking
 from vidseg.record.found import read_found, write_found
 from vidseg.record.progress import Progress
-from vidseg.runner import Parts
 from vidseg.runner import run as run_parts
 from vidseg.tracker.guard import NoTracker
 from vidseg.types import FrameMasks, Prompt
+from vidseg.work import Parts
 
 CONF = f"hydra.searchpath=[file://{ROOT / 'tests' / 'conf'}]"
 

@@ -23,9 +23,9 @@ import vidseg as package
 from vidseg.meter import Meter
 from vidseg.output.samples import Samples
 from vidseg.record.progress import Progress
-from vidseg.runner import Parts
 from vidseg.runner import run as run_parts
 from vidseg.tracker.guard import NoTracker
+from vidseg.work import Parts
 
 pytestmark = pytest.mark.timeout(120)
 

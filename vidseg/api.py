@@ -25,8 +25,9 @@ from vidseg.meter import Meter
 from vidseg.record.files import MASKS, read_frames
 from vidseg.record.found import read_found
 from vidseg.record.masks import MaskRecord
-from vidseg.runner import Told, segmented
+from vidseg.runner import segmented
 from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt
+from vidseg.work import Told
 
 Prompts = Prompt | Iterable[Prompt] | Iterable[Mapping[str, Any]]
 Masks = FrameMasks | Mapping[int, NDArray[Any]] | NDArray[Any]

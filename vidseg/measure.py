@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.types import Mask
+Mask = NDArray[np.bool_]
 
 
 def iou(mask_hw: Mask, other_hw: Mask) -> float:

@@ -19,8 +19,8 @@ class Meter:
     - ``build``: everything before the first frame, most of it the model.
     - ``extract``: the segmenter waited for frames (to be decoded, or drawn) and could not go on.
     - ``segment``: the loop waited for masks, less ``extract``.
-    - ``composite``: the loop drew outputs, or waited for the threads that encode them.
-    - ``log``: metrics, samples, frames.jsonl and the tracker.
+    - ``composite``: the loop waited for outputs, which threads draw and encode.
+    - ``log``: the loop waited for metrics, samples, the lines of masks.jsonl and frames.jsonl, or the tracker.
 
     Stages nest, and time counts for the innermost alone. A segmenter may read its frames in a thread of its own. What
     that thread waited for a frame is moved from ``segment`` to ``extract``, up to the time that the loop waited for the
@@ -73,13 +73,13 @@ class Meter:
             self._marked = dict(self.seconds)
             return lap
 
-    def begin(self) -> None:
-        """Counts all so far as ``build``: a run that goes on has composited again what it finished before."""
+    def begin(self, frames: int) -> None:
+        """Counts all so far as ``build``: a run that goes on has composited again ``frames`` that were finished."""
         with self._lock:
             self._count()
             self.seconds = dict.fromkeys(STAGES, 0.0) | {"build": sum(self.seconds.values())}
             self._marked = dict(self.seconds)
-            self.before = self.frames
+            self.before = frames
 
     def total(self) -> float:
         """Seconds since the meter was made."""

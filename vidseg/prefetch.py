@@ -1,17 +1,20 @@
-"""The only threads of vidseg: ``prefetch`` and ``ahead`` compute items early, Background consumes them later.
+"""The only threads of vidseg: ``prefetch`` and ``ahead`` compute items early, Background and Crew consume them later.
 
 ``chunks`` and ``behind`` change the order of work without a thread. All hold a bounded number of items and raise an
-exception in the caller, after the items before it. Threads have ended when their generator or Background is closed.
+exception in the caller, after the items before it. Threads have ended when their generator, Background or Crew is
+closed.
 """
 
+import math
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -136,3 +139,67 @@ class Background(Generic[T]):
             self._thread.join()
         if self._error is not None:
             raise self._error
+
+
+class Crew(Generic[T]):
+    """Does every one of ``tasks`` with every item, each task in a thread of its own, which takes the items in order.
+
+    When all tasks are done with an item, ``last(item, results)`` is called in one more thread, with what they returned
+    by their names. ``put`` doesn't wait; the caller keeps the number ``under_way`` bounded with ``wait`` and ``finish``.
+
+    After an exception the items before it are finished, and nothing begins with the items after it. ``finish``, or the
+    end of the ``with`` block, raises it: that of the first item, and of its first task.
+    """
+
+    def __init__(self, tasks: Mapping[str, Callable[[T], Any]], last: Callable[[T, dict[str, Any]], object]) -> None:
+        self._tasks, self._last = tasks, last
+        self._pools = {name: ThreadPoolExecutor(1, f"vidseg-{name}") for name in (*tasks, "last")}
+        self._futures: deque[dict[str, Future[Any]]] = deque()  # of the items under way, the oldest first
+        self._count = 0
+        self._failed: list[float] = []  # numbers of items with an exception
+
+    @property
+    def under_way(self) -> int:
+        """How many items were put and not finished."""
+        return len(self._futures)
+
+    def put(self, item: T) -> None:
+        """Hands over an item; don't change it afterwards."""
+        number, self._count = self._count, self._count + 1
+        done = {name: self._pools[name].submit(self._do, number, task, item) for name, task in self._tasks.items()}
+        ended = self._pools["last"].submit(self._do, number, self._end, item, done)
+        self._futures.append({**done, "last": ended})
+
+    def wait(self, names: Iterable[str]) -> None:
+        """Waits until the tasks of these names are done with the oldest item under way, or have failed."""
+        wait([self._futures[0][name] for name in names])
+
+    def finish(self) -> None:
+        """Waits until the oldest item under way is finished."""
+        self._futures.popleft()["last"].result()
+
+    def _do(self, number: int, function: Callable[..., R], *arguments: Any) -> R | None:
+        if number > min(self._failed, default=math.inf):
+            return None
+        try:
+            return function(*arguments)
+        except BaseException:
+            self._failed.append(number)
+            raise
+
+    def _end(self, item: T, done: Mapping[str, "Future[Any]"]) -> None:
+        self._last(item, {name: future.result() for name, future in done.items()})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Finishes all items that were put; after a KeyboardInterrupt only what has begun."""
+        if error is not None and not isinstance(error, Exception):
+            self._failed.append(-1)
+        try:
+            while self._futures:
+                self.finish()
+        finally:
+            for pool in self._pools.values():
+                pool.shutdown()

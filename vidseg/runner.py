@@ -1,65 +1,31 @@
 """The loop of a run: extract, segment, composite and log, frame by frame. Knows the protocols of vidseg.types only."""
 
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from vidseg.console import interruptible
 from vidseg.console import progress as progress_bar
-from vidseg.contract import TrackChecker, check_scores
-from vidseg.meter import Meter, peak_cuda_mib, rss_mib
+from vidseg.contract import TrackChecker
+from vidseg.meter import Meter
+from vidseg.prefetch import Crew
 from vidseg.record.progress import Progress
-from vidseg.types import Finder, Frame, FrameMasks, Metric, Output, Prompt, Segmenter, Source, Tracker, names_of
+from vidseg.types import Frame, FrameMasks, Output, Segmenter, Source, names_of
+from vidseg.work import Made, Parts, Told, Work, most_under_way
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-class SampleWriter(Protocol):
-    """Draws the frames that it ``wants`` into files."""
-
-    def wants(self, position: int, frame_index: int) -> bool: ...  # noqa: D102
-    def write(self, frame: Frame, masks: FrameMasks) -> object: ...  # noqa: D102
-    def go_on(self, found: Sequence[Prompt]) -> None: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a segmenter is told: a video, prompts, and who finds new objects while it runs."""
-
-    source: Source
-    prompts: tuple[Prompt, ...]
-    finder: Finder | None = field(default=None, kw_only=True)
-    looks: Any = field(default=None, kw_only=True)  # what a detector saw, for the samples
-    detector: Mapping[str, str] | None = field(default=None, kw_only=True)  # which one it was, for the run's record
-    classes: Sequence[str] = field(default=(), kw_only=True)  # the names that objects may have, in order; () if unknown
-
-    @property
-    def prompts_so_far(self) -> tuple[Prompt, ...]:
-        """Those of the start and those that were found since."""
-        return (*self.prompts, *(self.finder.prompts if self.finder else ()))
-
-
-@dataclass(frozen=True)
-class Parts(Told):
-    """What a run is made of, without the segmenter."""
-
-    outputs: Mapping[str, Output]
-    metrics: Sequence[Metric]
-    samples: SampleWriter
-    tracker: Tracker
-
-
 def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress: Progress) -> bool:
     """Takes every frame of the source through all stages. Returns False if the user interrupted.
 
-    Frames that ``progress`` has finished before are composited and scored again, and not recorded again.
+    The loop only segments and hands over: each output, metric and record works in a thread of its own, frame by frame
+    (see ``Crew``). Frames that ``progress`` has finished before are composited and scored again, and not recorded again.
     However the run ends, every output is finished with the frames that it got, or removed if it can't be finished.
     Raises ContractError if a segmenter or a metric breaks a rule of vidseg.types.
     """
@@ -71,26 +37,20 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
             stack.callback(_finish, output, meter)
             (folder / output.path).parent.mkdir(parents=True, exist_ok=True)
             output.open(folder, parts.source)
+        work = Work(parts, progress, meter)
+        crew = stack.enter_context(Crew({**work.drawing, **work.noting}, work.record))
         pairs = stack.enter_context(closing(segmented(segmenter, parts, meter, progress)))
         bar = stack.enter_context(progress_bar(len(parts.source.frames)))
         for position, (frame, found) in enumerate(pairs):
             masks = progress.agreed(position, found, parts.source.info)
-            with meter.stage("composite"):
-                for output in parts.outputs.values():
-                    output.write(frame, masks)
-            with meter.stage("log"):
-                scores = [check_scores(metric, "update", metric.update(frame, masks)) for metric in parts.metrics]
-                if parts.samples.wants(position, frame.index):
-                    parts.samples.write(frame, masks)
-                    if position >= progress.finished:
-                        parts.tracker.log_sample(frame, masks, parts.prompts_so_far)
-                values = _values(frame, masks, scores, meter)
-                if position >= progress.finished:
-                    parts.tracker.log(position, {"frame": frame.index, **values})
-                    progress.add(frame, masks, values)
-            meter.frames += 1
-            if meter.frames == progress.finished and not progress.complete:
-                meter.begin()
+            crew.put(Made(position, frame, masks, parts.prompts_so_far, meter.lap_ms()))
+            while crew.under_way > most_under_way(masks):
+                with meter.stage("composite"):
+                    crew.wait(work.drawing)
+                with meter.stage("log"):
+                    crew.finish()
+            if position + 1 == progress.finished and not progress.complete:
+                meter.begin(progress.finished)
             bar.update()
             if interruption.requested:
                 return False
@@ -150,22 +110,6 @@ class _WatchedSource:
     def __getitem__(self, index: int) -> Frame:
         with self._meter.stage("extract"):
             return self._source[index]
-
-
-def _values(frame: Frame, masks: FrameMasks, scores: Sequence[Mapping[str, float]], meter: Meter) -> dict[str, float]:
-    """The numbers of one frame by their W&B keys, rounded to six decimals."""
-    lap = meter.lap_ms()
-    values = {f"time/{name}_ms": lap[name] for name in ("extract", "segment", "composite", "log")}
-    values["memory/rss_mib"] = rss_mib()
-    if (cuda_mib := peak_cuda_mib()) is not None:
-        values["memory/cuda_peak_mib"] = cuda_mib
-    for number, object_id in enumerate(masks.object_ids):
-        values[f"mask/area_{object_id}"] = int(masks.masks_nhw[number].sum())
-        if masks.scores is not None and (score := masks.scores[number]) is not None:
-            values[f"mask/score_{object_id}"] = score
-    for named in scores:
-        values |= {f"metric/{name}": value for name, value in named.items()}
-    return {key: round(value, 6) for key, value in values.items()}
 
 
 def _finish(output: Output, meter: Meter) -> None:

@@ -21,6 +21,7 @@ from vidseg.errors import ContractError, InputError
 RGB = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
+Box = tuple[slice, slice]  # rows, columns
 
 
 class Colour(NamedTuple):
@@ -94,7 +95,7 @@ class FrameMasks:
     - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
     - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None.
     - ``names``: for each object what it is called, or None; a run gives objects the names of their prompts.
-    - ``masks_nhw``: bool, ``logits_nhw > 0``.
+    - ``masks_nhw``: bool, ``logits_nhw > 0``; ``boxes`` and ``areas`` are those of these masks.
     - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals); None
       unless a segmenter has computed it.
 
@@ -108,6 +109,8 @@ class FrameMasks:
     names: tuple[str | None, ...] | None = None
     masks_nhw: NDArray[np.bool_] = field(init=False, repr=False)
     best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
+    _boxes: tuple[Box | None, ...] | None = field(default=None, init=False, repr=False)
+    _areas: tuple[int, ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         count, logits = len(self.object_ids), self.logits_nhw
@@ -119,6 +122,23 @@ class FrameMasks:
         if self.names is not None and len(self.names) != count:
             raise ContractError(f"FrameMasks: {len(self.names)} names for {count} object ids; each needs one")
         object.__setattr__(self, "masks_nhw", logits > 0)
+
+    @property
+    def boxes(self) -> tuple[Box | None, ...]:
+        """For each object the rows and columns that hold its mask; None of an empty one. Computed once, when asked."""
+        if self._boxes is None:
+            from vidseg.measure import bounding_box
+
+            object.__setattr__(self, "_boxes", tuple(map(bounding_box, self.masks_nhw)))
+        return self._boxes or ()
+
+    @property
+    def areas(self) -> tuple[int, ...]:
+        """The number of pixels of each object's mask. Computed once, when asked."""
+        if self._areas is None:
+            inside = [0 if box is None else self.masks_nhw[n][box] for n, box in enumerate(self.boxes)]
+            object.__setattr__(self, "_areas", tuple(map(int, map(np.count_nonzero, inside))))
+        return self._areas or ()
 
     def name(self, names: Mapping[int, str]) -> None:
         """Gives objects their names by id, unless they have some."""

@@ -9,8 +9,9 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from vidseg.record.files import JsonLines
 from vidseg.record.label_maps import write_label_map
-from vidseg.record.masks import MaskLines
+from vidseg.record.masks import mask_line
 from vidseg.types import RGB, Frame, FrameMasks
 
 WIDTH, HEIGHT, FRAMES, FPS = 64, 48, 12, 10
@@ -101,9 +102,9 @@ def write_materials(folder: Path) -> Path:
     Image.fromarray(one_hw.astype(np.uint16) * 257).save(folder / "deep.png")
     Image.fromarray(palette[label_hw]).save(folder / "colours.png")
     Image.fromarray(np.dstack([picture(0), one_hw])).save(folder / "alpha.png")
-    lines = MaskLines(folder / "masks.jsonl")
+    lines = JsonLines(folder / "masks.jsonl")
     for index in range(FRAMES):
         write_label_map(maps / f"{index:05d}.png", label_hw, palette)
-        lines.add(Frame(index, index / FPS, picture(index)), masks(index))
+        lines.write(mask_line(Frame(index, index / FPS, picture(index)), masks(index)))
     lines.close()
     return folder

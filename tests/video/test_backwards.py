@@ -15,12 +15,13 @@ from video.test_reader import CUT, GOP, KINDS, plain
 
 from vidseg.errors import InputError
 from vidseg.meter import Meter
-from vidseg.runner import Told, segmented
+from vidseg.runner import segmented
 from vidseg.sample import SampleSource
 from vidseg.types import FrameMasks
 from vidseg.video import open_source, reader
 from vidseg.video.reader import FileSource
 from vidseg.video.window import Selection
+from vidseg.work import Told
 
 
 def same(ours, theirs):

@@ -21,9 +21,10 @@ from vidseg.record.identity import identify, remember
 from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, digest, find_resumed
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score
-from vidseg.runner import Parts, Told, run
+from vidseg.runner import run
 from vidseg.tracker.guard import Guarded
 from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, Tracker, names_of
+from vidseg.work import Parts, Told
 
 log = logging.getLogger(__name__)
 

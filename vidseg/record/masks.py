@@ -21,7 +21,7 @@ from pycocotools import mask as coco
 
 from vidseg.errors import InputError
 from vidseg.paths import meant
-from vidseg.record.files import MASKS, JsonLines, read_line, read_lines
+from vidseg.record.files import MASKS, read_line, read_lines
 from vidseg.record.label_maps import LOGIT, check_size
 from vidseg.record.object_maps import Annotations, ObjectMaps, open_annotations
 from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
@@ -64,26 +64,18 @@ def rle_iou(rle: Rle, other: Rle) -> float:
     return 1.0 if rle["counts"] == other["counts"] else float(coco.iou([rle], [other], [0])[0, 0])
 
 
-class MaskLines(JsonLines):
-    """Writes masks.jsonl; see ``JsonLines``."""
-
-    def add(self, frame: Frame, masks: FrameMasks) -> None:
-        """Appends the line of one frame."""
-        scores = masks.scores or (None,) * len(masks.object_ids)
-        objects: list[dict[str, Any]] = [
-            {
-                "id": object_id,
-                "rle": encode(mask_hw),
-                "area": int(np.count_nonzero(mask_hw)),
-                "score": None if score is None else round(score, 4),
-            }
-            for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True)
-        ]
-        for thing, name in zip(objects, masks.names or (), strict=False):
-            thing |= {} if name is None else {"name": name}
-        for row, on_top_hw in _covered(masks):
-            objects[row]["on_top"] = encode(on_top_hw)
-        self.write({"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects})
+def mask_line(frame: Frame, masks: FrameMasks) -> dict[str, Any]:
+    """The line of one frame."""
+    scores = masks.scores or (None,) * len(masks.object_ids)
+    objects: list[dict[str, Any]] = [
+        {"id": object_id, "rle": encode(mask_hw), "area": area, "score": None if score is None else round(score, 4)}
+        for object_id, mask_hw, area, score in zip(masks.object_ids, masks.masks_nhw, masks.areas, scores, strict=True)
+    ]
+    for thing, name in zip(objects, masks.names or (), strict=False):
+        thing |= {} if name is None else {"name": name}
+    for row, on_top_hw in _covered(masks):
+        objects[row]["on_top"] = encode(on_top_hw)
+    return {"frame": frame.index, "time_s": round(frame.time_s, 6), "objects": objects}
 
 
 def _covered(masks: FrameMasks) -> Iterator[tuple[int, Mask]]:
@@ -134,7 +126,7 @@ def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _is_whole(line: Mapping[str, Any]) -> bool:
-    """Whether a line has masks as MaskLines writes them."""
+    """Whether a line has masks as ``mask_line`` has them."""
     try:
         things = [(thing["id"], *thing["rle"]["size"], thing["rle"]["counts"]) for thing in line["objects"]]
     except (KeyError, TypeError):

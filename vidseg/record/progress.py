@@ -22,7 +22,7 @@ from vidseg.record import checkpoints
 from vidseg.record.checkpoints import BEFORE, FileCheckpoints, Saved
 from vidseg.record.files import FOUND, FOUND_MASKS, FRAMES, MASKS, JsonLines, count_lines, read_frames, sync
 from vidseg.record.identity import Identity, check_same, recall
-from vidseg.record.masks import MaskLines, MaskRecord
+from vidseg.record.masks import MaskRecord
 from vidseg.record.summary import read_summary
 from vidseg.types import Frame, FrameMasks, Prompt, Segmenter, Source, VideoInfo
 
@@ -184,16 +184,19 @@ class Progress:
     def recording(self) -> Iterator[None]:
         """Within the block masks.jsonl and frames.jsonl are open; they begin, or go on after finished frames."""
         with (
-            closing(MaskLines(self._folder / MASKS, keep=self.finished)) as self._masks,
+            closing(JsonLines(self._folder / MASKS, keep=self.finished)) as self._masks,
             closing(JsonLines(self._folder / FRAMES, keep=self.finished)) as self._frames,
         ):
             yield
         for name in (MASKS, FRAMES):
             sync(self._folder / name)
 
-    def add(self, frame: Frame, found: FrameMasks, values: Mapping[str, Any]) -> None:
-        """Writes the lines of a frame, which is finished then; and a checkpoint, if it is time for one."""
-        self._masks.add(frame, found)
+    def add(self, frame: Frame, line: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Writes the lines of a frame, which is finished then; and a checkpoint, if it is time for one.
+
+        ``line`` is its ``vidseg.record.masks.mask_line``, and ``values`` are its numbers.
+        """
+        self._masks.write(line)
         self._frames.write({"frame": frame.index, "time_s": round(frame.time_s, 6), **values})
         self._checkpoints.finished(frame.index)
 

@@ -45,8 +45,9 @@ class FetchedMasks(FrameMasks):
             # Whoever waits for this event sleeps, and leaves the core to decoders and encoders
             arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             arrived.record(torch.cuda.current_stream(logits_nhw.device))
-        fields = ("frame_index", "object_ids", "names", "_hidden", "_logits_nhw", "_host", "_arrived")
-        for name, value in zip(fields, (frame_index, object_ids, None, hidden, logits_nhw, host, arrived), strict=True):
+        fields = {"frame_index": frame_index, "object_ids": object_ids, "names": None, "_boxes": None, "_areas": None}
+        fields |= {"_hidden": hidden, "_logits_nhw": logits_nhw, "_host": host, "_arrived": arrived}
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     @property

@@ -18,8 +18,8 @@ from vidseg.model.sam2.engine import Features
 from vidseg.model.sam2.one_pass import LowRes, Pass
 from vidseg.model.sam2.saving import dump
 from vidseg.model.sam2.view import View
-from vidseg.record.files import read_lines
-from vidseg.record.masks import MaskLines, read_masks
+from vidseg.record.files import JsonLines, read_lines
+from vidseg.record.masks import mask_line, read_masks
 from vidseg.types import RGB, Checkpoints, Frame, FrameMasks, Source
 
 FILE = "backwards.jsonl"
@@ -106,7 +106,7 @@ class MaskFile:
         self._offsets: dict[int, int] = {}
         if going_on:
             self._offsets = {numbers.index(line["frame"]): at for at, line in read_lines(path, "frame", "objects")}
-        self._lines = MaskLines(path, keep=None if going_on else 0)
+        self._lines = JsonLines(path, keep=None if going_on else 0)
         weakref.finalize(self, self._lines.close)
 
     def __contains__(self, position: int) -> bool:
@@ -115,7 +115,7 @@ class MaskFile:
     def put(self, position: int, frame: Frame, masks: FrameMasks) -> None:
         """Adds masks; those of the same position before are forgotten."""
         self._offsets[position] = self._lines.size
-        self._lines.add(frame, masks)
+        self._lines.write(mask_line(frame, masks))
 
     def get(self, position: int) -> FrameMasks | None:
         """The masks at a position; None if there are none."""
