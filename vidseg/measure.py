@@ -1,12 +1,23 @@
-"""What is measured of masks and boxes, once for everybody: how far two agree, and the box around a mask."""
+"""What is measured of masks and boxes, once for everybody: how far two agree, a mask's box and its contours."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]  # rows, columns
+
+
+class Outlines(NamedTuple):
+    """Contours of a mask, each int32 (n, 1, 2) in pixels, outer ones and those of holes, and how many are outer ones.
+
+    That is the number of parts, as pixels are neighbours of those at their corners (Suzuki and Abe, CVGIP 1985).
+    """
+
+    contours: tuple[NDArray[np.int32], ...]
+    parts: int
 
 
 def iou(mask_hw: Mask, other_hw: Mask) -> float:
@@ -22,7 +33,7 @@ def box_iou(box_xyxy: NDArray[np.float32], other_xyxy: NDArray[np.float32]) -> f
     return both / (float(sum(np.prod(box[2:] - box[:2]) for box in (box_xyxy, other_xyxy))) - both)
 
 
-def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> tuple[slice, slice] | None:
+def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> Box | None:
     """The rows and columns that hold every non-zero pixel of a bool or uint8 mask (h, w); None of an empty mask.
 
     ``margin`` more pixels are added on each side, as far as the picture goes.
@@ -32,3 +43,13 @@ def bounding_box(mask_hw: NDArray[Any], margin: int = 0) -> tuple[slice, slice] 
         return None
     rows = slice(max(0, y - margin), min(mask_hw.shape[0], y + height + margin))
     return rows, slice(max(0, x - margin), min(mask_hw.shape[1], x + width + margin))
+
+
+def outlines(mask_hw: Mask, box: Box | None) -> Outlines:
+    """The outlines of a mask of which ``mask_hw`` are the pixels in its ``box``; None: it is empty."""
+    if box is None:
+        return Outlines((), 0)
+    offset = (box[1].start, box[0].start)
+    pixels = np.ascontiguousarray(mask_hw).view(np.uint8)
+    found, nested = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
+    return Outlines(tuple(found), int(np.count_nonzero(nested[0, :, 3] < 0)))

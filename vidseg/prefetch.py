@@ -145,7 +145,7 @@ class Crew(Generic[T]):
     """Does every one of ``tasks`` with every item, each task in a thread of its own, which takes the items in order.
 
     When all tasks are done with an item, ``last(item, results)`` is called in one more thread, with what they returned
-    by their names. ``put`` doesn't wait; the caller keeps the number ``under_way`` bounded with ``wait`` and ``finish``.
+    by their names. ``put`` doesn't wait: the caller keeps the number ``under_way`` bounded by ``wait`` and ``finish``.
 
     After an exception the items before it are finished, and nothing begins with the items after it. ``finish``, or the
     end of the ``with`` block, raises it: that of the first item, and of its first task.

@@ -24,8 +24,8 @@ T = TypeVar("T")
 def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress: Progress) -> bool:
     """Takes every frame of the source through all stages. Returns False if the user interrupted.
 
-    The loop only segments and hands over: each output, metric and record works in a thread of its own, frame by frame
-    (see ``Crew``). Frames that ``progress`` has finished before are composited and scored again, and not recorded again.
+    The loop only segments and hands over: outputs, metrics and records have threads of their own (see ``Crew``). Frames
+    that ``progress`` has finished before are composited and scored again, and not recorded again.
     However the run ends, every output is finished with the frames that it got, or removed if it can't be finished.
     Raises ContractError if a segmenter or a metric breaks a rule of vidseg.types.
     """

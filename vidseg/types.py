@@ -4,24 +4,27 @@ The data are frozen dataclasses that check their fields when they are made. Arra
 (``rgb_hw3``), numbers their unit (``time_s``). This module knows nothing about Hydra, PyAV, torch or W&B.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg import coordinates
+from vidseg import coordinates, measure
 from vidseg.coordinates import kind
 from vidseg.errors import ContractError, InputError
+
+T = TypeVar("T")
 
 RGB = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
-Box = tuple[slice, slice]  # rows, columns
+_computing = threading.RLock()  # of FrameMasks: what is computed takes half a millisecond
 
 
 class Colour(NamedTuple):
@@ -95,7 +98,7 @@ class FrameMasks:
     - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
     - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None.
     - ``names``: for each object what it is called, or None; a run gives objects the names of their prompts.
-    - ``masks_nhw``: bool, ``logits_nhw > 0``; ``boxes`` and ``areas`` are those of these masks.
+    - ``masks_nhw``: bool, ``logits_nhw > 0``. ``boxes``, ``areas`` and ``outlines`` are those of these masks.
     - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals); None
       unless a segmenter has computed it.
 
@@ -109,8 +112,7 @@ class FrameMasks:
     names: tuple[str | None, ...] | None = None
     masks_nhw: NDArray[np.bool_] = field(init=False, repr=False)
     best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
-    _boxes: tuple[Box | None, ...] | None = field(default=None, init=False, repr=False)
-    _areas: tuple[int, ...] | None = field(default=None, init=False, repr=False)
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         count, logits = len(self.object_ids), self.logits_nhw
@@ -124,21 +126,31 @@ class FrameMasks:
         object.__setattr__(self, "masks_nhw", logits > 0)
 
     @property
-    def boxes(self) -> tuple[Box | None, ...]:
-        """For each object the rows and columns that hold its mask; None of an empty one. Computed once, when asked."""
-        if self._boxes is None:
-            from vidseg.measure import bounding_box
-
-            object.__setattr__(self, "_boxes", tuple(map(bounding_box, self.masks_nhw)))
-        return self._boxes or ()
+    def boxes(self) -> tuple[measure.Box | None, ...]:
+        """For each object the rows and columns that hold its mask; None of an empty one."""
+        return self._once("boxes", lambda: tuple(map(measure.bounding_box, self.masks_nhw)))
 
     @property
     def areas(self) -> tuple[int, ...]:
-        """The number of pixels of each object's mask. Computed once, when asked."""
-        if self._areas is None:
-            inside = [0 if box is None else self.masks_nhw[n][box] for n, box in enumerate(self.boxes)]
-            object.__setattr__(self, "_areas", tuple(map(int, map(np.count_nonzero, inside))))
-        return self._areas or ()
+        """For each object the number of its mask's pixels."""
+        return self._once("areas", lambda: tuple(int(np.count_nonzero(part)) for part in self._parts()))
+
+    @property
+    def outlines(self) -> tuple[measure.Outlines, ...]:
+        """For each object its mask's contours."""
+        return self._once("outlines", lambda: tuple(map(measure.outlines, self._parts(), self.boxes)))
+
+    def _parts(self) -> Iterator[Mask]:
+        """Each object's mask in its box; an empty one's is whole."""
+        return (mask if box is None else mask[box] for mask, box in zip(self.masks_nhw, self.boxes, strict=True))
+
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """What outputs, metrics and records all need, which ask in threads of their own, is computed once."""
+        with _computing:
+            if name not in self._known:
+                self._known[name] = compute()
+            known: T = self._known[name]
+            return known
 
     def name(self, names: Mapping[int, str]) -> None:
         """Gives objects their names by id, unless they have some."""

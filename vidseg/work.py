@@ -72,7 +72,7 @@ def most_under_way(masks: FrameMasks) -> int:
 
     As many as HELD_BYTES hold.
     """
-    objects, height, width = masks.masks_nhw.shape
+    objects, height, width = map(int, masks.masks_nhw.shape)
     return max(2, min(MOST_UNDER_WAY, HELD_BYTES // (height * width * (3 + 5 * objects))))
 
 

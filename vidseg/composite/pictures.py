@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from vidseg.composite import marks
 from vidseg.composite.marks import NEGATIVE, POSITIVE, Colour, colour, parse_colour
 from vidseg.errors import InputError
-from vidseg.measure import bounding_box
-from vidseg.types import RGB, Frame, FrameMasks, Mask, Prompt
+from vidseg.measure import Box, Outlines, bounding_box, outlines
+from vidseg.types import RGB, Frame, FrameMasks, Prompt
 
 EDGE_BAND = 8
 """Around an object, so many pixels keep the frame's colours under alpha 0. What mixes neighbours most is a scaler's
 kernel: Lanczos over 4:2:0 chroma at half size reaches 6 to 8 pixels."""
 
-Box = tuple[slice, slice]  # rows, columns
 Present = Sequence[tuple[int, int, Box]]
 """Row in masks_nhw, id, and bounding box of each object whose mask is not empty."""
 
@@ -80,8 +79,8 @@ def overlay(frame: Frame, masks: FrameMasks, *, opacity: object = 0.5, contour: 
         mixed = cv2.addWeighted(out[box], 1 - strength, tint, strength, 0)
         cv2.copyTo(mixed, inside_hw.view(np.uint8), out[box])
     thickness = max(1, round(width * marks.scale_of(out)))
-    for n, object_id, box in present if width else ():
-        cv2.drawContours(out, contours(masks.masks_nhw[n], box), -1, colour(object_id), thickness, cv2.LINE_AA)
+    for n, object_id, _ in present if width else ():
+        cv2.drawContours(out, _smooth(masks.outlines[n]), -1, colour(object_id), thickness, cv2.LINE_AA)
     if ids:
         _write_ids(out, masks, present, masks.names if ids == "names" else None)
     return out
@@ -119,7 +118,7 @@ def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
     out = rgb_hw3.copy()
     for prompt in prompts:
         if prompt.mask_hw is not None and (box := bounding_box(prompt.mask_hw)):
-            for corners in contours(prompt.mask_hw, box):
+            for corners in _smooth(outlines(prompt.mask_hw[box], box)):
                 marks.draw_dashes(out, corners[:, 0], marks.WHITE)
         if prompt.box_xyxy is not None:
             marks.draw_box(out, prompt.box_xyxy, colour(prompt.object_id))
@@ -130,11 +129,9 @@ def draw_prompts(rgb_hw3: RGB, prompts: Sequence[Prompt]) -> RGB:
     return out
 
 
-def contours(mask_hw: Mask, box: Box) -> list[NDArray[np.int32]]:
-    """Outer and inner contours of a mask with bounding ``box``, each (n, 1, 2) in pixels; stairs are straightened."""
-    offset = (box[1].start, box[0].start)
-    found, _ = cv2.findContours(mask_hw[box].view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
-    return [cv2.approxPolyDP(points, 0.8, True) if len(points) > 8 else points for points in found]
+def _smooth(outlines: Outlines) -> list[NDArray[np.int32]]:
+    """Contours with their stairs straightened."""
+    return [cv2.approxPolyDP(points, 0.8, True) if len(points) > 8 else points for points in outlines.contours]
 
 
 def _number(key: str, value: object, high: float) -> float:
@@ -149,8 +146,7 @@ def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
 
 
 def _present(masks: FrameMasks) -> Present:
-    boxes = [bounding_box(mask_hw) for mask_hw in masks.masks_nhw]
-    return [(n, masks.object_ids[n], box) for n, box in enumerate(boxes) if box]
+    return [(n, masks.object_ids[n], box) for n, box in enumerate(masks.boxes) if box]
 
 
 def _union(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
@@ -176,8 +172,8 @@ def _plain(shape: tuple[int, ...], fill: Colour) -> RGB:
 def _write_ids(out: RGB, masks: FrameMasks, present: Present, names: Sequence[str | None] | None) -> None:
     """Writes each object's id, and its name if it has one, on top of its largest part."""
     labels = []
-    for n, object_id, box in present:
-        corners_xy = max(contours(masks.masks_nhw[n], box), key=cv2.contourArea)[:, 0]
+    for n, object_id, _ in present:
+        corners_xy = max(_smooth(masks.outlines[n]), key=cv2.contourArea)[:, 0]
         top = int(corners_xy[:, 1].min())
         across = corners_xy[corners_xy[:, 1] <= top + 16 * marks.scale_of(out), 0]
         name = None if names is None else names[n]

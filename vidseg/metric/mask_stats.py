@@ -1,14 +1,14 @@
 """Statistics of masks that need no ground truth: position, parts, flicker of the outline, absence."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.measure import bounding_box
 from vidseg.metric.score import Begun, Means, name_scores
-from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
+from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 LONG_SIDE = 320  # pixels of the longer side of the pictures between which flow is estimated
 # Their shorter side is padded to this: OpenCV 5.0's flow crashes on a picture of 28x320, not on one of 32x320.
@@ -51,19 +51,18 @@ class MaskStats:
         values: dict[str, float] = {}
         covers: Covers = {}
         scores = masks.scores or (None,) * len(masks.object_ids)
-        for object_id, mask_hw, score in zip(masks.object_ids, masks.masks_nhw, scores, strict=True):
-            area = int(np.count_nonzero(mask_hw))
+        for row, (object_id, area, score) in enumerate(zip(masks.object_ids, masks.areas, scores, strict=True)):
             if not self._begun(frame.index, object_id, area > 0):
                 continue
             self._absent[object_id] = self._absent.get(object_id, 0) + (not area)
             if score is not None:
                 self._means.add("mean_score", object_id, score)
-            shape = _shape(mask_hw) if area else {"parts": 0}
+            shape = _shape(masks, row)
             values |= {f"{name}_{object_id}": value for name, value in shape.items()}
             if area:
                 self._means.add("mean_area", object_id, area)
                 self._means.add("mean_parts", object_id, shape["parts"])
-            covers[object_id] = _shrink(mask_hw.astype(np.float32)) if area else None
+            covers[object_id] = _cover(masks, row) if area else None
         grey_hw = np.asarray(_shrink(cv2.cvtColor(frame.rgb_hw3, cv2.COLOR_RGB2GRAY)), np.uint8)
         for object_id, flicker in self._flicker(grey_hw, covers).items():
             self._means.add("flicker", object_id, flicker)
@@ -86,9 +85,7 @@ class MaskStats:
             new = covers[object_id]
             if old is not None and new is not None:
                 if origin_xy is None:  # a pixel was in the previous frame at its position plus its flow
-                    height, width = grey_hw.shape
-                    place_xy = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-                    origin_xy = self._flow.calc(grey_hw, old_grey_hw, None) + np.stack(place_xy, axis=-1)
+                    origin_xy = self._flow.calc(grey_hw, old_grey_hw, None) + _places_xy(*grey_hw.shape)
                 moved = cv2.remap(old, origin_xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 flicker[object_id] = float(1 - np.minimum(moved, new).sum() / np.maximum(moved, new).sum())
             elif old is not None or new is not None:
@@ -96,15 +93,21 @@ class MaskStats:
         return flicker
 
 
-def _shape(mask_hw: Mask) -> dict[str, float]:
-    """Parts, box and centroid of a mask that isn't empty, in pixels."""
-    box = bounding_box(mask_hw)
-    assert box is not None
+@lru_cache(1)
+def _places_xy(height: int, width: int) -> NDArray[np.float32]:
+    """(h, w, 2): the position of each pixel."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+
+
+def _shape(masks: FrameMasks, row: int) -> dict[str, float]:
+    """Parts of an object's mask, and its box and centroid in pixels if it isn't empty."""
+    if (box := masks.boxes[row]) is None:
+        return {"parts": 0}
     rows, columns = box
-    inside = np.ascontiguousarray(mask_hw[box]).view(np.uint8)
+    inside = np.ascontiguousarray(masks.masks_nhw[row][box]).view(np.uint8)
     moments = cv2.moments(inside, binaryImage=True)
     return {
-        "parts": cv2.connectedComponents(inside)[0] - 1,
+        "parts": masks.outlines[row].parts,
         "centroid_x": columns.start + moments["m10"] / moments["m00"],
         "centroid_y": rows.start + moments["m01"] / moments["m00"],
         "box_x0": columns.start,
@@ -112,6 +115,22 @@ def _shape(mask_hw: Mask) -> dict[str, float]:
         "box_x1": columns.stop,
         "box_y1": rows.stop,
     }
+
+
+def _cover(masks: FrameMasks, row: int) -> Coverage:
+    """An object's mask at the small size. Where that divides the picture's, only the pixels around the mask count."""
+    mask_hw, box = masks.masks_nhw[row], masks.boxes[row]
+    height, width = mask_hw.shape
+    factor, rest = divmod(max(height, width), LONG_SIDE)
+    if rest or box is None or height % factor or width % factor or min(height, width) // factor < SHORT_SIDE:
+        return _shrink(mask_hw.astype(np.float32))
+    rows, columns = (slice(side.start // factor, -(-side.stop // factor)) for side in box)
+    around = (slice(side.start * factor, side.stop * factor) for side in (rows, columns))
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    small_hw = np.zeros((height // factor, width // factor), np.float32)
+    part = np.ascontiguousarray(mask_hw[tuple(around)]).astype(np.float32)
+    small_hw[rows, columns] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return small_hw
 
 
 def _shrink(picture: NDArray[np.generic]) -> Coverage:

@@ -16,10 +16,12 @@ from operator import ge
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
+from vidseg.measure import Box
 from vidseg.paths import meant
 from vidseg.record.files import MASKS, read_line, read_lines
 from vidseg.record.label_maps import LOGIT, check_size
@@ -29,9 +31,12 @@ from vidseg.types import Frame, FrameMasks, Mask, VideoInfo
 Rle = dict[str, Any]  # {"size": [h, w], "counts": text}
 
 
-def encode(mask_hw: Mask) -> Rle:
-    """A mask as RLE, as it stands in JSON."""
-    rle = coco.encode(np.asfortranarray(mask_hw, np.uint8))
+def encode(mask_hw: Mask, box: Box | None = None) -> Rle:
+    """A mask as RLE, as it stands in JSON; ``box`` holds all of it, so that only its pixels are sorted by columns."""
+    columns_wh = np.zeros(mask_hw.shape[::-1], np.uint8)
+    rows, columns = box or (slice(None), slice(None))
+    columns_wh[columns, rows] = cv2.transpose(mask_hw[rows, columns].view(np.uint8))  # 5 times as fast as numpy's
+    rle = coco.encode(columns_wh.T)
     return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
@@ -40,23 +45,27 @@ def decode(*rles: Rle) -> Mask:
     for rle in rles:
         if _pixels(rle["counts"]) != math.prod(rle["size"]):
             raise ValueError("the run lengths don't fill the mask")
-    return np.asarray(coco.decode(coco.merge(list(rles)))).astype(bool)
+    columns_hw = coco.decode(rles[0] if len(rles) == 1 else coco.merge(list(rles)))
+    return np.asarray(cv2.transpose(columns_hw.T)).view(np.bool_)
 
 
 def _pixels(counts: str) -> int:
     """The sum of the run lengths; -1 if they are damaged. pycocotools leaves pixels that no run reaches undefined."""
-    runs, value, shift = list[int](), 0, 0
-    for character in counts:  # five bits each, the lowest first; then whether more follow; see rleFrString
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            return -1
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            value -= (bits & 16) << shift - 4  # its sign
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    return -1 if shift or min(runs, default=0) < 0 else sum(runs)
+    if not counts.isascii():
+        return -1
+    bits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
+    more = (bits & 32) > 0  # five bits each, the lowest first; then whether more follow; see rleFrString
+    if not len(bits) or bits.min() < 0 or bits.max() > 63 or more[-1]:
+        return -1
+    begins = np.flatnonzero(np.r_[True, ~more[:-1]])
+    lengths = np.diff(begins, append=len(bits))
+    place = 5 * (np.arange(len(bits)) - np.repeat(begins, lengths))
+    if place.max() > 50:
+        return -1
+    values = np.add.reduceat((bits & 31) << place, begins)
+    values -= (bits[begins + lengths - 1] & 16) << place[begins + lengths - 1] + 1  # the sign
+    values[1::2], values[2::2] = values[1::2].cumsum(), values[2::2].cumsum()  # from the third on they are differences
+    return -1 if values.min() < 0 else int(values.sum())
 
 
 def rle_iou(rle: Rle, other: Rle) -> float:
@@ -66,11 +75,11 @@ def rle_iou(rle: Rle, other: Rle) -> float:
 
 def mask_line(frame: Frame, masks: FrameMasks) -> dict[str, Any]:
     """The line of one frame."""
-    scores = masks.scores or (None,) * len(masks.object_ids)
-    objects: list[dict[str, Any]] = [
-        {"id": object_id, "rle": encode(mask_hw), "area": area, "score": None if score is None else round(score, 4)}
-        for object_id, mask_hw, area, score in zip(masks.object_ids, masks.masks_nhw, masks.areas, scores, strict=True)
-    ]
+    objects: list[dict[str, Any]] = []
+    for row, (object_id, area) in enumerate(zip(masks.object_ids, masks.areas, strict=True)):
+        score = None if masks.scores is None else masks.scores[row]
+        rle = encode(masks.masks_nhw[row], masks.boxes[row])
+        objects.append({"id": object_id, "rle": rle, "area": area, "score": None if score is None else round(score, 4)})
     for thing, name in zip(objects, masks.names or (), strict=False):
         thing |= {} if name is None else {"name": name}
     for row, on_top_hw in _covered(masks):
@@ -107,9 +116,9 @@ def _as_masks(line: Mapping[str, Any], object_ids: Sequence[int], height: int, w
     logits_nhw = np.full((len(object_ids), height, width), -LOGIT)
     for row, thing in enumerate(map(things.get, object_ids)):
         if thing is not None:
-            logits_nhw[row][decode(thing["rle"])] = LOGIT / 2 if "on_top" in thing else LOGIT
+            np.copyto(logits_nhw[row], LOGIT / 2 if "on_top" in thing else LOGIT, where=decode(thing["rle"]))
             if "on_top" in thing:
-                logits_nhw[row][decode(thing["on_top"])] = LOGIT
+                np.copyto(logits_nhw[row], LOGIT, where=decode(thing["on_top"]))
     scores = [things.get(object_id, {}).get("score") for object_id in object_ids]
     found = FrameMasks(line["frame"], tuple(object_ids), logits_nhw, tuple(scores))
     found.name({thing["id"]: thing["name"] for thing in line["objects"] if "name" in thing})

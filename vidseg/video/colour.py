@@ -17,6 +17,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from vidseg.types import RGB, Colour
@@ -25,9 +26,16 @@ BT709, BT601 = Colour(1, 1, 1), Colour(6, 6, 6)
 PQ, HLG = 16, 18
 UNKNOWN = {0, 2, 3}
 """Unspecified, and reserved. As a matrix, 0 is RGB."""
-MATRICES = {1, 4, 5, 6, 7, 9}
-"""Those that FFmpeg can convert to and from."""
 BT2020_MATRIX = 9
+LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+"""By matrix, how much of red and of blue is in luma (H.273, table 4): those that FFmpeg can convert to and from."""
 
 REFERENCE_WHITE, HLG_WHITE = 203.0, 1000.0  # cd/m2
 KNEE = 0.8
@@ -56,7 +64,7 @@ def colour_of(image: av.VideoFrame, container: Colour) -> Colour:
     """What a decoded picture is in: by its own tags, else by those of ``container``, else by its size."""
     tags = colour_tags(image)
     matrix, primaries, transfer = (b if a in UNKNOWN else a for a, b in zip(tags, container, strict=True))
-    if matrix not in MATRICES:
+    if matrix not in LUMA:
         matrix = BT2020_MATRIX if is_hdr(transfer) else by_size(image.width, image.height).matrix
     if matrix in (BT601.matrix, BT709.matrix):  # H.273 has the same number for the three
         primaries, transfer = (matrix if tag in UNKNOWN else tag for tag in (primaries, transfer))
@@ -78,6 +86,30 @@ def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB
         return tone_mapped(np.stack([*codes])[[2, 0, 1]], colour.transfer)
     rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
     return rgb_hw3
+
+
+def to_yuv420p(rgb_hw3: RGB, matrix: int) -> av.VideoFrame:
+    """A picture with even sides as 8-bit Y'CbCr in limited range by ``matrix``, one of ``LUMA``; chroma is the mean of
+    2x2 pixels. 4 ms at 720p where swscale takes 9; luma is 0.257 levels off on average, and there 0.251.
+    """
+    height, width, _ = rgb_hw3.shape
+    half_hw3 = cv2.resize(rgb_hw3, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    luma_hw3, chroma_hw3 = (cv2.transform(each, _to_ycbcr(matrix)) for each in (rgb_hw3, half_hw3))
+    image = av.VideoFrame(width, height, "yuv420p")
+    for number, (plane, codes_hw3) in enumerate(zip(image.planes, (luma_hw3, chroma_hw3, chroma_hw3), strict=True)):
+        rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        cv2.extractChannel(codes_hw3, number, rows[:, : plane.width])
+    image.color_range = ColorRange.MPEG
+    return image
+
+
+@cache
+def _to_ycbcr(matrix: int) -> NDArray[np.float64]:
+    """(3, 4): what a picture's R'G'B' and 1 are multiplied by."""
+    red, blue = LUMA[matrix]
+    y = np.array([red, 1 - red - blue, blue])
+    cb, cr = (np.array([0, 0, 1]) - y) / (2 - 2 * blue), (np.array([1, 0, 0]) - y) / (2 - 2 * red)
+    return np.column_stack([np.stack([219 * y, 224 * cb, 224 * cr]) / 255, (16, 128, 128)])
 
 
 def tone_mapped(codes_3hw: NDArray[np.uint16], transfer: int) -> RGB:

@@ -23,7 +23,7 @@ from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
-from vidseg.video.colour import by_size
+from vidseg.video.colour import by_size, to_yuv420p
 from vidseg.video.demux import Sound
 from vidseg.video.matroska import reserve_aspect, write_aspect
 
@@ -191,14 +191,20 @@ class Encoder:
         context, (height, width, channels) = self._stream.codec_context, image_hwc.shape
         padding = ((0, context.height - height), (0, context.width - width), (0, 0))
         padded = np.pad(image_hwc, padding, mode="edge") if any(map(any, padding)) else image_hwc
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24" if channels == 3 else "rgba")
-        if self._colour is None:
-            return frame.reformat(format=context.pix_fmt)
-        matrix, limited = self._colour.matrix, ColorRange.MPEG
-        # Chroma by area: at 4:2:0 skateboarding footage is 0.94 levels off; with the default, bilinear, it is 1.17
-        coded = frame.reformat(
-            format=context.pix_fmt, dst_colorspace=matrix, dst_color_range=limited, interpolation="AREA"
-        )
+        if context.pix_fmt == "yuv420p" and self._colour is not None:
+            coded = to_yuv420p(padded, self._colour.matrix)
+        else:
+            name = "rgb24" if channels == 3 else "rgba"
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format=name)
+            if self._colour is None:
+                return frame.reformat(format=context.pix_fmt)
+            # Chroma by area: at 4:2:0 skateboarding footage is 0.94 levels off; with the default, bilinear, it is 1.17
+            coded = frame.reformat(
+                format=context.pix_fmt,
+                dst_colorspace=self._colour.matrix,
+                dst_color_range=ColorRange.MPEG,
+                interpolation="AREA",
+            )
         coded.colorspace, coded.color_primaries, coded.color_trc = self._colour  # ProRes has them in each frame
         return coded
 

@@ -45,7 +45,7 @@ class FetchedMasks(FrameMasks):
             # Whoever waits for this event sleeps, and leaves the core to decoders and encoders
             arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             arrived.record(torch.cuda.current_stream(logits_nhw.device))
-        fields = {"frame_index": frame_index, "object_ids": object_ids, "names": None, "_boxes": None, "_areas": None}
+        fields = {"frame_index": frame_index, "object_ids": object_ids, "names": None, "_known": {}}
         fields |= {"_hidden": hidden, "_logits_nhw": logits_nhw, "_host": host, "_arrived": arrived}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
