@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vidseg.metric import mask_stats
 from vidseg.metric.mask_stats import MaskStats
 from vidseg.types import Frame, FrameMasks, Prompt
 
@@ -122,3 +123,34 @@ def test_pictures_of_any_form(height, width):
     values, _ = followed(pictures, [here] * 3)
     assert [frame["flicker_1"] for frame in values[1:]] == [pytest.approx(0, abs=1e-6)] * 2
     assert all(one["box_x1_1"] == two["box_x1_1"] == width for one, two in pairwise(values))
+
+
+def masks_of(masks_nhw):
+    ids = tuple(range(1, len(masks_nhw) + 1))
+    return FrameMasks(0, ids, np.where(masks_nhw, 1, -1).astype(np.float32))
+
+
+def test_parts_are_those_of_connected_components():
+    rng = np.random.default_rng(0)
+    masks_nhw = np.stack([rng.random((30, 40)) < share for share in (0, 0.02, 0.3, 0.5, 0.7, 0.98, 1)])
+    masks_nhw[3] = cv2.resize(masks_nhw[3, ::5, ::5].astype(np.uint8), (40, 30), interpolation=cv2.INTER_NEAREST)
+    wanted = [cv2.connectedComponents(mask_hw.view(np.uint8))[0] - 1 for mask_hw in masks_nhw]
+    masks = masks_of(masks_nhw)
+    assert [outlines.parts for outlines in masks.outlines] == wanted
+    assert [mask_stats._shape(masks, row)["parts"] for row in range(7)] == wanted
+    assert masks.areas == tuple(np.count_nonzero(masks_nhw, axis=(1, 2)))
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1920, 1080), (480, 854), (1280, 160), (320, 320)])
+def test_a_small_mask_is_that_of_the_whole_picture(size):
+    height, width = size
+    noise = np.random.default_rng(1).random((height, width)) < 0.5
+    parts = [np.zeros(size, bool) for _ in range(3)]
+    for part, (top, left, bottom, right) in zip(
+        parts, ((3, 5, 90, 101), (height - 9, width - 7, height, width), (0, 0, 1, 1)), strict=True
+    ):
+        part[top:bottom, left:right] = noise[top:bottom, left:right]
+        part[top, left] = part[bottom - 1, right - 1] = True
+    masks = masks_of(np.stack(parts))
+    for row, mask_hw in enumerate(parts):
+        assert np.array_equal(mask_stats._cover(masks, row), mask_stats._shrink(mask_hw.astype(np.float32)))

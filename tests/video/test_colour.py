@@ -3,12 +3,14 @@
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from video.clips import copy_video
 
 from vidseg.types import Colour
 from vidseg.video import open_source
+from vidseg.video.colour import LUMA, to_yuv420p
 
 PATCHES = np.array([[60] * 3, [120] * 3, [200] * 3, [235] * 3, [220, 40, 30], [30, 60, 230], [70, 160, 60]], np.uint8)
 FULL = 2  # of color_range
@@ -147,3 +149,25 @@ def test_hdr_colours_come_out_as_they_were_drawn(tmp_path, transfer, code):
     codes = np.round(scaled).astype(np.uint16).repeat(20, axis=1)[:, None].repeat(64, axis=1)
     shown = open_source(str(hdr(tmp_path / "in.mkv", codes, transfer)))[0].rgb_hw3[30, 10::20].astype(int)
     assert np.abs(shown - PATCHES[[0, 1, 2, 4, 5, 6]]).max() <= 4
+
+
+@pytest.mark.parametrize("matrix", LUMA)
+def test_8_bit_4_2_0_is_the_formula_to_a_level(matrix):
+    rng = np.random.default_rng(matrix)
+    rgb_hw3 = rng.integers(0, 256, (36, 50, 3), np.uint8)
+    rgb_hw3[:18] = cv2.GaussianBlur(rgb_hw3[:18], (0, 0), 3)
+    red, blue = LUMA[matrix]
+    r, g, b = np.moveaxis(rgb_hw3 / 255, -1, 0)
+    y = red * r + (1 - red - blue) * g + blue * b
+    wanted = [16 + 219 * y, 128 + 224 * (b - y) / (2 - 2 * blue), 128 + 224 * (r - y) / (2 - 2 * red)]
+    wanted[1:] = [each.reshape(18, 2, 25, 2).mean((1, 3)) for each in wanted[1:]]
+    image = to_yuv420p(rgb_hw3, matrix)
+    assert image.color_range == 1
+    # OpenCV's numbers have 10 bits: 0.37 at most, and rounding; for chroma rounding of the mean, too
+    for plane, codes, most in zip(image.planes, wanted, (0.88, 1.38, 1.38), strict=True):
+        found = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width]
+        assert np.abs(found - codes).max() <= most
+        assert np.abs(found - codes).mean() <= 0.3
+    greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(2, 128, 3)
+    _, *chroma = (np.frombuffer(plane, np.uint8)[: plane.width] for plane in to_yuv420p(greys, matrix).planes)
+    assert all((codes == 128).all() for codes in chroma)
