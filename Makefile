@@ -5,7 +5,7 @@ OTHER  ?= .venv-detectors
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume format clean
+.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume bench-pace bench-encoders format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -57,6 +57,12 @@ bench-joins: $(VENV)/.installed  ## memory while four objects join four others, 
 
 bench-resume: $(VENV)/.installed  ## what checkpoints cost a run
 	$(BIN)/python -m benchmarks.resume
+
+bench-pace: $(VENV)/.installed  ## where each millisecond of a run goes, by thread, with a model that costs nothing and with nano
+	$(BIN)/python -m benchmarks.pace --nano
+
+bench-encoders: $(VENV)/.installed  ## presets of H.264 by their quality at equal size
+	$(BIN)/python -m benchmarks.encoders
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -1,12 +1,13 @@
 """Where each millisecond of a run goes: `make bench-pace`.
 
-    python -m benchmarks.pace [--sizes 720p,1080p,4k] [--frames 300] [--rounds 3] [--nano] [--label after]
+    python -m benchmarks.pace [--sizes 720p,1080p,4k] [--frames 300] [--rounds 3] [--nano] [--beside CHECKOUT]
 
 The default run (cutout, overlay, masks.jsonl, samples, W&B offline, default metrics with ground truth) of the built-in
 clip as an H.264 file, with ``model=replay`` as a model that costs next to nothing; and with nano, beside nano without
 outputs, metrics and samples. Every run is a process of its own. Prints frames a second of the loop, and
 core-milliseconds a frame of every thread: the loop's less what the segmenter takes is the cost of handing over. Writes
-benchmarks/results/pace_<machine>.json, where the rows of other ``--label``s stay. Linux only (/proc).
+benchmarks/results/pace_<machine>.json. ``--beside`` measures the vidseg of another checkout, in turn with this one.
+Linux only (/proc).
 """
 
 import argparse
@@ -28,12 +29,11 @@ import cv2
 import numpy as np
 
 import vidseg
-from benchmarks.machine import label, machine, median, result_path, save_result
+from benchmarks.machine import label, machine, median, save_result
 from vidseg import runner
 from vidseg.composite import PALETTE
 from vidseg.record.files import JsonLines
 from vidseg.record.label_maps import write_label_map
-from vidseg.record.masks import mask_line
 from vidseg.types import Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.encoder import Encoder
@@ -44,6 +44,7 @@ SETTINGS = {
     "masks only": "output=[] metric=[] tracker.mode=disabled stride=1000000",
     "no samples": "metric.davis_jf.truth={}/truth tracker.mode=disabled stride=1000000",
 }
+ROOT = Path(__file__).parent.parent
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -83,63 +84,75 @@ class Watch(threading.Thread):
         return total
 
 
-def watched(words: list[str], folder: Path) -> dict[str, Any]:
-    """Runs vidseg in this process. Core-milliseconds a frame by thread, from the second frame to the last."""
-    watch, began, cost = Watch(), dict[str, float](), {"segment": 0.0, "loop": 0.0, "wall": 0.0}
-    segmented = runner.segmented
+class Clock:
+    """Seconds of the loop's thread, and of all threads, from a run's second frame to the end of its loop."""
 
-    def timed(*arguments: Any, **more: Any) -> Generator[Any]:
-        pairs = segmented(*arguments, **more)
-        first = True
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.began: dict[str, float] = {}
+        self.wall_s = self.loop_s = self.segment_s = 0.0
+
+    def timed(self, pairs: Generator[Any]) -> Generator[Any]:
+        """The segmenter's pairs; runs in the loop's thread."""
         try:
             while True:
-                before = time.thread_time()
+                before_s = time.thread_time()
                 if (pair := next(pairs, None)) is None:
                     break
-                if first:
-                    first = False
-                    watch.look()
-                    began.update(watch.by_name())
-                    cost["wall"], cost["loop"] = time.perf_counter(), time.thread_time()
+                if self.began:
+                    self.segment_s += time.thread_time() - before_s
                 else:
-                    cost["segment"] += time.thread_time() - before
+                    self.watch.look()
+                    self.began = self.watch.by_name()
+                    self.wall_s, self.loop_s = time.perf_counter(), time.thread_time()
                 yield pair
         finally:
-            cost["loop"] = time.thread_time() - cost["loop"]
+            self.loop_s = time.thread_time() - self.loop_s
             pairs.close()
 
-    runner.segmented = timed  # type: ignore[assignment]
-    watch.start()
-    finish = runner._finish
+    def stop(self) -> None:
+        """At the end of the loop, when all threads are done with its frames, and are about to end."""
+        self.watch.look()
+        self.wall_s = time.perf_counter() - self.wall_s
+
+
+def watched(words: list[str], folder: Path) -> dict[str, Any]:
+    """Runs vidseg in this process. Core-milliseconds a frame by thread."""
+    watch = Watch()
+    clock = Clock(watch)
+    segmented, finish = runner.segmented, runner._finish
+    stopped: list[None] = []
 
     def finished(*arguments: Any) -> None:
-        if "end" not in cost:
-            watch.look()
-            cost["end"] = time.perf_counter()
+        if not stopped:
+            stopped.append(clock.stop())
         finish(*arguments)
-        watch.look()
+        watch.look()  # the encoders' last frames
 
+    runner.segmented = lambda *given, **more: clock.timed(segmented(*given, **more))  # type: ignore[assignment]
     runner._finish = finished
+    watch.start()
     done = vidseg.run([*words, f"hydra.run.dir={folder}"])
-    watch.look()
+    if not stopped:  # a run without outputs
+        clock.stop()
     frames = done.summary["frames"] - 1
-    wall_s = cost.get("end", time.perf_counter()) - cost["wall"]
-    threads = {name: 1e3 * (s - began.get(name, 0.0)) / frames for name, s in watch.by_name().items()}
-    threads = {name: round(ms, 2) for name, ms in sorted(threads.items(), key=lambda each: -each[1]) if ms >= 0.05}
-    threads.pop("watch", None)
-    handing_over_ms = 1e3 * (cost["loop"] - cost["segment"]) / frames
+    threads = {name: 1e3 * (s - clock.began.get(name, 0.0)) / frames for name, s in watch.by_name().items()}
+    del threads["watch"]
+    core_ms = sum(threads.values())
     return {
-        "fps": frames / wall_s,
-        "core_ms": sum(threads.values()),
-        "busy": sum(threads.values()) * frames / 1e3 / wall_s / (os.cpu_count() or 1),
-        "handing_over_ms": handing_over_ms,
-        "segment_ms": 1e3 * cost["segment"] / frames,
-        "threads": threads,
+        "fps": frames / clock.wall_s,
+        "core_ms": core_ms,
+        "busy": core_ms * frames / 1e3 / clock.wall_s / (os.cpu_count() or 1),
+        "handing_over_ms": 1e3 * (clock.loop_s - clock.segment_s) / frames,
+        "segment_ms": 1e3 * clock.segment_s / frames,
+        "threads": {name: round(ms, 2) for name, ms in sorted(threads.items(), key=lambda e: -e[1]) if ms >= 0.05},
     }
 
 
 def make_material(folder: Path, size: tuple[int, int], frames: int) -> None:
     """clip.mp4, its ground truth as label maps, and the skater's masks as a recorded run's."""
+    from vidseg.record.masks import mask_line  # which an older checkout may not have
+
     source = open_source("sample")
     last = len(source.frames) - 1
     (folder / "truth").mkdir(parents=True)
@@ -170,10 +183,10 @@ def commands(material: Path, size: str, settings: list[str], nano: bool) -> dict
     }
 
 
-def measure(words: list[str], folder: Path) -> dict[str, Any]:
-    """One run in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.pace", "--run", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True)
+def measure(words: list[str], folder: Path, checkout: Path) -> dict[str, Any]:
+    """One run, by the vidseg of ``checkout``, in a process of its own."""
+    command = [sys.executable, __file__, "--run", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(checkout)})
     if done.returncode:
         raise SystemExit(done.stderr)
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -197,16 +210,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--settings", default=",".join(SETTINGS))
     parser.add_argument("--nano", action="store_true", help="measure nano too, which takes minutes")
-    parser.add_argument("--label", default="now", help="of the rows in the file")
+    parser.add_argument("--beside", type=Path, help="another checkout of vidseg")
     parser.add_argument("--material", type=Path, help="folder in which the clips are kept for the next time")
     parser.add_argument("--run", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run:
         print(json.dumps(watched(args.run[1:], Path(args.run[0]))))
         return
-    print(label(about := machine()))
-    path = result_path("pace", about)
-    rows = json.loads(path.read_text())["rows"] if path.exists() else {}
+    print(label(machine()))
+    checkouts = {"": ROOT} if args.beside is None else {", beside": args.beside.resolve(), "": ROOT}
+    rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         kept = args.material or Path(temporary)
         for size in args.sizes.split(","):
@@ -216,18 +229,18 @@ def main() -> None:
             if not material.is_dir():
                 make_material(material, (width, height), frames)
             settings = commands(material, size, args.settings.split(","), args.nano)
-            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
+            runs: dict[str, list[dict[str, Any]]] = {name + which: [] for name in settings for which in checkouts}
             for number in range(args.rounds):
                 for name, keys in settings.items():
-                    folder = Path(temporary) / f"run_{number}_{len(runs[name])}_{list(settings).index(name)}"
-                    runs[name].append(measure([*keys, f"tracker.dir={temporary}"], folder))
+                    for which, checkout in checkouts.items():
+                        folder = Path(temporary) / f"{size}_{number}_{list(runs).index(name + which)}"
+                        runs[name + which].append(measure([*keys, f"tracker.dir={temporary}"], folder, checkout))
             for name, each in runs.items():
-                row = {key: median([run[key] for run in each]) for key in each[0] if key != "threads"}
-                row["threads"] = sorted(each, key=lambda run: run["fps"])[len(each) // 2]["threads"]
-                row["frames"], row["rounds"] = frames, args.rounds
-                rows.setdefault(name, {})[args.label] = row
-                show(f"{name}, {args.label}", row)
-            save_result("pace", {"rows": rows})
+                rows[name] = {key: median([run[key] for run in each]) for key in each[0] if key != "threads"}
+                middle = sorted(each, key=lambda run: float(run["fps"]))[len(each) // 2]
+                rows[name] |= {"threads": middle["threads"], "frames": frames, "rounds": args.rounds}
+                show(name, rows[name])
+            path = save_result("pace", {"rows": rows})
     print(path)
 
 

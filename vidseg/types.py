@@ -388,6 +388,9 @@ class Output(Protocol):
     whose folder holds more than files named as the frames has ``files``: the paths in it of the others and of folders.
     One that numbers classes may have ``expect(classes)``: called before ``check`` with the names that objects may have,
     in an order that is the same for all videos of one command; none if the prompts don't say.
+
+    ``write`` is called in a thread of the output's own, frame by frame. Frames and masks are shared with others: it
+    leaves them as they are.
     """
 
     path: str
@@ -406,7 +409,10 @@ class Output(Protocol):
 
 
 class Metric(Protocol):
-    """Scores masks. The score of one object ends in its id, as ``j_1``; the mean over all objects is ``j``."""
+    """Scores masks. The score of one object ends in its id, as ``j_1``; the mean over all objects is ``j``.
+
+    ``update`` is called in a thread of the metric's own, and leaves frames and masks as they are.
+    """
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Begins a run, before the model is built. Raises InputError if nothing could be scored."""
@@ -419,7 +425,10 @@ class Metric(Protocol):
 
 
 class Tracker(Protocol):
-    """Records runs in an experiment tracker. Its exceptions never end a run."""
+    """Records runs in an experiment tracker. Its exceptions never end a run.
+
+    ``log`` and ``log_sample`` are called in another thread than the rest, frame by frame.
+    """
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins a run's record. Returns the entry ``wandb`` of summary.json (id, mode, url), or None."""
