@@ -91,7 +91,8 @@ _H264 = ("mp4", "mov", "matroska")
 _X265 = {"preset": "ultrafast", "x265-params": "log-level=none:bframes=0"}
 _VP9 = {"b": "0", "deadline": "realtime", "row-mt": "1"}
 _VP9_ALPHA = {**_VP9, "cpu-used": "5", "auto-alt-ref": "0"}
-_PRORES = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
+# Pictures have 8 bits of alpha, which come back exactly: 29 core-ms a frame at 720p, where 16 bits take 40.
+_PRORES = {"profile": "4444", "alpha_bits": "8", "vendor": "apl0"}
 
 CODECS: Mapping[str, Codec] = {
     "h264": Codec("libx264", "yuv420p", _H264, Quality("crf", 0, 51, 20), {"preset": "veryfast"}),
