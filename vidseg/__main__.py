@@ -55,7 +55,7 @@ def main() -> None:
         JobReturn.return_value = property(_value, JobReturn.return_value.fset)  # type: ignore[assignment, attr-defined]
     try:
         open_streams()
-        # For --help Hydra copies all launchers' configurations 60 times, which took 2 s. The store copies what it gives.
+        # For --help Hydra copies all launchers' configurations 60 times, half of its time; the store copies anyway
         ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
         sys.argv[1:] = spread(sys.argv[1:])
         job()

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +14,8 @@ from scored import lagging, synthetic
 
 import vidseg
 from vidseg.errors import InputError
-from vidseg.metric.davis_jf import DavisJF, boundary_f, decay
+from vidseg.metric import davis_jf
+from vidseg.metric.davis_jf import DavisJF, boundary_f, decay, near
 from vidseg.types import Frame, FrameMasks, Prompt, VideoInfo
 
 OFFICIAL = json.loads((Path(__file__).parent / "official.json").read_text())
@@ -202,3 +204,14 @@ def test_truth_that_can_not_be(tmp_path):
         metric.update(*frame_masks(1, labels(), (1,)))
     with pytest.raises(InputError, match="frame 0 is 12x10, the video is 20x20"):
         DavisJF(str(tmp_path)).open(source(None, 3, 20, 20), [])  # before any model is built
+
+
+@pytest.mark.parametrize("radius", [1, 5, 12, 13, 18, 36])
+def test_large_disks_are_distances(monkeypatch, radius):
+    rng = np.random.default_rng(radius)
+    edges = (rng.random((150, 210)) < 0.001).astype(np.uint8)
+    edges[3, 4] = edges[-1, 100] = 1
+    wanted = cv2.dilate(edges, davis_jf._disk(radius))
+    for largest in (0, 100):
+        monkeypatch.setattr(davis_jf, "LARGEST_DISK", largest)
+        assert np.array_equal(near(edges, radius), wanted)

@@ -24,6 +24,7 @@ from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 log = logging.getLogger(__name__)
 
 TOLERANCE = 0.008  # of the picture's diagonal: boundary pixels that are no further apart match
+LARGEST_DISK = 12  # pixels; at 720p. Beyond, distances are quicker: at 4K a disk took 280 ms a frame
 Pixels = NDArray[np.uint8]  # (h, w) of 0 and 1
 
 
@@ -135,8 +136,8 @@ def boundary_f(mask_hw: Mask, truth_hw: Mask) -> float:
     count, true_count = cv2.countNonZero(edges), cv2.countNonZero(true_edges)
     if not count or not true_count:
         return float(count == true_count)
-    precision = cv2.countNonZero(edges & cv2.dilate(true_edges, _disk(radius))) / count
-    recall = cv2.countNonZero(true_edges & cv2.dilate(edges, _disk(radius))) / true_count
+    precision = cv2.countNonZero(edges & near(true_edges, radius)) / count
+    recall = cv2.countNonZero(true_edges & near(edges, radius)) / true_count
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -148,6 +149,13 @@ def boundary(mask_hw: Mask) -> Pixels:
     edges[:-1] |= pixels[:-1] ^ pixels[1:]
     edges[:-1, :-1] |= pixels[:-1, :-1] ^ pixels[1:, 1:]
     return edges
+
+
+def near(edges: Pixels, radius: int) -> Pixels:
+    """1 where a pixel of a boundary is at most ``radius`` pixels away."""
+    if radius <= LARGEST_DISK:
+        return np.asarray(cv2.dilate(edges, _disk(radius)), np.uint8)
+    return (cv2.distanceTransform(1 - edges, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius).view(np.uint8)
 
 
 @lru_cache
