@@ -155,7 +155,7 @@ def near(edges: Pixels, radius: int) -> Pixels:
     """1 where a pixel of a boundary is at most ``radius`` pixels away."""
     if radius <= LARGEST_DISK:
         return np.asarray(cv2.dilate(edges, _disk(radius)), np.uint8)
-    return (cv2.distanceTransform(1 - edges, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius).view(np.uint8)
+    return np.asarray(cv2.distanceTransform(1 - edges, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius, np.uint8)
 
 
 @lru_cache
