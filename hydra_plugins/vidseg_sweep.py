@@ -27,8 +27,8 @@ class Recording(Callback):
     Hydra turns exceptions here into warnings, except for SystemExit, whose text is printed.
     """
 
-    def __init__(self) -> None:
-        self._held = ExitStack()
+    def __init__(self, label: str | None = None) -> None:
+        self._held = ExitStack()  # the label is for ${sweep_name:}, and needs a place in Hydra's settings
 
     def __reduce__(self) -> Any:
         return Recording, ()  # launchers send it to the processes of jobs, which hold locks of their own

@@ -94,16 +94,19 @@ def test_help_and_cfg_are_quick_and_light(flag, limit):
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        ("model=large,prompt=skater", "model=large,prompt=skater"),
-        ("video=clips/a b.mp4", "video=clips_a_b.mp4"),
-        ("prompt.points=[[1,2]]", "prompt.points=_1,2_"),
+        ("model=large,prompt=skater", "3_model=large,prompt=skater"),
+        ("video=clips/a b.mp4", "3_video=clips_a_b.mp4"),
+        ("prompt.points=[[1,2]]", "3_prompt.points=_1,2_"),
+        ("", "3"),
     ],
 )
 def test_sweep_folders_have_safe_names(overrides, name):
-    assert resolvers.slug(overrides) == name
+    assert resolvers.slug(3, overrides) == name
 
 
 def test_long_sweep_folders_stay_apart():
-    first, second = (resolvers.slug("video=" + "x" * 200 + end) for end in "ab")
+    whole = "video=" + "x" * 114
+    assert resolvers.slug(0, whole) == f"0_{whole}"
+    first, second = (resolvers.slug(0, whole + end) for end in "ab")
     assert first != second
-    assert len(first) <= 100
+    assert len(first) == len(second) == 122

@@ -53,10 +53,15 @@ def test_one_of_four_fails_and_resume_runs_just_that_one(sweep, tmp_path):
     finished = [job for job in record["jobs"] if job["number"] != 2]
     assert all(job["fps"] > 0 and job["frames"] == 4 and job["peak_rss_mib"] > 50 for job in finished)
     table = first.stdout[first.stdout.index("sweep sweep") :].splitlines()
-    assert table[1].split()[:7] == ["run", "precision", "stride", "status", "frames", "fps", "peak_rss_mib"]
-    assert table[2].split()[:4] == ["0", "fp32", "1", "finished"]
+    assert table[1].split()[:7] == ["run", "precision", "stride", "fps", "peak_rss_mib", "frames", "status"]
+    assert table[2].split()[:3] == ["0", "fp32", "1"]
     assert f"2 failed: {failed['error']}" in table
     assert "3 finished, 1 failed; sweep/sweep.json" in table
+    assert "every column: sweep/comparison.csv, sweep/comparison.json" in table
+    assert [row["label"] for row in json.loads((tmp_path / "sweep" / "comparison.json").read_text())] == [
+        job["label"] for job in record["jobs"]
+    ]
+    assert failed["label"] == "precision=auto,stride=1"
 
     runs = wandb_runs(tmp_path)
     assert {run[0] for run in runs} == {"sweep"}

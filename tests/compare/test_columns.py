@@ -38,9 +38,11 @@ def test_a_model_s_detector_follows_from_the_model_unless_somebody_named_it(make
         choices = {"model": name} | ({"detector@model.detector": detector} if detector else {})
         hydra = make_run(str(run), model=name) / ".hydra" / "hydra.yaml"
         hydra.write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
-    assert label_runs(tabulate(find_runs([tmp_path]))) == ["yolo", "sam", "nano"]
+    assert label_runs(tabulate(find_runs([tmp_path]))) == ["model=yolo", "model=sam", "model=nano"]
     (tmp_path / "1" / ".hydra" / "overrides.yaml").write_text("[model=sam, detector@model.detector=yolox_nano]")
-    assert label_runs(tabulate(find_runs([tmp_path]))) == ["yolo · yolo", "sam · yolox_nano", "nano"]
+    assert label_runs(tabulate(find_runs([tmp_path]))) == [
+        "model=yolo,model.detector=yolo", "model=sam,model.detector=yolox_nano", "model=nano"
+    ]  # fmt: skip
 
 
 def test_a_key_that_somebody_named_is_shown_even_if_it_goes_with_the_model(make_run, tmp_path):
@@ -143,7 +145,9 @@ def test_any_column_sorts_best_first_and_a_minus_turns_it_round(make_run, tmp_pa
 
 def test_an_unknown_column_is_told_which_there_are(make_run, tmp_path):
     make_run("0", metrics={"j": 0.5})
-    with pytest.raises(InputError, match=r"--sort: no column 'speed'; there are run, status, .*fps.* j, .*folder$"):
+    with pytest.raises(
+        InputError, match=r"--sort: no column 'speed'; there are run, label, j, fps, .*status, .*folder$"
+    ):
         tabulate(find_runs([tmp_path])).sorted("speed")
 
 
@@ -151,7 +155,8 @@ def test_labels_say_what_differs_and_are_unique(make_run, tmp_path):
     for n, (kind, stride) in enumerate((("nano", 5), ("nano", 15), ("tiny", 5), ("tiny", 5))):
         make_run(str(n), model=kind, config={"stride": stride})
     table = tabulate(find_runs([tmp_path]))
-    assert label_runs(table) == ["nano · stride 5", "nano · stride 15", "2 · tiny · stride 5", "3 · tiny · stride 5"]
+    labels = ["model=nano,stride=5", "model=nano,stride=15", "2 model=tiny,stride=5", "3 model=tiny,stride=5"]
+    assert label_runs(table) == [row["label"] for row in table.rows] == labels
 
 
 def test_the_verdict_names_the_fastest_and_the_best(make_run, tmp_path):
@@ -159,8 +164,8 @@ def test_the_verdict_names_the_fastest_and_the_best(make_run, tmp_path):
     make_run("1", model="large", fps=5.0, peak_rss_mib=900.0, metrics={"j_and_f": 0.9})
     make_run("2", model="base", status="failed", error="no")
     assert summarise(tabulate(find_runs([tmp_path]))) == [
-        "tiny is the fastest at 20.00 fps.",
-        "large has the best J&F, 0.900.",
+        "model=tiny is the fastest at 20.00 fps.",
+        "model=large has the best J&F, 0.900.",
     ]
 
 
@@ -170,11 +175,11 @@ def test_the_verdict_averages_over_videos(make_run, tmp_path):
     ):
         make_run(str(n), model=kind, config={"video": video}, fps=fps, metrics={"j": j})
     assert summarise(tabulate(find_runs([tmp_path]))) == [
-        "tiny is the fastest at 15.00 fps, on average.",
-        "large has the best J, 0.900, on average.",
+        "model=tiny is the fastest at 15.00 fps, on average.",
+        "model=large has the best J, 0.900, on average.",
     ]
     means = average(tabulate(find_runs([tmp_path])))
-    assert [column.name for column in means.columns] == ["model", "fps", "peak_rss_mib", "j"]
+    assert [column.name for column in means.columns] == ["model", "j", "fps", "peak_rss_mib"]
     assert means.rows[0] == {"model": "large", "fps": 5.0, "peak_rss_mib": 500.0, "j": pytest.approx(0.9)}
     assert means.best(means.column("fps")) == {1}
 
@@ -190,6 +195,6 @@ def test_only_configurations_that_finished_on_every_video_have_means(make_run, t
 def test_of_equal_quality_the_verdict_says_nothing_or_names_the_faster(make_run, tmp_path):
     for n, fps in enumerate((2.0, 3.0)):
         make_run(str(n), config={"stride": n}, fps=fps, metrics={"j": 0.5})
-    assert summarise(tabulate(find_runs([tmp_path]))) == ["stride 1 is the fastest at 3.00 fps."]
+    assert summarise(tabulate(find_runs([tmp_path]))) == ["stride=1 is the fastest at 3.00 fps."]
     make_run("2", config={"stride": 2}, fps=1.0, metrics={"j": 0.4})
-    assert summarise(tabulate(find_runs([tmp_path])))[1] == "stride 1 has the best J, 0.500."
+    assert summarise(tabulate(find_runs([tmp_path])))[1] == "stride=1 has the best J, 0.500."

@@ -45,13 +45,18 @@ def test_a_sweep_becomes_a_table_and_a_sheet(compare, sweep, tmp_path):
     assert done.returncode == 0, done.stderr
     table, errors, verdict = done.stdout.split("\n\n")
     lines = [line.split() for line in table.splitlines()]
-    assert lines[0][:8] == ["run", "model", "stride", "model.fail_at", "status", "frames", "fps", "peak_rss_mib"]
-    assert lines[0][8:] == ["flicker", "absent_frames", "mean_score", "mean_area", "mean_parts", "iou"]
+    assert lines[0][:8] == ["run", "model", "stride", "model.fail_at", "iou", "fps", "peak_rss_mib", "frames"]
+    assert lines[0][8:] == ["status", "flicker", "absent_frames", "mean_score", "mean_area", "mean_parts"]
     assert lines[1][0] == "1"
-    assert [line[-1] for line in lines if line[0] == "0"] == ["reference"]
+    assert [line[4] for line in lines if line[0] == "0"] == ["reference"]
     assert errors.startswith("4 failed: RuntimeError: the square fell over")
     assert "is the fastest at" in verdict
     sheet = {row["run"]: row for row in rows(tmp_path / "out" / "comparison.csv")}
+    assert sheet["4"]["label"] == "model=square,stride=5,model.fail_at=15"
+    listed = {row["run"]: row for row in json.loads((tmp_path / "out" / "comparison.json").read_text())}
+    assert (listed["1"]["iou"], listed["1"]["stride"]) == (1.0, 10)
+    assert listed.keys() == sheet.keys()
+    assert f"every column: {tmp_path / 'out' / 'comparison.csv'}, {tmp_path / 'out' / 'comparison.json'}" in done.stderr
     assert float(sheet["1"]["iou"]) == 1.0
     assert 0.3 < float(sheet["2"]["iou"]) < 1.0  # the shifted square is not the square, but near it
     assert sheet["2"]["iou"] == sheet["3"]["iou"]
@@ -77,7 +82,7 @@ def test_it_writes_into_the_sweep_or_here(compare, make_run, tmp_path):
     [
         (["nowhere"], "error: nowhere: no such folder"),
         (["empty"], "error: empty: no run is there (a run is a folder with a summary.json)"),
-        (["runs", "--sort", "speed"], "error: --sort: no column 'speed'; there are run, model, status"),
+        (["runs", "--sort", "speed"], "error: --sort: no column 'speed'; there are run, label, model, fps"),
         (["runs", "--reference", "runs/a"], "error: --reference: runs/a has no masks.jsonl; run it with rle"),
         (["runs", "--reference", "runs"], "error: --reference: runs holds 2 runs; name one of them, such as"),
         (

@@ -1,4 +1,4 @@
-"""The command: python -m vidseg.compare RUN_OR_SWEEP… prints a table and writes comparison.csv and comparison.html."""
+"""The command: python -m vidseg.compare RUN_OR_SWEEP… prints a table and writes it and a page as comparison.*."""
 
 import argparse
 import logging
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidseg.compare.sheet import write_table
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import average, render_table, summarise
 from vidseg.console import ConsoleHandler, is_terminal, open_streams, progress, write_out
@@ -26,7 +27,7 @@ With runs of several videos the best value is marked for each video.
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m vidseg.compare",
-        description="Compares finished runs: a table here, comparison.csv and a page, comparison.html, in a folder.",
+        description="Compares finished runs: a table here; in a folder comparison.csv, .json and a page, .html.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--reference", type=Path, metavar="RUN", help="a run's folder: the IoU of the others' masks with its own")
     add("--sort", metavar="COLUMN", help="any column of comparison.csv; --sort=-COLUMN for the worst first")
     add("--out", type=Path, metavar="FOLDER", help="where to write; default: the sweep, if one is given, else here")
-    add("--no-html", action="store_true", help="the table and comparison.csv only")
+    add("--no-html", action="store_true", help="the table, comparison.csv and .json only")
     add("--pictures", type=int, default=12, metavar="N", help="how many runs the page shows in pictures (12)")
     return parser
 
@@ -82,8 +83,7 @@ def compare(options: argparse.Namespace) -> None:
     is_sweep = not others and one.is_dir() and not (one / "summary.json").exists()
     folder = options.out or (one if is_sweep else Path())
     folder.mkdir(parents=True, exist_ok=True)
-    table.write_csv(folder / "comparison.csv")
-    log.info("%s", folder / "comparison.csv")
+    log.info("%s", write_table(table, folder))
     if not options.no_html:
         _write_page(table, reference, folder / "comparison.html", options.pictures)
 

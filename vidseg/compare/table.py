@@ -3,31 +3,30 @@
 Each column knows which direction is better, so that the terminal, the CSV and the page sort and mark alike.
 """
 
-import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
+from vidseg.compare.keys import PER_VIDEO as PER_VIDEO
+from vidseg.compare.keys import differing
 from vidseg.errors import InputError
-from vidseg.record.files import whole
-from vidseg.record.run import Run, Scalar
+from vidseg.record.labels import Scalar, label, word
+from vidseg.record.run import Run
 
 if TYPE_CHECKING:  # it brings numpy
     from vidseg.compare.agreement import Agreement
 
 QUALITY = ("j_and_f", "j", "iou", "agreement")  # the first of these that there is says which run is best
 COSTS = ("fps", "peak_rss_mib", "peak_cuda_mib")
+SCORES = ("j_and_f", "j", "f", "iou", "agreement")  # what people look for first
 HIGHER = ("fps", "j_and_f", "j", "f", "iou", "agreement", "j_recall", "f_recall")
 LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker")
-TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$|checkpoint\.")
-"""Keys that say where a run is recorded and how its sweep went, not what it was."""
 DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "mean_area": 0, "mean_parts": 2}
 DECIMALS |= {"peak_rss_mib": 0, "peak_cuda_mib": 0}
-PER_VIDEO = ("video", "sample.seed")  # the keys that say what was segmented, not how
 LONGEST = 28  # characters of a cell where people read it
 TITLES = {"j_and_f": "J&F", "j": "J", "f": "F", "iou": "IoU with the reference"}
 
@@ -37,13 +36,16 @@ class Column:
     """One column of the table.
 
     ``about`` says what its values describe: "run", "config", "cost" or "quality". ``better`` is 1 if higher values are
-    better, -1 if lower ones are, 0 if neither. An ``extra`` column is in the CSV only.
+    better, -1 if lower ones are, 0 if neither. An ``extra`` column is in the files only. ``short`` are values that
+    people read in fewer words, as paths, and ``null`` is what they read where there is none.
     """
 
     name: str
     about: str
     better: int = 0
     extra: bool = False
+    short: Mapping[str, str] = field(default_factory=dict, compare=False)
+    null: str = ""
 
     @property
     def title(self) -> str:
@@ -59,7 +61,11 @@ class Column:
         """A value as people read it."""
         if isinstance(value, float) and self.about != "config":
             return f"{value:.{DECIMALS.get(self.name, 3 if self.about == 'quality' else 1)}f}"
-        return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        if value is None:
+            return self.null
+        if self.about != "config" or isinstance(value, bool):
+            return word(value) if isinstance(value, bool) else str(value)
+        return self.short.get(value, word(value)) if isinstance(value, str) else str(value)
 
 
 @dataclass(frozen=True)
@@ -129,13 +135,6 @@ class Table:
             return 0, -value if column.better > 0 else value, ""
         return 1, 0.0, column.show(value)
 
-    def write_csv(self, path: Path) -> None:
-        """Writes all columns, numbers with all their digits."""
-        with whole(path) as part, part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.DictWriter(file, [column.name for column in self.columns])
-            writer.writeheader()
-            writer.writerows(self.rows)
-
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value can be ranked."""
@@ -147,7 +146,7 @@ def tabulate(runs: Sequence[Run], agreements: "Mapping[Run, Agreement] | None" =
     config = list(_config_columns(runs))
     rows: list[dict[str, Scalar]] = []
     for run in runs:
-        row = _results(run) | {column.name: _settings(run).get(column.name) for column in config}
+        row = _results(run) | {column.name: run.settings.get(column.name) for column in config}
         if agreements is not None:
             agreement = agreements[run]
             row["iou"] = agreement.note if agreement.mean is None else agreement.mean
@@ -156,7 +155,22 @@ def tabulate(runs: Sequence[Run], agreements: "Mapping[Run, Agreement] | None" =
     measured = {name for row in rows for name, value in row.items() if value is not None}
     for name in dict.fromkeys(name for row in rows for name in row if name in measured):
         columns.setdefault(name, _result_column(name))
-    return Table(runs, list(columns.values()), [{name: row.get(name) for name in columns} for row in rows])
+    ordered = sorted(columns.values(), key=_place)
+    table = Table(runs, ordered, [{column.name: row.get(column.name) for column in ordered} for row in rows])
+    labels = label_runs(table)
+    named = [{"run": row["run"], "label": told, **row} for told, row in zip(labels, table.rows, strict=True)]
+    return replace(table, columns=[ordered[0], Column("label", "run", extra=True), *ordered[1:]], rows=named)
+
+
+def _place(column: Column) -> int:
+    """Where a column stands: what a run is, its scores, what they cost, the rest; then what only the files have."""
+    if column.extra:
+        return 6
+    if column.about == "run":
+        return 0 if column.name == "run" else 5
+    if column.about == "quality":
+        return 2 if column.name in SCORES else 5
+    return {"config": 1, "cost": 4 if column.name == "frames" else 3}[column.about]
 
 
 def _results(run: Run) -> dict[str, Scalar]:
@@ -187,41 +201,16 @@ def _result_column(name: str) -> Column:
     return Column(name, "quality", better, extra=plain != name)
 
 
-def _settings(run: Run) -> dict[str, Scalar]:
-    """A run's configuration and its choices."""
-    return {"model": run.summary.get("model"), **run.config, **run.choices}
-
-
 def _config_columns(runs: Sequence[Run]) -> Iterator[Column]:
-    """A column for each key whose value differs between the configurations.
-
-    A key that follows from another one that differs is extra, unless the command line named it: all of ``model.*``
-    follows from ``model``, and prompt, metric and extract often follow from the video.
-    """
-    known = [run for run in runs if run.config]
-    settings = [_settings(run) for run in known]
-    named = {key for run in known for key in run.overrides}
-    names = list(dict.fromkeys(["model", "precision", *(key for values in settings for key in values)]))
-    values = {name: [repr(run.get(name)) for run in settings] for name in names}
-    for name in names:
-        if len(set(values[name])) < 2 or TRIVIAL.match(name):
-            continue
-        group = name.rpartition("@")[2].partition(".")[0]  # of detector@model.detector, a group's choice, it is model
-        causes = [group] if name != group and name.partition("@")[0] not in named else []
-        causes += ["video", "sample.seed"] if group in ("prompt", "metric", "extract") else []
-        follows = any(cause in values and _follows(values[name], values[cause]) for cause in causes)
-        yield Column(name, "config", extra=follows)
-
-
-def _follows(values: Sequence[str], causes: Sequence[str]) -> bool:
-    """Whether each of several ``causes`` always has the same value."""
-    return len(set(causes)) > 1 and len(set(zip(causes, values, strict=True))) == len(set(causes))
+    """A column for each key by which the configurations differ; extra where it follows from another one."""
+    for key in differing(runs):
+        yield Column(key.name, "config", extra=key.follows, short=key.short, null="null" if key.everywhere else "")
 
 
 def _fallbacks(runs: Sequence[Run]) -> Iterator[Column]:
     """Columns of the resolved precision and device, if one isn't what was asked for, as where bf16 ran as fp32."""
     for name in ("precision", "device"):
-        asked = [str(_settings(run).get(name, "auto")) for run in runs]
+        asked = [str(run.settings.get(name, "auto")) for run in runs]
         pairs = {(key, str(got)) for key, run in zip(asked, runs, strict=True) if (got := run.summary.get(name))}
         unlike = any(key != "auto" and not got.startswith(key) for key, got in pairs)
         if unlike or len(pairs) > len({key for key, _ in pairs}):
@@ -236,28 +225,20 @@ def shorten(text: str) -> str:
 
 
 def label_runs(table: Table, video: bool = True) -> list[str]:
-    """What distinguishes each run, such as "nano · fp32 · stride 5"; with its name in front where labels are equal.
+    """What distinguishes each run, such as "model=nano,stride=5"; with its name in front where labels are equal.
 
     Without ``video`` a label leaves out the video, so that the runs of one configuration on several videos share it.
     """
     columns = [column for column in table.columns if column.about == "config" and not column.extra]
     columns = [column for column in columns if video or column.name not in PER_VIDEO]
-    labels = [
-        " · ".join(_part(column, value) for column in columns if (value := cells[column.name]) is not None)
-        for cells in table.rows
-    ]
+    labels = []
+    for cells in table.rows:
+        shown = {column.name: column.show(cells[column.name]) for column in columns}
+        labels.append(label({name: text for name, text in shown.items() if text}))
     if not video:
         return labels
-    twins = {label for label in labels if not label or labels.count(label) > 1}
+    times = Counter(labels)
     return [
-        " · ".join(filter(None, (run.name, label))) if label in twins else label
-        for run, label in zip(table.runs, labels, strict=True)
+        told if told and times[told] == 1 else " ".join(filter(None, (run.name, told)))
+        for run, told in zip(table.runs, labels, strict=True)
     ]
-
-
-def _part(column: Column, value: str | int | float | bool) -> str:
-    """A word is clear by itself, of a video its file's name; a number needs its key."""
-    if column.name == "video":
-        return str(value).rstrip("/").rpartition("/")[2]
-    text = column.show(value)
-    return text if isinstance(value, str) and not text[:1].isdigit() else f"{column.name.rpartition('.')[2]} {text}"

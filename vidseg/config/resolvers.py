@@ -13,15 +13,19 @@ from vidseg.errors import InputError
 from vidseg.paths import meant
 
 TAG_LENGTH = 64  # W&B refuses longer ones
+LONGEST, BYTES = 120, 200  # of a label in a folder's name; file systems take 255 bytes
 
 
-def slug(overrides: str) -> str:
-    """The folder name of a sweep's job: its overrides with safe characters only, at most 100 bytes of them."""
-    name = re.sub(r"[^\w.=,+-]+", "_", overrides).encode()
-    if len(name) > 100:
-        digest = hashlib.sha256(overrides.encode(errors="surrogateescape")).hexdigest()
-        name = name[:91] + f"_{digest[:8]}".encode()
-    return name.decode(errors="ignore")
+def slug(number: object, label: str = "") -> str:
+    """The folder name of a sweep's job: its number, then its label with characters that every file system takes.
+
+    A label of more than LONGEST characters, or BYTES, ends in its hash.
+    """
+    name = re.sub(r"[^\w.=,+-]+", "_", label)
+    if len(name) > LONGEST or len(name.encode()) > BYTES:
+        digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()[:8]
+        name = name[: LONGEST - 9].encode()[: BYTES - 9].decode(errors="ignore") + f"_{digest}"
+    return f"{number}_{name}" if name else str(number)
 
 
 def stem(video: str) -> str:
@@ -38,6 +42,14 @@ def sweep_group(folder: str | None = None) -> str | None:
     path = Path(str(folder or job.sweep.dir)).absolute()
     dated = re.fullmatch(r"\d{4}-\d\d-\d\d", path.parent.name)
     return f"{path.parent.name}/{path.name}" if dated else path.name
+
+
+def sweep_name() -> str | None:
+    """The W&B name of a sweep's job: its number and what is swept over, "3_model=tiny"; None for a single run."""
+    if (job := _sweep_job()) is None:
+        return None
+    label = str(job.callbacks.sweep.label or "").encode(errors="backslashreplace").decode()  # names needn't be UTF-8
+    return f"{job.job.num}_{label}" if label else str(job.job.num)
 
 
 def sweep_job_type() -> str | None:
@@ -74,5 +86,5 @@ def _sweep_job() -> Any:
 
 def register() -> None:
     """Tells OmegaConf all functions of this module. May be called again."""
-    for resolver in (slug, stem, sweep_group, sweep_job_type, sweep_tags, wandb_run_id, gpu):
+    for resolver in (slug, stem, sweep_group, sweep_name, sweep_job_type, sweep_tags, wandb_run_id, gpu):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)

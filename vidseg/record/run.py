@@ -17,11 +17,13 @@ import yaml
 
 from vidseg.errors import InputError
 from vidseg.record.files import MASKS
+from vidseg.record.labels import Scalar as Scalar
+from vidseg.record.labels import key_of
 from vidseg.record.summary import NAME, read_summary
 
 log = logging.getLogger(__name__)
 
-Scalar = str | int | float | bool | None
+LISTED = ("output", "metric")  # groups of which several choices are taken at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +41,11 @@ class Run:
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """The option that was chosen of each group of conf/, such as ``{"model": "nano"}``."""
+        """The option that was chosen of each group of conf/: ``{"model": "sam", "model.detector": "yolo"}``."""
         # Only this part of hydra.yaml is parsed: the whole takes 3 ms.
         found = re.search(r"^    choices:\n((?:      .*\n?)+)", self._text("hydra.yaml"), re.MULTILINE)
         choices = (self._parse(found.group(1)) if found else None) or {}
-        return {group: choice for group, choice in choices.items() if isinstance(choice, str) and "/" not in group}
+        return {key_of(group): name for group, name in choices.items() if isinstance(name, str) and "/" not in group}
 
     @cached_property
     def config(self) -> dict[str, Scalar]:
@@ -53,10 +55,25 @@ class Run:
         return {key: value for block in blocks if isinstance(block, dict) for key, value in flatten("", block)}
 
     @cached_property
-    def overrides(self) -> frozenset[str]:
-        """The keys and groups that the command line named."""
+    def settings(self) -> dict[str, Scalar]:
+        """The configuration and the choices together; where a group has several, they are ``"[cutout,overlay]"``."""
+        told: dict[str, Scalar] = {"model": self.summary.get("model"), **self.config}
+        for group in LISTED:
+            if names := sorted({key.split(".")[1] for key in self.config if key.startswith(f"{group}.")}):
+                told[group] = f"[{','.join(names)}]"
+            elif group in told:  # {}
+                told[group] = "[]"
+        for key, value in self.config.items():
+            group, _, last = key.rpartition(".")
+            if last == "_target_" and "." not in group:  # where nobody recorded a choice its class's name is one
+                told.setdefault(group, str(value).rpartition(".")[2])
+        return told | self.choices
+
+    @cached_property
+    def overrides(self) -> tuple[str, ...]:
+        """The keys and groups that the command line named, in its order, as one types them."""
         entries = self._parse(self._text("overrides.yaml")) or []
-        return frozenset(str(entry).partition("=")[0].lstrip("+~").partition("@")[0] for entry in entries)
+        return tuple(key_of(str(entry).partition("=")[0]) for entry in entries)
 
     def _text(self, name: str) -> str:
         path = self.folder / ".hydra" / name

@@ -24,6 +24,7 @@ from vidseg.errors import InputError
 from vidseg.record.files import whole
 from vidseg.record.identity import NOT_THE_RUNS, Identity, identify, recall
 from vidseg.record.summary import read_summary, score
+from vidseg.sweep.labels import label_jobs
 
 NAME, HALT = "sweep.json", ".halt"
 FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
@@ -31,13 +32,14 @@ FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its number in this command, the name of its folder in the sweep's folder, the user's overrides.
+    """One job: its number in this command, what it is called, the name of its folder in the sweep's, its overrides.
 
     A ``skipped`` job doesn't run: an earlier attempt finished it in that folder. A ``begun`` one goes on where an
     earlier attempt stopped.
     """
 
     number: int
+    label: str
     folder: str
     overrides: tuple[str, ...]
     optimize: str | None
@@ -47,7 +49,8 @@ class Job:
     def arguments(self) -> list[str]:
         """The overrides for the launcher, with the folder: a resumed job keeps it, whatever its number is now."""
         on = ["resume=true"] if self.begun else []
-        return [*self.overrides, *on, f"hydra.sweep.subdir={quoted(self.folder)}"]
+        called = f"hydra.callbacks.sweep.label={quoted(self.label)}"  # for the tracker, which knows one job only
+        return [*self.overrides, *on, f"hydra.sweep.subdir={quoted(self.folder)}", called]
 
 
 def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
@@ -80,12 +83,14 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     taken = {path.name for path in folder.iterdir()} if (resume or first) and folder.is_dir() else set()
     jobs = []
     submitted: set[tuple[str, str]] = set()
-    for number, given in enumerate(job_overrides, start=first):
+    labels = label_jobs(config, job_overrides)
+    for number, (called, given) in enumerate(zip(labels, job_overrides, strict=True), start=first):
         overrides = tuple(override for override in given if override.lstrip("+").split("=")[0] != "resume")
         composed = loader.load_sweep_config(config, list(overrides))
         with read_write(composed), open_dict(composed):
             composed.hydra.job.num = number
             composed.hydra.job.id = str(number)  # the launcher sets its own later than the folder needs it
+            composed.hydra.job.override_dirname = called  # Hydra's has every override, by the alphabet
         _check_submissions(composed, submitted)
         name = str(composed.hydra.sweep.subdir)
         if name in taken:
@@ -95,7 +100,7 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         begun = next((unfinished.pop(key) for key in keys if key in unfinished), None) if done is None else None
         name = done or begun or name
         taken.add(name)
-        jobs.append(Job(number, name, overrides, composed.optimize, done is not None, begun is not None))
+        jobs.append(Job(number, called, name, overrides, composed.optimize, done is not None, begun is not None))
     return jobs
 
 
@@ -184,8 +189,8 @@ def written(folder: Path) -> int | None:
 def write_sweep(folder: Path, group: str | None, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Writes folder/sweep.json with what the jobs' folders say now; returns its content.
 
-    ``jobs`` have ``number``, ``folder``, ``overrides`` and ``skipped``. A job without a summary.json is ``missing``: it
-    hasn't begun, is still running, or was killed.
+    ``jobs`` have ``number``, ``label``, ``folder``, ``overrides`` and ``skipped``. A job without a summary.json is
+    ``missing``: it hasn't begun, is still running, or was killed.
     """
     content = {"group": group, "jobs": [_entry(folder, job) for job in jobs]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +201,7 @@ def write_sweep(folder: Path, group: str | None, jobs: Sequence[Mapping[str, Any
 
 def _entry(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     summary = read_summary(folder / job["folder"]) or {}
-    entry = {key: job[key] for key in ("number", "folder", "overrides", "skipped")}
+    entry = {key: job.get(key) for key in ("number", "label", "folder", "overrides", "skipped")}
     entry |= {"status": summary.get("status", "missing"), "error": summary.get("error")}
     entry |= {"seconds": (summary.get("seconds") or {}).get("total"), "metrics": summary.get("metrics") or {}}
     return entry | {name: summary.get(name) for name in FIGURES}

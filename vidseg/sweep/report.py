@@ -11,6 +11,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from vidseg.compare.sheet import write_table
 from vidseg.compare.table import Table, tabulate
 from vidseg.compare.text import render_table
 from vidseg.console import is_terminal, write_out
@@ -36,7 +37,7 @@ class Report:
         planned = read_sweep(self._folder)
         content = write_sweep(self._folder, planned["group"], planned["jobs"])
         table = tabulate_jobs(content["jobs"], self._folder)
-        write_out(f"\n{describe(content, table, self._folder)}\n")
+        write_out(f"\n{describe(content, table, self._folder)}\n{write_table(table, self._folder)}\n")
         if track:
             self._track(content["group"], rows(content["jobs"], table))
         if strict and any(job["status"] != "finished" for job in content["jobs"]):
