@@ -162,15 +162,15 @@ def tabulate(runs: Sequence[Run], agreements: "Mapping[Run, Agreement] | None" =
     return replace(table, columns=[ordered[0], Column("label", "run", extra=True), *ordered[1:]], rows=named)
 
 
-def _place(column: Column) -> int:
+def _place(column: Column) -> tuple[int, int]:
     """Where a column stands: what a run is, its scores, what they cost, the rest; then what only the files have."""
     if column.extra:
-        return 6
-    if column.about == "run":
-        return 0 if column.name == "run" else 5
-    if column.about == "quality":
-        return 2 if column.name in SCORES else 5
-    return {"config": 1, "cost": 4 if column.name == "frames" else 3}[column.about]
+        return 6, 0
+    if column.name in SCORES:
+        return 2, SCORES.index(column.name)
+    if column.name in ("run", "frames"):
+        return (0, 0) if column.name == "run" else (4, 0)
+    return {"run": 5, "config": 1, "quality": 5, "cost": 3}[column.about], 0
 
 
 def _results(run: Run) -> dict[str, Scalar]:

@@ -9,7 +9,7 @@ from vidseg.record.run import Scalar
 
 BEST, DIM, PLAIN = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 GAP = "  "
-KEPT = 3  # the rank of columns that are never left out
+KEPT = 5  # the rank of columns that are never left out
 
 
 def render_table(table: Table, width: int, colour: bool) -> str:
@@ -50,12 +50,19 @@ def _lines(table: Table, column: Column, colour: bool) -> list[str]:
 
 
 def _rank(table: Table, column: Column) -> int:
-    """Configuration is worth more than costs, and those more than other columns; a few are always kept."""
-    if column.name in ("run", "status", "fps", "iou") or column == table.quality:
+    """What is left out first has the lowest rank: what all runs share, paths and status, then memory, j and f.
+
+    The keys that tell runs apart come after these; number, speed and quality are always there. Errors are told below
+    the table, so that the status needn't be.
+    """
+    if column.name in ("run", "fps", "iou") or column == table.quality:
         return KEPT
-    if column.name == "frames":
-        return 0
-    return {"config": 2, "cost": 1, "run": 0, "quality": 0}[column.about] + (column.name in ("j", "f"))
+    if column.about == "config":
+        alone = sum(other.about == "config" and not other.extra for other in table.columns) == 1
+        return 1 if column.short and column.name != "video" and not alone else 4
+    if column.name == "status":
+        return 0 if all(run.finished for run in table.runs) else 1
+    return {"j": 3, "f": 3, "peak_rss_mib": 2, "peak_cuda_mib": 2}.get(column.name, 0)
 
 
 def _errors(table: Table) -> list[str]:
