@@ -277,7 +277,7 @@ def test_the_environment_s_run_id_is_a_single_run_s(tmp_path, monkeypatch):
         monkeypatch.setenv(f"WANDB_{key}", value)
     single = track(WandbTracker(**arguments()), run_folder(tmp_path))
     assert (single["id"], single["mode"]) == ("theirs", "offline")
-    monkeypatch.setattr(resolvers, "_sweep_job", lambda: OmegaConf.create({"sweep": {"dir": "s"}}))
+    monkeypatch.setattr(resolvers, "_sweep_job", lambda: OmegaConf.create({"sweep": {"dir": "s"}, "job": {"num": 0}}))
     job = track(WandbTracker(**arguments(tags=[])), run_folder(tmp_path, "1"))
     monkeypatch.undo()
     monkeypatch.setenv("WANDB_RUN_ID", "theirs")

@@ -48,8 +48,9 @@ def sweep_name() -> str | None:
     """The W&B name of a sweep's job: its number and what is swept over, "3_model=tiny"; None for a single run."""
     if (job := _sweep_job()) is None:
         return None
-    label = str(job.callbacks.sweep.label or "").encode(errors="backslashreplace").decode()  # names needn't be UTF-8
-    return f"{job.job.num}_{label}" if label else str(job.job.num)
+    label = str(OmegaConf.select(job, "callbacks.sweep.label") or "")
+    plain = label.encode(errors="backslashreplace").decode()  # names of files needn't be UTF-8
+    return f"{job.job.num}_{plain}" if plain else str(job.job.num)
 
 
 def sweep_job_type() -> str | None:
