@@ -218,7 +218,7 @@ def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
         ("prompt.points=[[1,2]]", "prompt.points: unknown key; it belongs to prompt=click, skater"),
         ("output.cutout.crf=3", "output.cutout.crf: unknown key; there are path, codec, quality, render, background"),
         ("stride=often", "stride: Value 'often' of type 'str' could not be converted to Integer"),
-        ("model=tiny,large", "model=tiny,large: several values are a sweep and need the command's -m"),
+        ("model=tiny,large", "model=tiny,large: several values are a sweep and need -m"),
         ("prompt.path=${stem:${video}}.yaml", "prompt.path=${stem:${video}}.yaml: can't be read as KEY=VALUE; put"),
         ("seed=\n(", "'seed=\\n(': can't be read as KEY=VALUE; it has several lines"),
         ("prompt=[1,2]", "this is no configuration: argument of type 'int' is not iterable"),

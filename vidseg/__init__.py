@@ -2,7 +2,10 @@
 
 The public API:
 
-- ``run(overrides, prompts=None, config_dir=None)``: what the command does, in this process; returns a ``Run``.
+- ``run(overrides, prompts=None, config_dir=None)``: what the command does; returns a ``Run``, or with ``-m`` a
+  ``Sweep``, a list of them.
+- ``compare(runs, reference=None, sort=None)``: what differs between runs and what came of them, a list of dicts that a
+  notebook shows as a table.
 - ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
   no files.
 - ``show(frame, masks=None, prompts=())``: a picture of them for a notebook.
@@ -17,17 +20,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidseg.api import Run, run, segment, show
+    from vidseg.api import run, segment
+    from vidseg.compare.listing import compare
     from vidseg.errors import InputError
     from vidseg.job import JobFailed
+    from vidseg.results import Run, Sweep, show
     from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
     from vidseg.video import open_source
 
 __all__ = ["Frame", "FrameMasks", "InputError", "JobFailed", "Output", "Prompt", "Run", "Segmenter", "Source"]
-__all__ += ["open_source", "run", "segment", "show"]
+__all__ += ["Sweep", "compare", "open_source", "run", "segment", "show"]
 
 # The modules of the names that aren't in vidseg.types
-_MODULES = dict.fromkeys(("Run", "run", "segment", "show"), "api")
+_MODULES = {"run": "api", "segment": "api", "Run": "results", "Sweep": "results", "show": "results"}
 _MODULES |= {"InputError": "errors", "JobFailed": "job", "open_source": "video"}
 
 
@@ -35,6 +40,8 @@ def __getattr__(name: str) -> Any:
     # A name's module is imported when the name is first used, so that `python -m vidseg --help` loads no torch.
     if name not in __all__:
         raise AttributeError(f"module 'vidseg' has no attribute {name!r}")
+    if name == "compare":
+        return import_module("vidseg.compare")  # a package that can be called
     return getattr(import_module(f"vidseg.{_MODULES.get(name, 'types')}"), name)
 
 

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidseg.compare.gather import gather
 from vidseg.compare.sheet import write_table
-from vidseg.compare.table import Table, tabulate
+from vidseg.compare.table import Table
 from vidseg.compare.text import average, render_table, summarise
-from vidseg.console import ConsoleHandler, is_terminal, open_streams, progress, write_out
+from vidseg.console import ConsoleHandler, is_terminal, open_streams, write_out
 from vidseg.errors import InputError
-from vidseg.record.run import Run, find_runs
+from vidseg.record.run import Run
 
 log = logging.getLogger("vidseg.compare")
 
@@ -60,23 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Finds the runs, prints the table, writes the files."""
-    runs = find_runs(options.paths)
-    reference = None if options.reference is None else find_reference(options.reference, runs)
-    agreements = None
-    if reference is not None:
-        from vidseg.compare.agreement import measure_agreement  # brings numpy, which a plain table doesn't need
-
-        agreements = {}
-        with progress(len(runs), "agreement", unit="run") as bar:
-            for run in runs:
-                agreements[run] = measure_agreement(run, reference)
-                bar.update()
-    table = tabulate(runs, agreements).sorted(options.sort)
+    table, reference = gather(options.paths, options.reference)
+    table = table.sorted(options.sort)
     colour = is_terminal() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
     parts = [render_table(table, width, colour), "\n".join(summarise(table))]
     if (means := average(table)) is not None:
-        videos = len({run.video for run in runs})
+        videos = len({run.video for run in table.runs})
         parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
     write_out("\n\n".join(filter(None, parts)) + "\n")
     one, *others = options.paths
@@ -86,17 +77,6 @@ def compare(options: argparse.Namespace) -> None:
     log.info("%s", write_table(table, folder))
     if not options.no_html:
         _write_page(table, reference, folder / "comparison.html", options.pictures)
-
-
-def find_reference(path: Path, runs: Sequence[Run]) -> Run:
-    """The run at ``path``, one of ``runs`` or another. Raises InputError if it isn't one run, or has no masks."""
-    found = find_runs([path])
-    if len(found) > 1:
-        raise InputError(f"--reference: {path} holds {len(found)} runs; name one of them, such as {found[0].folder}")
-    reference = next((run for run in runs if run.folder == found[0].folder), found[0])
-    if reference.masks is None:
-        raise InputError(f"--reference: {path} has no masks.jsonl; run it with rle among the outputs (output=[…,rle])")
-    return reference
 
 
 def _write_page(table: Table, reference: Run | None, path: Path, pictures: int) -> None:

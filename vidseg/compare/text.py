@@ -28,7 +28,7 @@ def render_table(table: Table, width: int, colour: bool) -> str:
     lines = [GAP.join(cells).rstrip() for cells in zip(*columns.values(), strict=True)]
     if left_out := [column.name for column in shown if column not in columns]:
         lines += ["", f"too wide for {width} characters: {', '.join(left_out)}"]
-    if errors := _errors(table):
+    if errors := errors_of(table):
         lines += ["", *errors]
     return "\n".join(lines)
 
@@ -65,7 +65,7 @@ def _rank(table: Table, column: Column) -> int:
     return {"j": 3, "f": 3, "peak_rss_mib": 2, "peak_cuda_mib": 2}.get(column.name, 0)
 
 
-def _errors(table: Table) -> list[str]:
+def errors_of(table: Table) -> list[str]:
     """How the runs that didn't finish ended: a line for each error, with all runs that had it."""
     ends: dict[str, list[str]] = {}
     for run in table.runs:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, version
+from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Quote
 from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -35,11 +36,14 @@ EXTRAS = {
 }
 
 
-def compose_config(overrides: Sequence[str], config_dir: str | Path | None = None) -> tuple[DictConfig, DictConfig]:
+def compose_config(
+    overrides: Sequence[str], config_dir: str | Path | None = None, sweep: bool = False
+) -> tuple[DictConfig, DictConfig]:
     """The configuration that the command composes from ``overrides``, and Hydra's own settings beside it.
 
-    ``config_dir`` is a folder of YAML that is searched before vidseg's, as with the command's ``--config-dir``. Raises
-    InputError if the overrides are no configuration. Hydra's global state, which ``import sam2`` sets, stays as it is.
+    Of a ``sweep`` it is that of the whole, without the keys that have several values. ``config_dir`` is a folder of
+    YAML that is searched before vidseg's, as with the command's ``--config-dir``. Raises InputError if the overrides
+    are no configuration. Hydra's global state, which ``import sam2`` sets, stays as it is.
     """
     for override in overrides:
         if override.startswith("-"):
@@ -56,8 +60,9 @@ def compose_config(overrides: Sequence[str], config_dir: str | Path | None = Non
     GlobalHydra.instance().clear()
     try:
         version.setbase("1.3")
-        Hydra.create_main_hydra2("vidseg", search_path)
-        composed = compose("config", name_groups(overrides), return_hydra_config=True)
+        hydra = Hydra.create_main_hydra2("vidseg", search_path)
+        mode = RunMode.MULTIRUN if sweep else RunMode.RUN
+        composed = hydra.compose_config("config", name_groups(overrides), mode, from_shell=False)
     except Exception as error:  # broken YAML, and what Hydra raises for a group without a name (=nano) and the like
         raise InputError(explain(error)) from error
     finally:
@@ -83,7 +88,7 @@ def explain(error: Exception) -> str:
     if found := re.search(r"'(.+)'\n1\. To use|^Sweep parameters '(.+)' requires", str(error)):
         override = found[1] or found[2]
         one = f"; one value with commas is, {_typed(override)}" if PATHS.fullmatch(split(override)[1]) else ""
-        return f"{override}: several values are a sweep and need the command's -m; a list is KEY=[A,B]{one}"
+        return f"{override}: several values are a sweep and need -m; a list is KEY=[A,B]{one}"
     if isinstance(error, MissingConfigException):
         return _choice(error)
     if found := re.match(r"Could not override '(\w+)@([\w.]+)'\. No match", str(error)):

@@ -64,10 +64,13 @@ def tabulate_jobs(jobs: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     return tabulate(runs)
 
 
-def describe(content: Mapping[str, Any], table: Table, folder: Path) -> str:
-    """The content of ``folder``/sweep.json as text: the table, the errors, how many jobs ended how, how to go on."""
+def describe(content: Mapping[str, Any], table: Table, folder: Path, width: int | None = None) -> str:
+    """The content of ``folder``/sweep.json as text: the table, the errors, how many jobs ended how, how to go on.
+
+    By default the table is as wide as the terminal, and whole where there is none.
+    """
     terminal = is_terminal()
-    width = shutil.get_terminal_size().columns if terminal else 10_000
+    width = width or (shutil.get_terminal_size().columns if terminal else 10_000)
     lines = [f"sweep {content['group']}", render_table(table, width, terminal and "NO_COLOR" not in os.environ), ""]
     counts = Counter(job["status"] for job in content["jobs"])
     states = ("finished", "failed", "interrupted", "missing")
