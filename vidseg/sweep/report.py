@@ -59,7 +59,7 @@ def tabulate_jobs(jobs: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     """The table of the jobs in ``folder``/sweep.json, in their order; runs are named by the number of their job."""
     runs = []
     for job in jobs:
-        missing = {"status": "missing", "error": " ".join(job["overrides"])}
+        missing = {"status": "missing", "error": job.get("label") or " ".join(job["overrides"])}
         runs.append(Run(folder / job["folder"], str(job["number"]), read_summary(folder / job["folder"]) or missing))
     return tabulate(runs)
 
