@@ -25,6 +25,7 @@ def short(key, *values):
         ("video", ["a/clip.mp4", "b/clip.mp4"], ["a/clip", "b/clip"]),
         ("video", ["DAVIS/480p/camel/", "DAVIS/480p/cows.v2"], ["camel", "cows.v2"]),
         ("model.checkpoint", ["hf://facebook/tiny/t.pt", "random"], ["t.pt", "random"]),
+        ("model._target_", ["vidseg.model.Nano", "mine.Nano", "a.Sam"], ["model.Nano", "mine.Nano", "Sam"]),
         ("prompt.text", ["cat/dog", "dog"], ["cat/dog", "dog"]),
         ("stride", [1, None, True], [1, None, True]),
     ],

@@ -51,6 +51,64 @@ def test_a_key_that_somebody_named_is_shown_even_if_it_goes_with_the_model(make_
     assert shown(tabulate(find_runs([tmp_path]))) == ["model", "model.image_size"]
 
 
+def labels(tmp_path):
+    return [row["label"] for row in tabulate(find_runs([tmp_path])).rows]
+
+
+def choose(folder, **choices):
+    """Records the choices of a run that the fixture doesn't know."""
+    text = yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}})
+    (folder / ".hydra" / "hydra.yaml").write_text(text)
+
+
+def test_a_choice_stands_for_the_keys_that_it_alone_has(make_run, tmp_path):
+    mask = {"_target_": "vidseg.prompt.mask", "path": "prompts/skater.png", "frame": 0}
+    box = {"_target_": "vidseg.prompt.box", "box": [1, 2, 3, 4], "frame": 0}
+    choose(make_run("0", config={"prompt": mask}, overrides=["prompt=mask", "prompt.path=x"]), prompt="mask")
+    choose(make_run("1", config={"prompt": box}, overrides=["prompt=box", "prompt.box=[1,2,3,4]"]), prompt="box")
+    assert labels(tmp_path) == ["prompt=mask", "prompt=box"]
+    other = {**mask, "path": "prompts/dog.png"}
+    choose(make_run("2", config={"prompt": other}, overrides=["prompt=mask", "prompt.path=y"]), prompt="mask")
+    assert labels(tmp_path) == ["prompt=mask,prompt.path=skater.png", "prompt=box", "prompt=mask,prompt.path=dog.png"]
+
+
+def test_where_no_choice_is_recorded_a_class_is_told_by_its_name(make_run, tmp_path):
+    for n, kind in enumerate(("mask", "box")):
+        run = make_run(str(n), config={"prompt": {"_target_": f"vidseg.prompt.{kind}", "frame": n}})
+        (run / ".hydra" / "hydra.yaml").unlink()
+    assert labels(tmp_path) == ["prompt=mask", "prompt=box"]
+
+
+def test_of_outputs_and_metrics_the_names_are_told(make_run, tmp_path):
+    outputs = {name: {"_target_": "vidseg.output.video.VideoOutput", "codec": "h264"} for name in ("overlay", "cutout")}
+    make_run("0", config={"output": {"overlay": outputs["overlay"]}})
+    make_run("1", config={"output": outputs})
+    make_run("2", config={"output": {}})
+    assert labels(tmp_path) == ["output=[overlay]", "output=[cutout,overlay]", "output=[]"]
+
+
+def test_an_experiment_stands_for_the_keys_that_it_sets(make_run, tmp_path):
+    make_run("0")
+    run = make_run("1", config={"stride": 1, "sample": {"seed": 3}}, overrides=["+experiment=preview", "sample.seed=3"])
+    choose(run, experiment="preview", model="nano")
+    assert labels(tmp_path) == ["sample.seed=0", "experiment=preview,sample.seed=3"]
+
+
+def test_a_key_that_one_run_alone_has_is_told_and_so_is_null(make_run, tmp_path):
+    make_run("0", config={"extra": {"key": True}})
+    make_run("1", config={"model": {"_target_": "vidseg.model.Nano", "zoom": 0.5}})
+    assert labels(tmp_path) == ["extra.key=true", "model.zoom=0.5"]
+    for n, zoom in enumerate((None, 0.85, 2)):
+        make_run(f"more/{n}", config={"model": {"zoom": zoom}}, overrides=["stride=5", f"model.zoom={zoom}"])
+    assert labels(tmp_path / "more") == ["model.zoom=null", "model.zoom=0.85", "model.zoom=2"]
+
+
+def test_keys_are_in_the_order_of_the_command_line(make_run, tmp_path):
+    for n, (stride, kind) in enumerate(((5, "tiny"), (9, "large"))):
+        make_run(str(n), model=kind, config={"stride": stride}, overrides=[f"stride={stride}", f"model={kind}"])
+    assert labels(tmp_path) == ["stride=5,model=tiny", "stride=9,model=large"]
+
+
 def test_each_videos_prompt_and_truth_go_without_saying(make_run, tmp_path):
     for n, video in enumerate(("a.mp4", "b.mp4")):
         config = {"video": video, "prompt": {"points": [[n, n]]}, "metric": {"davis_jf": {"truth": f"{n}"}}}

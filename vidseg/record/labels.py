@@ -31,16 +31,17 @@ def shorten_paths(key: str, values: Iterable[Scalar]) -> dict[str, str]:
     """Those of a key's ``values`` that are paths, and as much of each as tells it from the others.
 
     That is the file's name, with as many of its parents as it takes: ``a/clip.mp4`` and ``b/clip.mp4``. A video loses
-    its suffix, too, unless two differ in that alone.
+    its suffix, too, unless two differ in that alone. The path of a class is shortened likewise.
     """
-    if key == "video":
-        paths = {value for value in values if isinstance(value, str)}
+    texts = sorted({value for value in values if isinstance(value, str)})
+    if key.endswith("_target_"):
+        tails = _tails(texts, ".")
+    elif key == "video":
+        tails = _tails(texts, "/")
+        stems = {path: _SUFFIX.sub("", tail) for path, tail in tails.items()}
+        tails = stems if len(set(stems.values())) == len(tails) else tails
     else:
-        paths = {value for value in values if isinstance(value, str) and "/" in value and _names_a_file(key, value)}
-    tails = _tails(sorted(paths))
-    stems = {path: _SUFFIX.sub("", tail) for path, tail in tails.items()}
-    if key == "video" and len(set(stems.values())) == len(set(tails.values())):
-        tails = stems
+        tails = _tails([text for text in texts if "/" in text and _names_a_file(key, text)], "/")
     return {path: tail for path, tail in tails.items() if tail != path}
 
 
@@ -49,12 +50,12 @@ def _names_a_file(key: str, value: str) -> bool:
     return not key.endswith(".text") and value[:1] not in ("[", "{")
 
 
-def _tails(paths: Sequence[str]) -> dict[str, str]:
+def _tails(paths: Sequence[str], mark: str) -> dict[str, str]:
     """The fewest last parts of each path that no other one ends in; all of it, if another one ends in that."""
-    parts = {path: path.rstrip("/").split("/") for path in paths}
+    parts = {path: path.rstrip(mark).split(mark) for path in paths}
     tails: dict[str, str] = {}
     for count in range(1, max(map(len, parts.values()), default=0)):
-        ends = {path: "/".join(words[-count:]) for path, words in parts.items()}
+        ends = {path: mark.join(words[-count:]) for path, words in parts.items()}
         times = Counter(ends.values())
         tails |= {path: ends[path] for path in paths if path not in tails and times[ends[path]] == 1}
     return {path: tails.get(path, path) for path in paths}
