@@ -14,6 +14,7 @@ from vidseg.metric.agreement import Agreement
 from vidseg.record.masks import encode
 from vidseg.types import Frame, FrameMasks, Prompt, VideoInfo
 
+SAME = {"agreement": 1, "both_empty_frames": 0, "agreement_1": 1, "both_empty_frames_1": 0}
 CLICK = ("prompt=click", "prompt.points=[[20,30]]")
 
 
@@ -42,7 +43,7 @@ def changed(folder, reference, change):
 def test_a_run_agrees_with_itself(tmp_path, clip, reference, form, caplog):
     override = f"metric.agreement.reference={reference / form}"
     metrics = run(tmp_path / "run", clip, "metric=[agreement]", override, "output=[]")
-    assert metrics == {"agreement": 1, "agreement_1": 1}
+    assert metrics == SAME
     frames = [json.loads(line) for line in (tmp_path / "run" / "frames.jsonl").read_text().splitlines()]
     assert [frame["metric/iou_1"] for frame in frames] == [1] * 20
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
@@ -55,7 +56,7 @@ def test_what_differs_is_measured(tmp_path, clip, reference):
     other = changed(tmp_path / "other", reference, next_frame)
     overrides = ["metric=[agreement]", f"metric.agreement.reference={other}", "output=[]", "extract.stop=19"]
     metrics = run(tmp_path / "run", clip, *overrides)
-    assert metrics == pytest.approx({"agreement": 38 / 42, "agreement_1": 38 / 42}, abs=1e-9)
+    assert metrics == pytest.approx(SAME | {"agreement": 38 / 42, "agreement_1": 38 / 42}, abs=1e-9)
 
 
 def test_what_only_one_run_has_is_one_warning(tmp_path, clip, reference, caplog):
@@ -71,7 +72,7 @@ def test_what_only_one_run_has_is_one_warning(tmp_path, clip, reference, caplog)
     )
     overrides = ["metric=[agreement]", f"metric.agreement.reference={other}", "output=[]"]
     metrics = run(tmp_path / "run", clip, *overrides, prompt=("prompt=file", f"prompt.path={prompts}"))
-    assert metrics == {"agreement": 1, "agreement_1": 1}
+    assert metrics == SAME
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warning == (
         "metric.agreement.reference: 5 frames have no masks there; it has no object 2; "
@@ -112,5 +113,6 @@ def test_frames_before_an_object_begins_count_where_a_run_has_it(tmp_path):
     info = VideoInfo(12, 10, Fraction(24), 4, Fraction(1, 24))
     metric.open(SimpleNamespace(info=info, frames=range(4)), [Prompt(2, 1, [[1, 1]])])
     here = [metric.update(*masks(index, part)) for index, part in enumerate((nothing, box, box, nothing))]
-    assert here == [{}, {"iou_1": 0.5}, {"iou_1": 1}, {"iou_1": 1}]  # gone from both: they agree
-    assert metric.compute() == pytest.approx({"agreement": 2.5 / 3, "agreement_1": 2.5 / 3})
+    assert here == [{}, {"iou_1": 0.5}, {"iou_1": 1}, {}]  # gone from both, which says nothing and is counted
+    empty = {"both_empty_frames": 1, "both_empty_frames_1": 1}
+    assert metric.compute() == pytest.approx({"agreement": 0.75, "agreement_1": 0.75} | empty)

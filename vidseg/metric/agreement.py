@@ -17,13 +17,15 @@ class Agreement:
     """The IoU of each object's mask with the same object's in ``reference``, and its mean over the frames.
 
     ``reference`` is a run's folder, its masks.jsonl, or a folder of label maps named as the frames. An object counts
-    from its first prompt on, or from the first mask that either run has of it; the IoU of two empty masks is 1. Frames
-    and objects that only one of the two runs has aren't counted; one warning names them.
+    from its first prompt on, or from the first mask that either run has of it. Frames on which both masks are empty
+    have no IoU, since they say nothing about how far two runs agree: ``both_empty_frames`` counts them. Frames and
+    objects that only one of the two runs has aren't counted; one warning names them.
     """
 
     def __init__(self, reference: str | None = None) -> None:
         self._reference = open_masks(reference, "metric.agreement.reference")
         self._means = Means()
+        self._both_empty: dict[int, float] = {}
         self._ids: set[int] = set()
         self._missing = 0
 
@@ -46,14 +48,20 @@ class Agreement:
         for object_id, mask_hw in zip(masks.object_ids, masks.masks_nhw, strict=True):
             other_hw = others.get(object_id, np.zeros_like(mask_hw))
             present = bool(mask_hw.any() or other_hw.any())
-            if object_id in self._reference.object_ids and self._begun(frame.index, object_id, present):
+            if object_id not in self._reference.object_ids or not self._begun(frame.index, object_id, present):
+                continue
+            self._both_empty[object_id] = self._both_empty.get(object_id, 0) + (not present)
+            if present:
                 value = iou(mask_hw, other_hw)
                 values[f"iou_{object_id}"] = value
                 self._means.add("agreement", object_id, value)
         return values
 
     def compute(self) -> dict[str, float]:
-        """``agreement_<id>``, the mean over the frames so far, and ``agreement``, the mean over the objects."""
+        """``agreement_<id>``, the mean over the frames so far, and ``agreement``, the mean over the objects.
+
+        ``both_empty_frames_<id>`` and ``both_empty_frames`` likewise.
+        """
         here, there = sorted(self._ids - self._reference.object_ids), sorted(self._reference.object_ids - self._ids)
         gaps = [
             f"{self._missing} frames have no masks there" if self._missing else "",
@@ -62,4 +70,4 @@ class Agreement:
         ]
         if any(gaps):
             log.warning("metric.agreement.reference: %s: not counted", "; ".join(filter(None, gaps)))
-        return name_scores(self._means.by_id())
+        return name_scores(self._means.by_id() | {"both_empty_frames": self._both_empty})
