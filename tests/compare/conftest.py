@@ -14,7 +14,7 @@ CONFIG = {
     "sample": {"seed": 0},
     "extract": {"start": None, "stop": None},
     "stride": 15,
-    "model": {"_target_": "vidseg.model.Nano", "image_size": None},
+    "model": {},
     "precision": {"name": "fp32"},
     "prompt": {"_target_": "vidseg.prompt.click", "points": [[1, 2]]},
     "output": {"rle": {"path": "masks.jsonl"}},
@@ -39,13 +39,17 @@ def sweep(clip, tmp_path_factory):
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Makes one run folder: make_run("0_model=nano", model="nano", stride=5, metrics={"j": 0.9}, fps=3.0, …)."""
+    """Makes one run folder: make_run("0_model=nano", model="nano", metrics={"j": 0.9}, frames_ms=[30.0, 31.0], …).
 
-    def make(name, *, model="nano", precision="fp32", overrides=(), config=None, masks=None, **summary):
+    ``frames_ms`` are the milliseconds of each frame, or pairs of them and the area of object 1.
+    """
+
+    def make(name, *, model="nano", precision="fp32", overrides=(), config=None, masks=None, frames_ms=(), **summary):
         folder = tmp_path / name
         hydra = folder / ".hydra"
         hydra.mkdir(parents=True)
-        whole = {**CONFIG, "precision": {"name": precision}, **(config or {})}
+        kind = {"_target_": f"vidseg.model.{model.title()}", "image_size": None}
+        whole = {**CONFIG, "model": kind, "precision": {"name": precision}, **(config or {})}
         (hydra / "config.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
         choices = {"model": model, "precision": precision, "prompt": "click", "hydra/help": "default"}
         text = "".join(f"      {key}: {value}\n" for key, value in choices.items())
@@ -55,13 +59,15 @@ def make_run(tmp_path):
         (hydra / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
         seconds = {"build": 1.0, "extract": 0.1, "segment": 0.5, "composite": 0.1, "log": 0.1, "total": 2.0}
         outcome = {
-            "model": model, "precision": precision, "status": "finished", "error": None, "frames": 10,
+            "model": model, "precision": precision, "status": "finished", "error": None, "frames": len(frames_ms) or 10,
             "seconds": seconds, "fps": 10.0, "peak_rss_mib": 500.0, "peak_cuda_mib": None, "device": "cpu",
             "objects": [1], "metrics": {}, "outputs": {}, "wandb": None, "versions": {"python": "3.11"},
         }  # fmt: skip
         (folder / "summary.json").write_text(json.dumps(outcome | summary))
         if masks is not None:
             write_masks(folder / "masks.jsonl", masks)
+        if frames_ms:
+            write_frames(folder / "frames.jsonl", frames_ms)
         return folder
 
     return make
@@ -76,3 +82,12 @@ def write_masks(path, masks):
                 for k, m in objects.items()
             ]
             file.write(json.dumps({"frame": frame, "time_s": frame / 10, "objects": things}) + "\n")
+
+
+def write_frames(path, frames):
+    """The time of a frame is nine tenths of it ``segment``, as in a run."""
+    with path.open("w") as file:
+        for n, frame in enumerate(frames):
+            ms, area = frame if isinstance(frame, tuple) else (frame, 100)
+            stages = {"time/extract_ms": 0.1 * ms, "time/segment_ms": 0.9 * ms}
+            file.write(json.dumps({"frame": n, "time_s": n / 10, **stages, "mask/area_1": area}) + "\n")

@@ -35,11 +35,25 @@ def test_it_is_the_mean_iou_of_the_objects(agreement):
     assert found.mean == pytest.approx(np.mean(list(expected.values())), abs=1e-12)
 
 
-def test_absent_from_both_is_1_and_from_one_is_0(agreement):
+def test_absent_from_both_does_not_count_and_from_one_is_0(agreement):
     square, none = np.ones((4, 5)), np.zeros((4, 5))
     ours = {0: {1: none}, 1: {1: square}, 2: {1: square, 2: square}, 3: {1: square, 2: none}}
     theirs = {0: {1: none}, 1: {1: none}, 2: {1: square}, 3: {1: square}}
-    assert agreement(ours, theirs).iou == {0: 1.0, 1: 0.0, 2: 0.5, 3: 1.0}
+    found = agreement(ours, theirs)
+    assert found.iou == {1: 0.0, 2: 0.5, 3: 1.0}
+    assert found.both_empty == [0]
+    assert found.mean == 0.5
+
+
+def test_only_empty_masks_are_a_note_and_no_perfect_agreement(agreement):
+    found = agreement(*[{frame: {1: np.zeros((4, 5))} for frame in range(3)}] * 2)
+    assert (found.note, found.mean, found.both_empty) == ("both empty", None, [0, 1, 2])
+
+
+@pytest.mark.parametrize("other", [{"prompt": {"_target_": "vidseg.prompt.click", "points": [[9, 9]]}}, {}])
+def test_another_prompt_or_other_objects_is_a_note(make_run, other):
+    one = find_runs([make_run("one", masks=blobs(1), config=other, objects=[1] if other else [1, 2])])[0]
+    assert measure_agreement(one, find_runs([make_run("two", masks=blobs(1))])[0]).note == "other prompt"
 
 
 def test_only_the_frames_of_both_count(agreement):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from vidseg.compare.table import label_runs, tabulate
-from vidseg.compare.text import average, summarise
+from vidseg.compare.text import average
 from vidseg.errors import InputError
 from vidseg.record.run import find_runs
 
@@ -153,7 +153,7 @@ def test_the_best_is_the_highest_or_the_lowest_of_those_that_finished(make_run, 
     make_run("2", fps=99.0, peak_rss_mib=1.0, status="failed", error="no")
     table = tabulate(find_runs([tmp_path]))
     best = {column.name: table.best(column) for column in table.columns if table.best(column)}
-    assert best == {"fps": {0}, "peak_rss_mib": {1}, "j": {1}, "flicker": {0}}
+    assert best == {"peak_rss_mib": {1}, "j": {1}, "flicker": {0}}  # of fps only what is more than noise
 
 
 def test_equals_are_best_together_but_not_where_all_are_equal(make_run, tmp_path):
@@ -217,29 +217,15 @@ def test_labels_say_what_differs_and_are_unique(make_run, tmp_path):
     assert label_runs(table) == [row["label"] for row in table.rows] == labels
 
 
-def test_the_verdict_names_the_fastest_and_the_best(make_run, tmp_path):
-    make_run("0", model="tiny", fps=20.0, peak_rss_mib=500.0, metrics={"j_and_f": 0.8})
-    make_run("1", model="large", fps=5.0, peak_rss_mib=900.0, metrics={"j_and_f": 0.9})
-    make_run("2", model="base", status="failed", error="no")
-    assert summarise(tabulate(find_runs([tmp_path]))) == [
-        "model=tiny is the fastest at 20.00 fps.",
-        "model=large has the best J&F, 0.900.",
-    ]
-
-
-def test_the_verdict_averages_over_videos(make_run, tmp_path):
+def test_means_are_over_the_videos(make_run, tmp_path):
     for n, (kind, video, fps, j) in enumerate(
         (("tiny", "a", 10.0, 0.8), ("tiny", "b", 20.0, 0.6), ("large", "a", 4.0, 0.9), ("large", "b", 6.0, 0.9))
     ):
         make_run(str(n), model=kind, config={"video": video}, fps=fps, metrics={"j": j})
-    assert summarise(tabulate(find_runs([tmp_path]))) == [
-        "model=tiny is the fastest at 15.00 fps, on average.",
-        "model=large has the best J, 0.900, on average.",
-    ]
     means = average(tabulate(find_runs([tmp_path])))
     assert [column.name for column in means.columns] == ["model", "j", "fps", "peak_rss_mib"]
     assert means.rows[0] == {"model": "large", "fps": 5.0, "peak_rss_mib": 500.0, "j": pytest.approx(0.9)}
-    assert means.best(means.column("fps")) == {1}
+    assert means.best(means.column("j")) == {0}
 
 
 def test_only_configurations_that_finished_on_every_video_have_means(make_run, tmp_path):
@@ -248,11 +234,3 @@ def test_only_configurations_that_finished_on_every_video_have_means(make_run, t
     make_run("3", model="large", config={"video": "b"}, status="failed", error="no")
     assert [row["model"] for row in average(tabulate(find_runs([tmp_path]))).rows] == ["tiny"]
     assert average(tabulate(find_runs([tmp_path / "0", tmp_path / "2"]))) is None
-
-
-def test_of_equal_quality_the_verdict_says_nothing_or_names_the_faster(make_run, tmp_path):
-    for n, fps in enumerate((2.0, 3.0)):
-        make_run(str(n), config={"stride": n}, fps=fps, metrics={"j": 0.5})
-    assert summarise(tabulate(find_runs([tmp_path]))) == ["stride=1 is the fastest at 3.00 fps."]
-    make_run("2", config={"stride": 2}, fps=1.0, metrics={"j": 0.4})
-    assert summarise(tabulate(find_runs([tmp_path])))[1] == "stride=1 has the best J, 0.500."

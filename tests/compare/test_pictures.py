@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from itertools import product
 
 import av
 import cv2
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from vidseg.compare import pictures
-from vidseg.compare.page import make_gallery
+from vidseg.compare.gallery import make_galleries, make_gallery
+from vidseg.compare.groups import group_runs
 from vidseg.compare.pictures import ADDED, MISSING, draw_difference, find_disagreements, make_strip, shrink_video
+from vidseg.compare.table import tabulate
 from vidseg.record.run import find_runs
 
 
@@ -146,3 +149,37 @@ def test_overlays_of_runs_that_start_late_are_placed_in_the_videos_time(make_run
 def test_a_gallery_of_one_run_has_nothing_to_compare(runs):
     made = make_gallery(runs[:1], runs[:1], None, {})
     assert (made.reference, made.iou, made.disagreements) == (None, {}, [])
+
+
+def test_only_masks_of_one_video_and_one_prompt_are_compared(make_run, tmp_path):
+    """Of four prompts' and videos' runs each pair of strides is a gallery, and a repetition is shown once."""
+    square = {frame: {1: np.ones((4, 5))} for frame in range(3)}
+    for n, (video, x, stride, repeat) in enumerate(product(("a.mp4", "b.mp4"), (1, 2), (5, 10), (0, 1))):
+        prompt = {"_target_": "vidseg.prompt.click", "points": [[x, 1]]}
+        config = {"video": video, "prompt": prompt, "stride": stride, "repeat": repeat}
+        make_run(str(n), config=config, masks=square)
+    runs = find_runs([tmp_path])
+    galleries = list(make_galleries(group_runs(tabulate(runs)), None, 0))
+    assert [[run.name for run in made.runs] for made in galleries] == [
+        ["0", "2"],
+        ["4", "6"],
+        ["8", "10"],
+        ["12", "14"],
+    ]
+    assert all(made.reference is made.runs[0] and list(made.iou) == [made.runs[1]] for made in galleries)
+    assert all(made.all_same for made in galleries)
+    other = list(make_galleries(group_runs(tabulate(runs)), runs[6], 0))  # of the second gallery
+    assert [made.reference.name for made in other] == ["0", "6", "8", "12"]
+
+
+def test_a_run_that_found_nothing_is_no_reference(make_run, tmp_path):
+    none, square = np.zeros((4, 5)), np.ones((4, 5))
+    make_run("0", masks={frame: {1: none} for frame in range(4)})
+    make_run("1", config={"stride": 1}, masks={0: {1: square}, 1: {1: none}, 2: {1: none}, 3: {1: square}})
+    make_run("2", config={"stride": 2}, masks={0: {1: square}, 1: {1: none}, 2: {1: square}, 3: {1: none}})
+    (made,) = make_galleries(group_runs(tabulate(find_runs([tmp_path]))), None, 0)
+    zero, one, two = made.runs
+    assert made.reference is one
+    assert made.both_empty == {zero: [1, 2], two: [1]}
+    assert made.iou == {zero: {0: 0.0, 3: 0.0}, two: {0: 1.0, 2: 0.0, 3: 0.0}}
+    assert not made.all_same

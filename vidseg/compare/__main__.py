@@ -11,7 +11,8 @@ from pathlib import Path
 from vidseg.compare.gather import gather
 from vidseg.compare.sheet import write_table
 from vidseg.compare.table import Table
-from vidseg.compare.text import average, render_table, summarise
+from vidseg.compare.text import average, render_table
+from vidseg.compare.verdict import judge
 from vidseg.console import ConsoleHandler, is_terminal, open_streams, write_out
 from vidseg.errors import InputError
 from vidseg.record.run import Run
@@ -62,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def compare(options: argparse.Namespace) -> None:
     """Finds the runs, prints the table, writes the files."""
     table, reference = gather(options.paths, options.reference)
-    table = table.sorted(options.sort)
+    table, verdict = judge(table.sorted(options.sort))
     colour = is_terminal() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns
-    parts = [render_table(table, width, colour), "\n".join(summarise(table))]
+    parts = [render_table(table, width, colour), "\n".join(verdict.sentences)]
     if (means := average(table)) is not None:
         videos = len({run.video for run in table.runs})
         parts.insert(1, f"means over {videos} videos\n{render_table(means, width, colour)}")
@@ -84,7 +85,7 @@ def _write_page(table: Table, reference: Run | None, path: Path, pictures: int) 
         from vidseg.compare.page import write_page
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("plotly", "jinja2"):
+        if missing not in ("plotly", "jinja2", "scipy"):
             raise
         log.warning("no comparison.html without %s: pip install 'vidseg[compare]'", missing)
         return

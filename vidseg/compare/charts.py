@@ -4,11 +4,14 @@ A trace has the number of its run's colour in ``meta``, by which the page hides 
 background are set by the page, for its light and its dark scheme.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
-from vidseg.compare.table import Column, Table
+from vidseg.compare.speed import Standing
 from vidseg.record.run import Run
 
 COLOURS = (
@@ -17,8 +20,8 @@ COLOURS = (
 """They differ on white and on near black; neighbours in this order also do for most colour-blind people."""
 STAGES = {"extract": "#94a3b8", "segment": "#6366f1", "composite": "#38bdf8", "log": "#f0abfc"}
 MOST_POINTS = 2000  # of a line; a longer one shows the lowest of every few frames
-# Heights in pixels: of a bar with its gap among up to 16 and among more, and of charts that stand side by side.
-ROW, SLIM, SQUARE = 30, 18, 380
+ROW, SQUARE = 36, 380  # heights in pixels: of a row with its label, and of charts that stand side by side
+THICK, BELOW = 0.36, 0.02  # of a bar, and how far it begins below the middle of its row, in rows
 
 
 def colour_of(series: int) -> str:
@@ -26,27 +29,57 @@ def colour_of(series: int) -> str:
     return COLOURS[series] if series < len(COLOURS) else f"hsl({series * 137.5 % 360:.0f} 60% 52%)"
 
 
-def draw_speed(table: Table, labels: Sequence[str], series: Sequence[int], quality: Column) -> go.Figure:
-    """Speed against quality, and a line along the Pareto front: the runs that no other beats in both."""
-    fps, scores = table.numbers(table.column("fps")), table.numbers(quality)
-    rows = [row for row in scores if row in fps]
-    front: list[int] = []
-    for row in sorted(rows, key=lambda row: (-fps[row], -scores[row])):
-        if not front or scores[row] > scores[front[-1]]:
-            front.append(row)
-    figure = _figure("frames per second", quality.title, height=SQUARE)
+@dataclass(frozen=True)
+class Dot:
+    """A competitor in a chart: where it stands in speed, the number of its colour, and its score, if it has one."""
+
+    standing: Standing
+    series: int
+    score: float | None = None
+
+
+def draw_times(dots: Sequence[Dot]) -> go.Figure:
+    """A row for each competitor: milliseconds a frame and their interval."""
+    figure = _figure("milliseconds a frame, and the 95% interval", None, height=_height(len(dots)))
+    labels = [dot.standing.competitor.label for dot in dots]
+    for label, dot in zip(labels, dots, strict=True):
+        ms = dot.standing.ms
+        figure.add_scatter(
+            y=[label], x=[ms.value], mode="markers", name=label, meta=dot.series,
+            marker={"size": 11, "color": colour_of(dot.series)}, error_x=_bar(ms.value, ms.low, ms.high, dot.series),
+            hovertemplate=f"%{{x:.4g}} ms, {ms.low:.4g} to {ms.high:.4g}",
+        )  # fmt: skip
+    return _label_rows(figure, labels)
+
+
+def draw_speed(dots: Sequence[Dot], quality: str) -> go.Figure:
+    """Speed against quality, and a line along the Pareto front: the dots that no other beats in both."""
+    fps = {dot: 1e3 / dot.standing.ms.value for dot in dots}
+    front: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: (-fps[dot], -(dot.score or 0))):
+        if not front or (dot.score or 0) > (front[-1].score or 0):
+            front.append(dot)
+    figure = _figure("frames per second", quality, height=SQUARE)
     figure.update_xaxes(rangemode="tozero")
     if len(front) > 1:
         line = {"color": "rgba(128,128,128,0.6)", "dash": "dot", "width": 1.5}
-        x, y = [fps[row] for row in front], [scores[row] for row in front]
+        x, y = [fps[dot] for dot in front], [dot.score for dot in front]
         figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip")
-    for row in rows:
+    for dot in dots:
+        ms = dot.standing.ms
         figure.add_scatter(
-            x=[fps[row]], y=[scores[row]], mode="markers", name=labels[row], meta=series[row],
-            marker={"size": 13, "color": colour_of(series[row]), "line": {"width": 1, "color": "white"}},
-            hovertemplate=f"%{{x:.3g}} fps, {quality.title} %{{y:.4f}}",
+            x=[fps[dot]], y=[dot.score], mode="markers", name=dot.standing.competitor.label, meta=dot.series,
+            marker={"size": 13, "color": colour_of(dot.series), "line": {"width": 1, "color": "white"}},
+            error_x=_bar(fps[dot], 1e3 / ms.high, 1e3 / ms.low, dot.series),
+            hovertemplate=f"%{{x:.3g}} fps, {quality} %{{y:.4f}}",
         )  # fmt: skip
     return figure
+
+
+def _bar(value: float, low: float, high: float, series: int) -> dict[str, Any]:
+    """An interval as Plotly's error bar."""
+    sides = {"array": [high - value], "arrayminus": [value - low]}
+    return {"type": "data", "symmetric": False, "thickness": 2, "width": 5, "color": colour_of(series), **sides}
 
 
 def draw_stages(runs: Sequence[Run], labels: Mapping[Run, str]) -> go.Figure:
@@ -57,8 +90,9 @@ def draw_stages(runs: Sequence[Run], labels: Mapping[Run, str]) -> go.Figure:
         figure.add_bar(
             y=[labels[run] for run in runs],
             x=[1e3 * run.summary["seconds"].get(stage, 0.0) / run.summary["frames"] for run in runs],
-            orientation="h", name=stage, marker_color=colour, hovertemplate="%{x:.1f} ms",
+            orientation="h", name=stage, marker_color=colour, hovertemplate="%{x:.1f} ms", width=THICK, offset=BELOW,
         )  # fmt: skip
+    _label_rows(figure, [labels[run] for run in runs])
     legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
     return figure.update_layout(barmode="stack", showlegend=True, legend=legend, hovermode="y unified")
 
@@ -68,23 +102,26 @@ def draw_memory(runs: Sequence[Run], labels: Mapping[Run, str], series: Mapping[
     runs = [run for run in runs if run.summary.get("frames")]
     gpu = any(run.summary.get("peak_cuda_mib") for run in runs)
     kinds = {"host ": "peak_rss_mib", "GPU ": "peak_cuda_mib"} if gpu else {"": "peak_rss_mib"}
-    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(runs) * len(kinds))))
+    figure = _figure("peak memory in MiB", None, height=max(SQUARE, _height(len(runs))))
+    thick = THICK / len(kinds)
     bars = [(run, kind, mib) for kind, name in kinds.items() for run in runs if (mib := run.summary.get(name))]
     for run, kind, mib in bars:
         figure.add_bar(
-            y=[labels[run]], x=[mib], orientation="h", name=labels[run], meta=series[run], offsetgroup=kind,
+            y=[labels[run]], x=[mib], orientation="h", name=labels[run], meta=series[run],
+            width=thick, offset=BELOW + thick * list(kinds).index(kind),
             marker={"color": colour_of(series[run]), "opacity": 0.45 if kind == "host " else 1},
             text=f"{kind}{mib:,.0f}", textposition="outside", cliponaxis=False, hoverinfo="skip",
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1.2 * max((mib for _, _, mib in bars), default=0)])  # space for the numbers
-    return figure.update_layout(barmode="group")
+    return _label_rows(figure, [labels[run] for run in runs]).update_layout(barmode="overlay")
 
 
 def draw_frames(
-    values: Mapping[Run, Mapping[int, float]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
+    values: Mapping[Run, Mapping[int, float | None]], labels: Mapping[Run, str], series: Mapping[Run, int], name: str
 ) -> go.Figure:
-    """A line for each run over the frames."""
+    """A line for each run over the frames, with a gap where there is no value."""
     figure = _figure("frame", name, height=320)
+    figure.update_yaxes(autorangeoptions={"clipmin": -0.02, "clipmax": 1.02})  # scores are in 0..1
     for run, points in values.items():
         x, y = _thinned(points)
         figure.add_scatter(
@@ -94,10 +131,22 @@ def draw_frames(
     return figure.update_layout(hovermode="x unified" if len(values) <= 12 else "closest")
 
 
-def _thinned(points: Mapping[int, float]) -> tuple[list[int], list[float]]:
+def _thinned(points: Mapping[int, float | None]) -> tuple[list[int], list[float | None]]:
     frames, every = list(points), -(-len(points) // MOST_POINTS)
-    lowest = [min(frames[n : n + every], key=points.__getitem__) for n in range(0, len(frames), every or 1)]
-    return lowest, [round(points[frame], 4) for frame in lowest]
+    lowest = [
+        min(frames[n : n + every], key=lambda frame: math.inf if (value := points[frame]) is None else value)
+        for n in range(0, len(frames), every or 1)
+    ]
+    return lowest, [None if (value := points[frame]) is None else round(value, 4) for frame in lowest]
+
+
+def _label_rows(figure: go.Figure, labels: Sequence[str]) -> go.Figure:
+    """Writes the labels of rows above them, where they take nothing from the chart's width; the page shortens them."""
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "yref": "y", "yanchor": "bottom", "showarrow": False}
+    for label in labels:
+        figure.add_annotation(text="", name=label, y=label, yshift=1, font_size=12, **place)
+    figure.update_yaxes(showticklabels=False, range=[len(labels) - 0.4, -0.6], autorange=False, automargin=False)
+    return figure.update_layout(margin_l=8)
 
 
 def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
@@ -112,11 +161,11 @@ def _figure(x_title: str, y_title: str | None, height: int) -> go.Figure:
     if y_title is not None:  # above the axis, where its text is horizontal
         place = {"x": 0, "xref": "paper", "xanchor": "right", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 6}
         figure.add_annotation(text=y_title, showarrow=False, **place)
-    else:  # bars: the first run on top
-        figure.update_yaxes(autorange="reversed", showgrid=False)
+    else:  # rows
+        figure.update_yaxes(type="category", showgrid=False)
         figure.update_xaxes(rangemode="tozero")
     return figure
 
 
 def _height(bars: int) -> int:
-    return 100 + max(2, bars) * (ROW if bars <= 16 else SLIM)
+    return 100 + max(2, bars) * ROW

@@ -24,11 +24,28 @@ function colours() {
   return change;
 }
 
+// The labels above rows, cut in the middle where the chart is narrower: names of runs differ at both ends.
+const pen = document.createElement("canvas").getContext("2d");
+function labels({ annotations = [] }, width) {
+  const change = {};
+  annotations.forEach(({ name, font }, n) => {
+    if (!name) return;
+    pen.font = `${font.size}px system-ui, sans-serif`;
+    let text = name;
+    for (let kept = name.length - 1; kept > 4 && pen.measureText(text).width > width; kept--) {
+      text = `${name.slice(0, Math.ceil(kept / 2))}…${name.slice(name.length - Math.floor(kept / 2))}`;
+    }
+    change[`annotations[${n}].text`] = text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  });
+  return change;
+}
+
 async function drawCharts() {
   await loadPlotly();
   const charts = read("charts");
   const nodes = all("[data-chart]");
-  const paint = () => Promise.all(nodes.map((node) => Plotly.relayout(node, colours())));
+  const paint = () => Promise.all(nodes.map((node) =>
+    Plotly.relayout(node, { ...colours(), ...labels(charts[node.dataset.chart].layout, node.clientWidth - 24) })));
   for (const node of nodes) {
     const { data, layout } = charts[node.dataset.chart];
     node.style.height = `${layout.height}px`;
@@ -36,8 +53,19 @@ async function drawCharts() {
   }
   await paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  addEventListener("resize", paint);
   for (const player of players) player.join(all(".chart.frames", player.section));
+  await Promise.all(all("video").map(drawn));
   document.documentElement.dataset.ready = "true";
+}
+
+// Until a video shows a picture, or can't.
+function drawn(video) {
+  return new Promise((resolve) => {
+    const look = () => { if ((video.readyState >= 2 && !video.seeking) || video.error) resolve(); };
+    for (const event of ["loadeddata", "seeked", "canplay", "error"]) video.addEventListener(event, look);
+    look();
+  });
 }
 
 // One time for all overlays of a video: that of the slider, or of the longest clip while they play.
@@ -49,6 +77,8 @@ class Player {
     this.videos = all("video", section);
     this.videos.forEach((video, n) => {
       video.src = URL.createObjectURL(new Blob([bytes(clips[n].mp4)], { type: "video/mp4" }));
+      // A time that is set before the video is there may be forgotten, and its tile stays black.
+      video.addEventListener("loadedmetadata", () => this.put(video, this.times[this.now] - clips[n].start_s));
     });
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
@@ -95,7 +125,7 @@ class Player {
     all(".clips .score", this.section).forEach((output, n) => {
       const score = this.clips[n].scores[place];
       const alone = this.clips[n].reference ? "reference" : "";
-      output.textContent = score == null ? alone : `${this.score} ${score.toFixed(3)}`;
+      output.textContent = score == null ? alone : score.toFixed ? `${this.score} ${score.toFixed(3)}` : score;
     });
     for (const chart of this.charts) {
       Plotly.relayout(chart, { "shapes[0].x0": this.frames[place], "shapes[0].x1": this.frames[place] });

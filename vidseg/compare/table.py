@@ -25,8 +25,8 @@ COSTS = ("fps", "peak_rss_mib", "peak_cuda_mib")
 SCORES = ("j_and_f", "j", "f", "iou", "agreement")  # what people look for first
 HIGHER = ("fps", "j_and_f", "j", "f", "iou", "agreement", "j_recall", "f_recall")
 LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker")
-DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "mean_area": 0, "mean_parts": 2}
-DECIMALS |= {"peak_rss_mib": 0, "peak_cuda_mib": 0}
+DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "both_empty_frames": 0, "mean_area": 0}
+DECIMALS |= {"mean_parts": 2, "peak_rss_mib": 0, "peak_cuda_mib": 0}
 LONGEST = 28  # characters of a cell where people read it
 TITLES = {"j_and_f": "J&F", "j": "J", "f": "F", "iou": "IoU with the reference"}
 
@@ -70,11 +70,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """``rows`` are parallel to ``runs``; each has a value, or None, for every column by its name."""
+    """``rows`` are parallel to ``runs``; each has a value, or None, for every column by its name.
+
+    ``fastest`` are the runs that were shown to be: no other is marked for its ``fps``, which noise alone may have made.
+    """
 
     runs: Sequence[Run]
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Scalar]]
+    fastest: frozenset[Run] = frozenset()
 
     @cached_property
     def quality(self) -> Column | None:
@@ -89,12 +93,14 @@ class Table:
         return columns[name]
 
     def numbers(self, column: Column) -> dict[int, float]:
-        """The column's numbers by row, of the runs that finished."""
-        values = {row: self.rows[row][column.name] for row, run in enumerate(self.runs) if run.finished}
+        """The column's numbers by row, of the runs that finished and found something."""
+        values = {row: self.rows[row][column.name] for row, run in enumerate(self.runs) if run.counts}
         return {row: float(value) for row, value in values.items() if is_number(value)}
 
     def best(self, column: Column) -> set[int]:
         """The rows with the column's best value, as it is shown, on each video; none where all are equal."""
+        if column.name == "fps":
+            return {row for row, run in enumerate(self.runs) if run in self.fastest}
         numbers = self.numbers(column) if column.better else {}
         best: set[int] = set()
         for video in {self.runs[row].video for row in numbers}:
@@ -113,14 +119,14 @@ class Table:
     def sorted(self, by: str | None = None) -> "Table":
         """Sorted by the column ``by``, best first, or worst first by ``-by``; rows without a value come last.
 
-        Text and numbers of which neither end is better ascend. Without ``by`` the runs that finished come first, sorted
-        by quality, then fps.
+        Text and numbers of which neither end is better ascend. Without ``by`` the runs that finished and found
+        something come first, sorted by quality, then fps.
         """
         rows = range(len(self.runs))
         if by is None:
             columns = [column for column in (self.quality, self.column("fps")) if column is not None]
             best = sorted(rows, key=lambda row: [self._rank(row, column) for column in columns])
-            order = sorted(best, key=lambda row: not self.runs[row].finished)
+            order = sorted(best, key=lambda row: not self.runs[row].counts)
         else:
             column = self.column(by.removeprefix("-"))
             values = [cells[column.name] for cells in self.rows]

@@ -1,4 +1,4 @@
-"""The comparison as text: the table with the best value of each column marked, and the answer in sentences."""
+"""The comparison as text: the table with the best value of each column marked."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -106,22 +106,3 @@ def _mean(table: Table, rows: list[int], column: Column) -> Scalar:
         return values[0]
     numbers = [value for value in values if is_number(value)]
     return fmean(numbers) if numbers else None
-
-
-def summarise(table: Table) -> list[str]:
-    """Which run is the fastest and which has the best quality, a sentence each; over several videos by their means.
-
-    There is no sentence about what all runs have in common, and none if no configuration finished on every video.
-    """
-    means = average(table)
-    if means is None and len({run.video for run in table.runs}) > 1:
-        return []
-    ranked = means or table.sorted()
-    labels = label_runs(ranked)
-    sentences = []
-    for column in (ranked.column("fps"), ranked.quality):
-        if column is not None and (best := ranked.best(column)):
-            value = column.show(ranked.rows[min(best)][column.name])
-            what = f"is the fastest at {value} fps" if column.name == "fps" else f"has the best {column.title}, {value}"
-            sentences.append(f"{labels[min(best)]} {what}{', on average' if means else ''}.")
-    return sentences

@@ -19,11 +19,11 @@ from vidseg.paths import meant
 from vidseg.prompt_file import entries
 from vidseg.record.files import whole
 from vidseg.record.folder import PRIVATE
-from vidseg.record.run import flatten
+from vidseg.record.run import IDENTITY, flatten
 
 Identity = dict[str, Any]
 
-NAME = "run.json"
+NAME = IDENTITY
 
 WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "checkpoint")
 """Keys and groups that change no mask."""

@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from vidseg.errors import InputError
-from vidseg.record.files import MASKS
+from vidseg.record.files import FRAMES, MASKS, read_lines
+from vidseg.record.folder import PRIVATE
 from vidseg.record.labels import Scalar as Scalar
 from vidseg.record.labels import key_of
 from vidseg.record.summary import NAME, read_summary
@@ -24,6 +25,8 @@ from vidseg.record.summary import NAME, read_summary
 log = logging.getLogger(__name__)
 
 LISTED = ("output", "metric")  # groups of which several choices are taken at once
+
+IDENTITY = "run.json"  # in a run's private folder; see identity.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,50 @@ class Run:
     def finished(self) -> bool:
         """Whether the run came to the end of its video."""
         return bool(self.summary["status"] == "finished")
+
+    @cached_property
+    def found_nothing(self) -> bool:
+        """Whether the run came to the end of its video and no object was on any frame."""
+        if not self.finished or not self.summary.get("frames"):
+            return False
+        # Most runs have an object on their first frame, so that one line is read.
+        known = False
+        for area in self._areas():
+            if area:
+                return False
+            known = True
+        metrics = self.summary.get("metrics") or {}
+        absent = [metrics.get(f"absent_frames_{number}") for number in self.summary.get("objects") or ()]
+        return known or (bool(absent) and all(frames == self.summary["frames"] for frames in absent))
+
+    def _areas(self) -> Iterator[float]:
+        """The areas of all masks in order: those of frames.jsonl, else of masks.jsonl, with a 0 after each frame."""
+        found = False
+        if (path := self.folder / FRAMES).is_file():
+            for _, line in read_lines(path, "frame"):
+                for key, value in line.items():
+                    if key.startswith("mask/area_"):
+                        found = True
+                        yield float(value)
+        if not found and self.masks is not None:  # frames.jsonl has no area either where no object was ever known
+            for _, line in read_lines(self.masks, "frame", "objects"):
+                yield from (float(thing.get("area", 0)) for thing in line["objects"])
+                yield 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run can be the best at anything: it finished, and found something."""
+        return self.finished and not self.found_nothing
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """The configuration with the content of the files that it named, as far as the run left it."""
+        path = self.folder / PRIVATE / IDENTITY
+        try:
+            identity = json.loads(path.read_bytes())["identity"] if path.is_file() else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            identity = {}
+        return self.config | (identity if isinstance(identity, dict) else {})
 
     @cached_property
     def choices(self) -> dict[str, str]:
@@ -94,11 +141,24 @@ class Run:
         return f"sample, seed {seed}" if video == "sample" and seed else video
 
     def same_video(self, other: "Run") -> bool:
-        """Whether both runs segmented the same video, perhaps named from different folders: a/clip.mp4, clip.mp4."""
+        """Whether both runs segmented the same video, perhaps named from different folders: a/clip.mp4, clip.mp4.
+
+        Copies of one file are the same video too, whatever their names: their content is in ``told``.
+        """
+        ours, theirs = self.told.get("video"), other.told.get("video")
+        if isinstance(ours, dict) and "sha256" in ours and isinstance(theirs, dict) and "sha256" in theirs:
+            return ours == theirs
         if "sample" in (self.config.get("video"), other.config.get("video")):
             return self.video == other.video
         shorter, longer = sorted((Path(self.video).parts, Path(other.video).parts), key=len)
         return longer[len(longer) - len(shorter) :] == shorter
+
+    def same_prompt(self, other: "Run") -> bool:
+        """Whether both runs were asked for the same objects, by the same prompts."""
+        ours, theirs = (
+            {key: value for key, value in run.told.items() if key.split(".")[0] == "prompt"} for run in (self, other)
+        )
+        return ours == theirs and (self.summary.get("objects") or []) == (other.summary.get("objects") or [])
 
     def output(self, name: str, usual: str) -> Path | None:
         """The file of an output by its name in summary.json, else the ``usual`` file; None if it isn't there."""
