@@ -38,14 +38,30 @@ def sweep(clip, tmp_path_factory):
 
 
 @pytest.fixture
-def make_run(tmp_path):
-    """Makes one run folder: make_run("0_model=nano", model="nano", metrics={"j": 0.9}, frames_ms=[30.0, 31.0], …).
+def make_run(tmp_path, make_runs):
+    """Makes one run folder in ``tmp_path``, as ``make_runs`` does."""
+    return lambda name, **keys: make_runs(tmp_path / name, **keys)
 
-    ``frames_ms`` are the milliseconds of each frame, or pairs of them and the area of object 1.
+
+@pytest.fixture(scope="session")
+def make_runs():
+    """Makes one run folder: make_runs(folder, model="nano", metrics={"j": 0.9}, frames_ms=[30.0, 31.0], …).
+
+    ``frames_ms`` are the milliseconds of each frame, or pairs of them and the area of object 1; ``scores`` are its J.
     """
 
-    def make(name, *, model="nano", precision="fp32", overrides=(), config=None, masks=None, frames_ms=(), **summary):
-        folder = tmp_path / name
+    def make(
+        folder,
+        *,
+        model="nano",
+        precision="fp32",
+        overrides=(),
+        config=None,
+        masks=None,
+        frames_ms=(),
+        scores=(),
+        **summary,
+    ):
         hydra = folder / ".hydra"
         hydra.mkdir(parents=True)
         kind = {"_target_": f"vidseg.model.{model.title()}", "image_size": None}
@@ -67,7 +83,7 @@ def make_run(tmp_path):
         if masks is not None:
             write_masks(folder / "masks.jsonl", masks)
         if frames_ms:
-            write_frames(folder / "frames.jsonl", frames_ms)
+            write_frames(folder / "frames.jsonl", frames_ms, scores)
         return folder
 
     return make
@@ -84,10 +100,11 @@ def write_masks(path, masks):
             file.write(json.dumps({"frame": frame, "time_s": frame / 10, "objects": things}) + "\n")
 
 
-def write_frames(path, frames):
+def write_frames(path, frames, scores=()):
     """The time of a frame is nine tenths of it ``segment``, as in a run."""
     with path.open("w") as file:
         for n, frame in enumerate(frames):
             ms, area = frame if isinstance(frame, tuple) else (frame, 100)
             stages = {"time/extract_ms": 0.1 * ms, "time/segment_ms": 0.9 * ms}
-            file.write(json.dumps({"frame": n, "time_s": n / 10, **stages, "mask/area_1": area}) + "\n")
+            score = {"metric/j_1": scores[n]} if scores else {}
+            file.write(json.dumps({"frame": n, "time_s": n / 10, **stages, "mask/area_1": area, **score}) + "\n")

@@ -78,13 +78,17 @@ class Run:
 
     @cached_property
     def told(self) -> dict[str, Any]:
-        """The configuration with the content of the files that it named, as far as the run left it."""
+        """The configuration, with the content of files that it names and of the environment as the run found them."""
         path = self.folder / PRIVATE / IDENTITY
         try:
             identity = json.loads(path.read_bytes())["identity"] if path.is_file() else {}
         except (OSError, ValueError, KeyError, TypeError):
             identity = {}
-        return self.config | (identity if isinstance(identity, dict) else {})
+        if not isinstance(identity, dict):
+            return dict(self.config)
+        items = self.config.items()
+        found = [key for key, value in items if isinstance(identity.get(key), dict) or "${oc.env:" in str(value)]
+        return self.config | {key: identity[key] for key in found if key in identity}
 
     @cached_property
     def choices(self) -> dict[str, str]:
