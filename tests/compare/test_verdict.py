@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from vidseg.compare.speed import BLOCK, block_means, frame_times_ms, measure_noise, rank
+from vidseg.compare.speed import BLOCK, block_means, frame_times_ms, log_time, measure_noise, rank
 from vidseg.compare.table import tabulate
 from vidseg.compare.verdict import Verdict, judge
 from vidseg.record.run import find_runs
@@ -29,18 +29,12 @@ def test_a_time_is_the_median_of_blocks_by_hand(make_run):
     assert frame_times_ms(run) == pytest.approx(times)
     blocks = [sum(times[n : n + 8]) / 8 for n in range(0, 64, 8)]
     assert list(block_means(times)) == pytest.approx(blocks)
-    assert median(blocks) == pytest.approx(math.exp(measured(run)))
-
-
-def measured(run):
-    from vidseg.compare.speed import measure_time
-
-    return measure_time(run).log_ms
+    assert median(blocks) == pytest.approx(math.exp(log_time(run)))
 
 
 def test_a_model_that_encodes_four_frames_at_once_has_its_whole_time(make_run):
     run = find_runs([make_run("a", frames_ms=[80.0, 2.0, 2.0, 2.0] * 20)])[0]
-    assert math.exp(measured(run)) == pytest.approx(86 / 4)  # the median frame takes 2 ms
+    assert math.exp(log_time(run)) == pytest.approx(86 / 4)  # the median frame takes 2 ms
 
 
 @pytest.mark.parametrize(("frames", "blocks"), [(1, 1), (5, 5), (20, 8), (64, 8), (160, 20), (5000, 128)])

@@ -1,9 +1,9 @@
 """How long a frame takes, and which differences are more than noise.
 
 A run's time is the median, over blocks of neighbouring frames, of their mean milliseconds a frame. Blocks, because
-neighbours are correlated and uneven: a model that encodes ahead has one frame of 20 ms beside one of 140, one that
-encodes four at once has all of its time on every fourth, and on a busy machine the autocorrelation of ten real runs was
-0.4 between neighbours and under 0.2 eight frames apart. A group's time is the geometric mean of its runs' times.
+neighbours are uneven and correlated: a model that encodes ahead has one frame of 20 ms beside one of 140, one that
+encodes four at once has all its time on every fourth, and in seven runs on a busy machine the autocorrelation was 0.28
+between neighbours and 0.08 eight frames apart. A group's time is the geometric mean of its runs' times.
 
 Intervals hold 95%. They are bootstraps, of runs first and of the blocks within them, made wider where the repetitions
 of all groups tell of more noise: a bootstrap of two or three runs is too narrow.
@@ -21,6 +21,7 @@ from vidseg.record.files import read_frames
 from vidseg.record.run import Run
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
 BLOCK, FEWEST, MOST = 8, 8, 128  # frames of a block; at least and at most so many blocks, where there are the frames
@@ -44,34 +45,50 @@ def block_means(times_ms: Sequence[float]) -> "NDArray[Any]":
     return np.array([block.mean() for block in np.array_split(np.asarray(times_ms, float), max(count, 1))])
 
 
-@dataclass(frozen=True)
-class Time:
-    """The log of a run's milliseconds a frame, and of what it is in RESAMPLES bootstraps for each of some places."""
-
-    log_ms: float
-    resampled: "NDArray[Any]"  # (places, RESAMPLES)
-
-
 @cache
-def measure_time(run: Run, places: int = 1) -> Time | None:
-    """The time of a run; without times of frames that of the whole run, and no spread. None if it has neither."""
+def _blocks_ms(run: Run) -> "NDArray[Any]":
+    """The blocks of a run; without times of frames one, of the whole run, and none if it has no time at all."""
     import numpy as np
-    from scipy.stats import bootstrap
 
     if times_ms := frame_times_ms(run):
         blocks = block_means(times_ms)
     else:
         stages = {name: s for name, s in (run.summary.get("seconds") or {}).items() if name not in ("build", "total")}
         blocks = np.array([1e3 * sum(stages.values()) / max(run.summary.get("frames") or 0, 1)])
-    if not (median := float(np.median(blocks))) > 0:
-        return None
+    return blocks if np.median(blocks) > 0 else blocks[:0]
+
+
+def log_time(run: Run) -> float | None:
+    """The log of a run's milliseconds a frame."""
+    import numpy as np
+
+    return math.log(float(np.median(blocks))) if len(blocks := _blocks_ms(run)) else None
+
+
+def _log_times(group: Group) -> list[float]:
+    return [time for run in group.counting if (time := log_time(run)) is not None]
+
+
+def _bootstrap(run: Run, places: int) -> "NDArray[Any]":
+    """The log of a run's time in RESAMPLES bootstraps of its blocks for each of some places: (places, RESAMPLES)."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    blocks = _blocks_ms(run)
     if len(blocks) < 2 or np.ptp(blocks) == 0:
-        return Time(math.log(median), np.full((places, RESAMPLES), math.log(median)))
-    rng = np.random.default_rng(zlib.crc32(str(run.folder).encode("utf-8", "replace")))  # each run has its own
+        return np.full((places, RESAMPLES), log_time(run))
     found = bootstrap(
-        (blocks,), np.median, n_resamples=places * RESAMPLES, method="percentile", rng=rng, batch=RESAMPLES
+        (blocks,), np.median, n_resamples=places * RESAMPLES, method="percentile", rng=_rng(run), batch=RESAMPLES
     )
-    return Time(math.log(median), np.log(found.bootstrap_distribution).reshape(places, RESAMPLES))
+    resampled: NDArray[Any] = np.log(found.bootstrap_distribution).reshape(places, RESAMPLES)
+    return resampled
+
+
+def _rng(run: Run) -> "Generator":
+    """Numbers of a run's own, the same whenever it is compared."""
+    import numpy as np
+
+    return np.random.default_rng(zlib.crc32(str(run.folder).encode("utf-8", "replace")))
 
 
 @dataclass(frozen=True)
@@ -113,8 +130,7 @@ def measure_noise(groups: Sequence[Group]) -> Noise:
     """The noise that the groups of several runs show."""
     squares, freedom, largest = 0.0, 0, 1.0
     for group in groups:
-        times = [time.log_ms for run in group.counting if (time := measure_time(run)) is not None]
-        if len(times) > 1:
+        if len(times := _log_times(group)) > 1:
             mean = sum(times) / len(times)
             squares += sum((time - mean) ** 2 for time in times)
             freedom += len(times) - 1
@@ -145,6 +161,30 @@ class Standing:
     spread: float | None
 
 
+@dataclass(frozen=True)
+class _Time:
+    """The log of a competitor's milliseconds a frame, and what it is in RESAMPLES bootstraps."""
+
+    log_ms: float
+    resampled: "NDArray[Any]"
+
+
+def _resample(competitor: Competitor) -> _Time | None:
+    """The mean over the videos of a competitor's log times, and its resamples; None if a run has no time."""
+    import numpy as np
+
+    values, resampled = [], []
+    for group in competitor.groups.values():
+        count = len(group.counting)
+        if len(times := _log_times(group)) < count:
+            return None
+        values.append(sum(times) / count)
+        chosen = _rng(group.runs[0]).integers(count, size=(count, RESAMPLES))  # which run is in each place
+        drawn = np.stack([_bootstrap(run, count) for run in group.counting])  # (runs, places, RESAMPLES)
+        resampled.append(np.take_along_axis(drawn, chosen[None], axis=0)[0].mean(axis=0))
+    return _Time(sum(values) / len(values), np.mean(resampled, axis=0))
+
+
 def rank(competitors: Sequence[Competitor], noise: Noise) -> list[Standing]:
     """Where the competitors stand, the fastest first; over several videos by their geometric means."""
     timed = {each: times for each in competitors if (times := _resample(each)) is not None}
@@ -152,7 +192,7 @@ def rank(competitors: Sequence[Competitor], noise: Noise) -> list[Standing]:
     return [_stand(each, order[0], timed[each], timed[order[0]], noise) for each in order]
 
 
-def _stand(each: Competitor, first: Competitor, time: Time, best: Time, noise: Noise) -> Standing:
+def _stand(each: Competitor, first: Competitor, time: _Time, best: _Time, noise: Noise) -> Standing:
     runs = [(len(group.counting), len(first.groups[video].counting)) for video, group in each.groups.items()]
     ms = _interval(time.log_ms, time.resampled, noise.around([count for count, _ in runs]))
     if each is first:
@@ -173,23 +213,5 @@ def _interval(log_value: float, resampled: "NDArray[Any]", margin: float) -> Int
 
 
 def _spread(group: Group) -> float:
-    times = [time.log_ms for run in group.counting if (time := measure_time(run)) is not None]
+    times = _log_times(group)
     return math.exp(max(times) - min(times)) - 1 if times else 0.0
-
-
-def _resample(competitor: Competitor) -> Time | None:
-    """The mean over the videos of a competitor's log times, and its resamples; None if a run has no time."""
-    import numpy as np
-
-    values, resampled = [], []
-    for group in competitor.groups.values():
-        count = len(group.counting)
-        times = [time for run in group.counting if (time := measure_time(run, count)) is not None]
-        if len(times) < count:
-            return None
-        values.append(sum(time.log_ms for time in times) / count)
-        rng = np.random.default_rng(zlib.crc32(str(group.runs[0].folder).encode("utf-8", "replace")))
-        chosen = rng.integers(count, size=(count, RESAMPLES))  # which run is in each place
-        drawn = np.stack([time.resampled for time in times])  # (runs, places, RESAMPLES)
-        resampled.append(np.take_along_axis(drawn, chosen[None], axis=0)[0].mean(axis=0))
-    return Time(sum(values) / len(values), np.mean(resampled, axis=0))
