@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from vidseg.compare.speed import BLOCK, block_means, frame_times_ms, log_time, measure_noise, rank
+from vidseg.compare.speed import BLOCK, Noise, block_means, frame_times_ms, log_time, measure_noise, rank
 from vidseg.compare.table import tabulate
 from vidseg.compare.verdict import Verdict, judge
 from vidseg.record.run import find_runs
@@ -125,7 +125,7 @@ def test_repetitions_that_agree_show_a_small_difference(make_run, verdict):
     deviation = math.sqrt(squares / 4)
     margin = 2.7764451 * deviation * math.sqrt(2 / 3)  # Student's t of 4 degrees, 97.5%
     assert (found.noise.freedom, found.noise.deviation) == (4, pytest.approx(deviation))
-    assert found.noise.margin([(3, 3)]) == pytest.approx(margin)
+    assert found.noise.margin([(3, 3)], 2) == pytest.approx(margin)
     first, second = found.standings
     assert first.ms.value == pytest.approx(math.exp(sum(logs["nano"]) / 3))
     assert second.ratio.value == pytest.approx(math.exp(means["tiny"] - means["nano"]))
@@ -134,6 +134,17 @@ def test_repetitions_that_agree_show_a_small_difference(make_run, verdict):
     assert first.spread == pytest.approx(101 / 99 - 1)
     assert "is the fastest: 100 ms a frame (" in found.sentences[0]
     assert "takes 1.10 times as long (" in found.sentences[0]
+
+
+def test_of_many_equals_the_margin_is_tukeys():
+    """Of eight, with 16 degrees of freedom, 4.90 (tables of the studentized range) over root two; of two Student's."""
+    noise = Noise(0.1, 16, 1.2)
+    error = 0.1 * math.sqrt(1 / 3 + 1 / 3)
+    assert noise.margin([(3, 3)], 8) == pytest.approx(4.90 / math.sqrt(2) * error, rel=1e-3)
+    assert noise.margin([(3, 3)], 2) == pytest.approx(2.1199 * error, rel=1e-4)
+    assert noise.margin([(1, 1)], 2) == pytest.approx(2.1199 * 0.1 * math.sqrt(2), rel=1e-4)
+    assert Noise(0.01, 16, 1.5).margin([(1, 1)], 2) == pytest.approx(math.log(1.5))
+    assert Noise(0.0, 0, 1.0).margin([(1, 1)], 2) == pytest.approx(math.log(3))
 
 
 def test_equal_runs_are_called_different_in_few_cases(make_run, tmp_path):
@@ -148,7 +159,7 @@ def test_equal_runs_are_called_different_in_few_cases(make_run, tmp_path):
         found = Verdict(tabulate(find_runs([tmp_path / str(trial)])))
         called += sum(each.differs for each in found.standings)
         assert len(rank(found.competitors, measure_noise(found.groups))) == 4
-    assert called <= 6  # the fastest of four is chosen: a ratio to it exceeds its margin more often than in 5%
+    assert called <= 2
 
 
 def test_what_found_nothing_or_failed_comes_first_and_wins_nothing(make_run, verdict):
