@@ -85,7 +85,7 @@ def test_single_runs_are_told_apart_only_beyond_what_noise_may_make(make_run, ve
     make_run("1", model="tiny", frames_ms=steady(250, 1))
     (sentence,) = verdict().sentences
     assert sentence.startswith("Whether speeds differ isn't known: ")
-    assert sentence.endswith("with a run each, a ratio below 3 may be noise, which repeat=3 measures.")
+    assert sentence.endswith("with a run each, a ratio below 4 may be noise, which repeat=3 measures.")
     make_run("2", model="large", frames_ms=steady(900, 2))
     assert "Which is the fastest" in verdict().sentences[0]
     assert not verdict().fastest
@@ -144,7 +144,7 @@ def test_of_many_equals_the_margin_is_tukeys():
     assert noise.margin([(3, 3)], 2) == pytest.approx(2.1199 * error, rel=1e-4)
     assert noise.margin([(1, 1)], 2) == pytest.approx(2.1199 * 0.1 * math.sqrt(2), rel=1e-4)
     assert Noise(0.01, 16, 1.5).margin([(1, 1)], 2) == pytest.approx(math.log(1.5))
-    assert Noise(0.0, 0, 1.0).margin([(1, 1)], 2) == pytest.approx(math.log(3))
+    assert Noise(0.0, 0, 1.0).margin([(1, 1)], 2) == pytest.approx(math.log(4))
 
 
 def test_equal_runs_are_called_different_in_few_cases(make_run, tmp_path):

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from vidseg.compare.charts import Dot, colour_of, draw_frames, draw_memory, draw_speed, draw_stages, draw_times
 from vidseg.compare.gallery import Gallery, make_galleries
+from vidseg.compare.speed import UNKNOWN
 from vidseg.compare.table import Table, label_runs, shorten
 from vidseg.compare.text import average
 from vidseg.compare.verdict import Verdict, judge, number
@@ -53,6 +54,7 @@ def write_page(table: Table, reference: Run | None, path: Path, pictures: int) -
         means=average(table),
         shorten=shorten,
         number=number,
+        unknown=UNKNOWN,
         videos=len({group.video for group in verdict.groups}),
         verdict=verdict.sentences,
         standings=verdict.standings,

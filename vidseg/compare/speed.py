@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 BLOCK, FEWEST, MOST = 8, 8, 128  # frames of a block; at least and at most so many blocks, where there are the frames
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-UNKNOWN = 3.0
-"""A ratio that noise alone doesn't make. One computation ran 2.5 times as fast on the same machine when it was idle."""
+UNKNOWN = 4.0
+"""A ratio that noise alone hardly makes. On 2 busy cores runs of one computation differed by 2.5 times, and by 3.4."""
 
 
 def frame_times_ms(run: Run) -> list[float]:
@@ -112,7 +112,7 @@ class Noise:
         if not self.freedom:
             return math.log(UNKNOWN)
         error = self.deviation * math.sqrt(sum(1 / a + 1 / b for a, b in runs)) / len(runs)
-        margin = min(_tukey(competitors, self.freedom) * error, math.log(UNKNOWN))
+        margin = min(_tukey(competitors, self.freedom) * error, math.log(max(UNKNOWN, self.largest)))
         single = any(min(pair) == 1 for pair in runs)
         return max(margin, math.log(self.largest)) if single else margin
 
@@ -121,7 +121,7 @@ class Noise:
         if not self.freedom:
             return 0.0
         error = self.deviation * math.sqrt(sum(1 / count for count in runs)) / len(runs)
-        return min(_tukey(2, self.freedom) * error, math.log(UNKNOWN))
+        return min(_tukey(2, self.freedom) * error, math.log(max(UNKNOWN, self.largest)))
 
 
 @cache
