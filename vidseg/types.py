@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg import coordinates, measure
+from vidseg import coordinates
 from vidseg.coordinates import kind
 from vidseg.errors import ContractError, InputError
+
+if TYPE_CHECKING:
+    from vidseg.measure import Box, Outlines
 
 T = TypeVar("T")
 
@@ -126,8 +129,10 @@ class FrameMasks:
         object.__setattr__(self, "masks_nhw", logits > 0)
 
     @property
-    def boxes(self) -> tuple[measure.Box | None, ...]:
+    def boxes(self) -> "tuple[Box | None, ...]":
         """For each object the rows and columns that hold its mask; None of an empty one."""
+        from vidseg import measure  # OpenCV takes 0.2 s to import, and a sweep's own process needs none
+
         return self._once("boxes", lambda: tuple(map(measure.bounding_box, self.masks_nhw)))
 
     @property
@@ -136,8 +141,10 @@ class FrameMasks:
         return self._once("areas", lambda: tuple(int(np.count_nonzero(part)) for part in self._parts()))
 
     @property
-    def outlines(self) -> tuple[measure.Outlines, ...]:
+    def outlines(self) -> "tuple[Outlines, ...]":
         """For each object its mask's contours."""
+        from vidseg import measure
+
         return self._once("outlines", lambda: tuple(map(measure.outlines, self._parts(), self.boxes)))
 
     def _parts(self) -> Iterator[Mask]:
