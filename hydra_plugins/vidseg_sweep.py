@@ -109,7 +109,7 @@ class RecordingLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs the jobs; a skipped one returns the score in its summary."""
         from vidseg.record.folder import lock
-        from vidseg.sweep.plan import halting, plan, remember, returned
+        from vidseg.sweep.plan import halting, one_by_one, plan, remember, returned
 
         loader = self._context.config_loader
         jobs = plan(self._config, loader, job_overrides, initial_job_idx)
@@ -122,8 +122,7 @@ class RecordingLauncher(Launcher):
         remember(self._config, jobs, anew=initial_job_idx == 0)
         for job in running:
             (folder / job.folder / "summary.json").unlink(missing_ok=True)  # left by an earlier attempt
-        in_process = self._config.hydra.runtime.choices["hydra/launcher"] == "basic"  # its jobs get Ctrl-C
-        with nullcontext() if in_process else halting(folder):
+        with nullcontext() if one_by_one(self._config.hydra) else halting(folder):
             arguments = [job.arguments() for job in running]
             launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
         return [returned(job, folder) if job.skipped else next(launched) for job in jobs]

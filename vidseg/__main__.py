@@ -23,14 +23,13 @@ from vidseg.sweep.videos import spread
 configuration.register()
 
 
-@hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")
-def job(config: DictConfig) -> float | None:
+def run_one(config: DictConfig) -> float | None:
     """Runs one job, alone or in a sweep. Returns the score that ``optimize`` names."""
     settings = HydraConfig.get()
     from vidseg.job import JobFailed, run_job
     from vidseg.record.folder import lock
     from vidseg.record.summary import score
-    from vidseg.sweep.plan import is_halted
+    from vidseg.sweep.plan import is_halted, one_by_one
 
     if settings.mode == RunMode.MULTIRUN and is_halted(Path(settings.sweep.dir)):
         raise JobFailed("interrupted before it began")
@@ -41,10 +40,13 @@ def job(config: DictConfig) -> float | None:
         with own:
             summary = run_job(config, shown, settings.runtime.choices)
     except KeyboardInterrupt:
-        if settings.runtime.choices["hydra/launcher"] == "basic":
+        if one_by_one(settings):
             raise
         raise JobFailed("interrupted") from None  # in a process of its own: the other jobs go on
     return score(asdict(summary), config.optimize)
+
+
+job = hydra.main(version_base="1.3", config_path=configuration.folder(), config_name="config")(run_one)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+INTERRUPTING = [signal.SIGINT, signal.SIGTERM]  # what ``interruptible`` listens to in this process
 _lost: list[str] = []  # what became of a standard stream and isn't said yet
 
 
@@ -131,7 +132,7 @@ class Interruption:
 def interruptible(
     consequence: str = "finishing the files", action: Callable[[], object] = lambda: None
 ) -> Iterator[Interruption]:
-    """Within the block the first SIGINT or SIGTERM sets ``requested``, logs ``consequence`` and calls ``action``.
+    """Within the block the first signal of INTERRUPTING sets ``requested``, logs ``consequence`` and calls ``action``.
 
     The second one raises KeyboardInterrupt. Outside the main thread, which alone can set handlers, nothing changes.
     """
@@ -146,6 +147,6 @@ def interruptible(
 
     with ExitStack() as handlers:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in INTERRUPTING:
                 handlers.callback(signal.signal, number, signal.signal(number, request))
         yield interruption

@@ -124,6 +124,11 @@ def _check_submissions(composed: DictConfig, submitted: set[tuple[str, str]]) ->
         submitted.add((str(archive), video))
 
 
+def one_by_one(settings: Any) -> bool:
+    """Whether the launcher in Hydra's ``settings`` runs one job at a time, to which Ctrl-C is passed."""
+    return settings.runtime.choices["hydra/launcher"] in ("basic", "fresh")
+
+
 def is_set(config: DictConfig, key: str) -> bool:
     """Whether the command line sets a key of Hydra's."""
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
