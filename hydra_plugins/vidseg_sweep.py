@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -38,7 +38,7 @@ class Recording(Callback):
         with _ending():
             from vidseg.config.claim import claim_run
 
-            self._held.enter_context(claim_run(config.hydra, config.resume))
+            self._held.enter_context(claim_run(config.hydra, config.resume, config.repeat))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra calls this before it makes the sweeper."""
@@ -107,12 +107,14 @@ class RecordingLauncher(Launcher):
         )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs the jobs; a skipped one returns the score in its summary."""
+        """Runs the jobs; a skipped one returns the score in its summary. The first repetition that failed counts."""
         from vidseg.record.folder import lock
-        from vidseg.sweep.plan import halting, one_by_one, plan, remember, returned
+        from vidseg.sweep.plan import halting, one_by_one, plan, remember, repeated, returned
 
         loader = self._context.config_loader
-        jobs = plan(self._config, loader, job_overrides, initial_job_idx)
+        times = self._config.repeat
+        first = initial_job_idx * times
+        jobs = plan(self._config, loader, repeated(job_overrides, times), first)
         folder = Path(self._config.hydra.sweep.dir)
         running = [job for job in jobs if not job.skipped]
         for job in running:  # the jobs of a launcher that was killed may still run, on a cluster
@@ -124,8 +126,13 @@ class RecordingLauncher(Launcher):
             (folder / job.folder / "summary.json").unlink(missing_ok=True)  # left by an earlier attempt
         with nullcontext() if one_by_one(self._config.hydra) else halting(folder):
             arguments = [job.arguments() for job in running]
-            launched = iter(self._launcher.launch(arguments, initial_job_idx) if running else ())
-        return [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+            launched = iter(self._launcher.launch(arguments, first) if running else ())
+            done = [returned(job, folder) if job.skipped else next(launched) for job in jobs]
+        return [_worst(done[number :: len(job_overrides)]) for number in range(len(job_overrides))]
+
+
+def _worst(repetitions: Sequence[JobReturn]) -> JobReturn:
+    return next((done for done in repetitions if done.status == JobStatus.FAILED), repetitions[0])
 
 
 @contextmanager
@@ -148,15 +155,18 @@ def _wrapped(kind: str, node: DictConfig) -> dict[str, Any]:
 def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
     """A sweeper with a direction (Optuna) gets that of ``optimize``: minimize after a leading minus, else maximize.
 
-    Raises InputError if there is no ``optimize``. The user's own ``hydra.sweeper.direction`` wins.
+    Raises InputError if there is no ``optimize``, or a ``repeat``. The user's own ``hydra.sweeper.direction`` wins.
     """
     if "direction" not in sweeper:
         return sweeper
+    from vidseg.errors import InputError
     from vidseg.sweep.plan import is_set
 
+    if config.repeat > 1:
+        raise InputError(
+            f"repeat: {config.repeat}; a search has trials of its own: leave it out"
+        )
     if not config.optimize:
-        from vidseg.errors import InputError
-
         raise InputError("optimize: missing; name a score of the run, such as optimize=j_and_f or optimize=-fps")
     if not is_set(config, "hydra.sweeper.direction"):
         with read_write(sweeper):

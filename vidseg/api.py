@@ -45,7 +45,7 @@ def run(
     try:
         config, settings = compose_config(arguments, config_dir)
         chosen = as_prompts(prompts)
-        own = claim_run(settings, config.resume)
+        own = claim_run(settings, config.resume, config.repeat)
     except InputError as error:
         raise JobFailed(str(error)) from error
     folder = Path(settings.run.dir)

@@ -57,6 +57,7 @@ class Config:
     threads: int | None = None
     seed: int = 0
     optimize: str | None = None
+    repeat: int = 1
     resume: bool = False
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     model: dict[str, Any] = field(default_factory=dict)
@@ -90,8 +91,15 @@ def check(config: DictConfig) -> None:
         raise InputError(
             f"checkpoint.every: {config.checkpoint.every}; 1 or more frames, or null for as often as costs 1%"
         )
+    check_repeat(config)
     if config.seed < 0:
         raise InputError(f"seed: {config.seed}; 0 or more")
+
+
+def check_repeat(config: DictConfig) -> None:
+    """Raises InputError for a ``repeat`` that is no number of times."""
+    if config.repeat < 1:
+        raise InputError(f"repeat: {config.repeat}; each job of a sweep runs so many times, 1 or more")
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -27,8 +27,13 @@ def claim(hydra: DictConfig, kind: str) -> AbstractContextManager[object]:
     return folder.lock(path, key)
 
 
-def claim_run(hydra: DictConfig, resume: bool) -> AbstractContextManager[object]:
-    """``claim`` for a run, whose folder may hold an earlier one. Raises InputError if there is none to ``resume``."""
+def claim_run(hydra: DictConfig, resume: bool, repeat: int) -> AbstractContextManager[object]:
+    """``claim`` for a run, whose folder may hold an earlier one.
+
+    Raises InputError if there is none to ``resume``, and if it is to ``repeat``.
+    """
+    if repeat > 1:
+        raise InputError(f"repeat: {repeat}; a sweep's jobs are repeated: add -m, or leave it out")
     if resume and is_dated(hydra, "run"):
         raise InputError("resume: name the folder of the run to go on with, hydra.run.dir=runs/DATE/TIME")
     held = claim(hydra, "run")

@@ -32,7 +32,7 @@ def run_job(
     the configuration. Raises JobFailed after an error and KeyboardInterrupt after an interruption; by then
     summary.json, the log and the tracked run are written.
     """
-    summary = Summary(model=choices["model"], versions=versions())
+    summary = Summary(model=choices["model"], versions=versions(), repeat=config.repeat)
     job = PhotosJob(config, folder, Meter(), summary)
     cause = carry_out(job, prompts, folder)
     if job.before is not None:

@@ -25,7 +25,7 @@ Identity = dict[str, Any]
 
 NAME = IDENTITY
 
-WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "checkpoint")
+WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "repeat", "checkpoint")
 """Keys and groups that change no mask."""
 NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
 WITHOUT_FILES = ("output", "tracker")
@@ -37,6 +37,8 @@ def identify(config: DictConfig) -> Identity:
     """The identity of the run that a configuration describes; values stand as they are, interpolations too."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
     identity: Identity = dict(flatten("", {key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
+    if identity.get("repeat") == 1:  # as if there were no repetitions: a sweep can be resumed with more of them
+        del identity["repeat"]
     for key, value in identity.items():
         if not isinstance(value, str) or key.split(".")[0] in WITHOUT_FILES:
             continue

@@ -20,7 +20,7 @@ def told(config: DictConfig, code: int) -> JobFailed:
     error = describe(code)
     if folder.is_dir() and read_summary(folder) is None:
         model = config.hydra.runtime.choices["model"]
-        Summary(model=model, versions=versions(), error=error).write(folder)
+        Summary(model=model, versions=versions(), error=error, repeat=config.repeat).write(folder)
     return JobFailed(error)
 
 

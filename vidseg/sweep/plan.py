@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from vidseg.config import check_repeat
 from vidseg.config.claim import claim, is_dated
 from vidseg.config.resolvers import stem, sweep_group
 from vidseg.config.values import quoted
@@ -34,8 +35,8 @@ FIGURES = ("frames", "fps", "peak_rss_mib", "peak_cuda_mib", "wandb")
 class Job:
     """One job: its number in this command, what it is called, the name of its folder in the sweep's, its overrides.
 
-    A ``skipped`` job doesn't run: an earlier attempt finished it in that folder. A ``begun`` one goes on where an
-    earlier attempt stopped.
+    ``repeat`` is the number of its repetition, from 1. A ``skipped`` job doesn't run: an earlier attempt finished it in
+    that folder. A ``begun`` one goes on where an earlier attempt stopped.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Job:
     folder: str
     overrides: tuple[str, ...]
     optimize: str | None
+    repeat: int
     skipped: bool
     begun: bool
 
@@ -56,9 +58,10 @@ class Job:
 def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
     """Makes the sweep's folder its own until the context ends (see ``claim``), or goes on in it with ``resume``.
 
-    Raises InputError if another sweep is in it, or none that can be resumed.
+    Raises InputError if another sweep is in it, or none that can be resumed, and for a ``repeat`` below 1.
     """
     folder = Path(config.hydra.sweep.dir)
+    check_repeat(config)
     if is_dated(config.hydra, "sweep"):
         if config.resume:
             raise InputError(
@@ -68,6 +71,17 @@ def claim_sweep(config: DictConfig) -> AbstractContextManager[object]:
         what = "resume=true goes on with it, another hydra.sweep.dir begins a new one"
         raise InputError(f"hydra.sweep.dir: {folder} holds a sweep already; {what}")
     return claim(config.hydra, "sweep")
+
+
+def repeated(job_overrides: Sequence[Sequence[str]], times: int) -> Sequence[Sequence[str]]:
+    """The jobs so many times, all once and then again: what the machine does meanwhile is spread over all jobs.
+
+    ``repeat`` of a job is then the number of the repetition.
+    """
+    if times == 1:
+        return job_overrides
+    bare = [[override for override in given if _key_in(override) != "repeat"] for given in job_overrides]
+    return [[*given, f"repeat={number}"] for number in range(1, times + 1) for given in bare]
 
 
 def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
@@ -85,7 +99,7 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     submitted: set[tuple[str, str]] = set()
     labels = label_jobs(config, job_overrides)
     for number, (called, given) in enumerate(zip(labels, job_overrides, strict=True), start=first):
-        overrides = tuple(override for override in given if override.lstrip("+").split("=")[0] != "resume")
+        overrides = tuple(override for override in given if _key_in(override) != "resume")
         composed = loader.load_sweep_config(config, list(overrides))
         with read_write(composed), open_dict(composed):
             composed.hydra.job.num = number
@@ -100,8 +114,14 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         begun = next((unfinished.pop(key) for key in keys if key in unfinished), None) if done is None else None
         name = done or begun or name
         taken.add(name)
-        jobs.append(Job(number, called, name, overrides, composed.optimize, done is not None, begun is not None))
+        own = (composed.optimize, composed.repeat)
+        jobs.append(Job(number, called, name, overrides, *own, skipped=done is not None, begun=begun is not None))
     return jobs
+
+
+def _key_in(override: str) -> str:
+    """The key of KEY=VALUE."""
+    return override.lstrip("+").split("=")[0]
 
 
 def _check_submissions(composed: DictConfig, submitted: set[tuple[str, str]]) -> None:
@@ -132,7 +152,7 @@ def one_by_one(settings: Any) -> bool:
 def is_set(config: DictConfig, key: str) -> bool:
     """Whether the command line sets a key of Hydra's."""
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
-    return any(override.lstrip("+").split("=")[0] == key for override in overrides)
+    return any(_key_in(override) == key for override in overrides)
 
 
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:
@@ -161,7 +181,8 @@ def _key(identity: Identity) -> str:
 def _plain_key(config: DictConfig) -> str:
     """A configuration as text, for runs that ended before they said what they are, as by a mistake in it."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
-    return json.dumps({k: plain[k] for k in plain if k not in NOT_THE_RUNS}, sort_keys=True)
+    without = NOT_THE_RUNS if plain.get("repeat") != 1 else (*NOT_THE_RUNS, "repeat")
+    return json.dumps({k: plain[k] for k in plain if k not in without}, sort_keys=True)
 
 
 def _earlier(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -194,8 +215,8 @@ def written(folder: Path) -> int | None:
 def write_sweep(folder: Path, group: str | None, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Writes folder/sweep.json with what the jobs' folders say now; returns its content.
 
-    ``jobs`` have ``number``, ``label``, ``folder``, ``overrides`` and ``skipped``. A job without a summary.json is
-    ``missing``: it hasn't begun, is still running, or was killed.
+    ``jobs`` have ``number``, ``label``, ``folder``, ``overrides``, ``repeat`` and ``skipped``. A job without a
+    summary.json is ``missing``: it hasn't begun, is still running, or was killed.
     """
     content = {"group": group, "jobs": [_entry(folder, job) for job in jobs]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +227,7 @@ def write_sweep(folder: Path, group: str | None, jobs: Sequence[Mapping[str, Any
 
 def _entry(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     summary = read_summary(folder / job["folder"]) or {}
-    entry = {key: job.get(key) for key in ("number", "label", "folder", "overrides", "skipped")}
+    entry = {key: job.get(key) for key in ("number", "label", "folder", "overrides", "repeat", "skipped")}
     entry |= {"status": summary.get("status", "missing"), "error": summary.get("error")}
     entry |= {"seconds": (summary.get("seconds") or {}).get("total"), "metrics": summary.get("metrics") or {}}
     return entry | {name: summary.get(name) for name in FIGURES}

@@ -11,13 +11,12 @@ as PASSED_ON.
 import atexit
 import os
 import pickle
-import random
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess, SpawnProcess
 from threading import Thread, current_thread, main_thread
@@ -49,8 +48,8 @@ class Processes:
     def call(self, function: Callable[[Any], Any], argument: Any, modules: Sequence[str]) -> Any:
         """What ``function(argument)`` returns in a process that has imported ``modules``, and little else.
 
-        Raises DiedError if that process ends without a result, and KeyboardInterrupt if the call does, or after Ctrl-C, when
-        the call has come to its end. A third Ctrl-C kills it.
+        Raises DiedError if that process ends without a result, and KeyboardInterrupt if the call does, or after Ctrl-C,
+        when the call has come to its end. A third Ctrl-C kills it.
         """
         with _passing_on() as interruption:
             if sys.platform == "linux":
@@ -137,8 +136,10 @@ def _set_apart() -> Iterator[None]:
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
-    blocked = [*TAKEN] if PASSED_ON is None else [*TAKEN, PASSED_ON]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked) if PASSED_ON is not None else set()
+    before: set[Any] = set()
+    if PASSED_ON is not None:
+        resource_tracker.ensure_running()  # it unblocks signals when it starts
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [*TAKEN, PASSED_ON])
     try:
         yield
     finally:
@@ -197,8 +198,7 @@ def _call(work: Any, results: Connection, watched: Sequence[int], pages: Sequenc
     Thread(target=_end_with, args=([parent.sentinel, *watched],), daemon=True).start()
     map_in(pages)
     if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed()  # else that of the nursery, in all jobs; Python's random does so itself
-    random.seed()
+        numpy.random.seed()  # else all jobs have the nursery's; Python's own random is seeded by the fork
     _listen()
     try:
         function, argument = pickle.loads(work) if isinstance(work, bytes) else work
