@@ -163,9 +163,7 @@ def _directed(sweeper: DictConfig, config: DictConfig) -> DictConfig:
     from vidseg.sweep.plan import is_set
 
     if config.repeat > 1:
-        raise InputError(
-            f"repeat: {config.repeat}; a search has trials of its own: leave it out"
-        )
+        raise InputError(f"repeat: {config.repeat}; a search has trials of its own: leave it out")
     if not config.optimize:
         raise InputError("optimize: missing; name a score of the run, such as optimize=j_and_f or optimize=-fps")
     if not is_set(config, "hydra.sweeper.direction"):

@@ -32,7 +32,7 @@ def wandb_runs(tmp_path):
     """(group, job type, tags) of every offline run, and the id of each by job type."""
     found = []
     for record in sorted(tmp_path.glob("runs/wandb/offline-run-*")):
-        run = json.loads(inspect(record).splitlines()[1])["run"]
+        *_, run = (line["run"] for line in map(json.loads, inspect(record).splitlines()) if line["type"] == "run")
         found.append((run.get("run_group"), run.get("job_type"), tuple(run.get("tags", ())), record))
     return found
 
@@ -65,8 +65,10 @@ def test_one_of_four_fails_and_resume_runs_just_that_one(sweep, tmp_path):
 
     runs = wandb_runs(tmp_path)
     assert {run[0] for run in runs} == {"sweep"}
-    assert sorted(run[1] for run in runs) == ["summary", *["sweep"] * 4]
-    assert ("model=square", "precision=auto", "prompt=click", "video=clip") in {run[2] for run in runs}
+    assert sorted(run[1] for run in runs) == ["summary", *["sweep"] * 3]
+    assert {run[2][-1] for run in runs if run[1] == "sweep"} == {"finished"}  # the one that failed had no frame
+    assert ("model=square", "precision=auto", "prompt=click", "video=clip", "finished") in {run[2] for run in runs}
+    assert [run[2] for run in runs if run[1] == "summary"] == [("summary", "failed")]
     (summary,) = (run[3] for run in runs if run[1] == "summary")
     (artifact,) = (r["artifact"] for r in map(json.loads, inspect(summary).splitlines()) if r["type"] == "artifact")
     files = {content["path"]: content["local_path"] for content in artifact["manifest"]["contents"]}
@@ -147,7 +149,10 @@ def test_the_user_s_own_group_tags_and_job_type_win(sweep, tmp_path):
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.glob("runs/sweeps/*/*")
     assert json.loads((folder / "sweep.json").read_text())["group"] == "mine"
-    assert {run[:3] for run in wandb_runs(tmp_path)} == {("mine", "night", ("a",)), ("mine", "summary", ("summary",))}
+    assert {run[:3] for run in wandb_runs(tmp_path)} == {
+        ("mine", "night", ("a", "finished")),
+        ("mine", "summary", ("summary", "finished")),
+    }
 
 
 def test_a_single_run_has_neither_group_nor_tags(tmp_path, clip):
@@ -155,7 +160,7 @@ def test_a_single_run_has_neither_group_nor_tags(tmp_path, clip):
         [SEARCH_PATH, *SQUARE, f"video={clip}", f"tracker.dir={tmp_path}/runs", f"hydra.run.dir={tmp_path}/run"]
     )
     ((group, job_type, tags, _),) = wandb_runs(tmp_path)
-    assert (group, job_type, tags) == (None, None, ())
+    assert (group, job_type, tags) == (None, None, ("finished",))
     assert not list(tmp_path.glob("**/sweep.json"))
 
 

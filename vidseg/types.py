@@ -434,7 +434,9 @@ class Metric(Protocol):
 class Tracker(Protocol):
     """Records runs in an experiment tracker. Its exceptions never end a run.
 
-    ``log`` and ``log_sample`` are called in another thread than the rest, frame by frame.
+    ``start`` comes with the first frame that is recorded, and not at all in a preview. A method ``prepare``, if there
+    is one, is called before, for what takes long and leaves no trace. ``start``, ``log`` and ``log_sample`` are called in
+    another thread than the rest.
     """
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:

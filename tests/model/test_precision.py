@@ -1,6 +1,7 @@
 """What a precision resolves to on which device, and that it holds in its block only."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,21 @@ def test_resolves_to_what_the_device_has(
 @pytest.mark.parametrize(
     ("flags", "warned"), [("fpu avx2 avx512_bf16 amx_tile", False), ("asimd bf16 i8mm", False), ("fpu avx2", True)]
 )
-def test_bf16_on_a_cpu_warns_where_it_is_emulated(
+def test_bf16_on_a_cpu_says_what_it_costs_and_warns_where_it_is_emulated(
     flags: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
     real = devices._cpu_has_bf16
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: real(tmp_path / "cpuinfo"))
-    assert chosen("bf16").resolve(CPU).name == "bf16"
-    assert caplog.messages == (
-        ["precision=bf16: this CPU emulates bfloat16, many times slower than fp32"] if warned else []
+    with caplog.at_level(logging.INFO):
+        assert chosen("bf16").resolve(CPU).name == "bf16"
+    emulates = "this CPU emulates bfloat16: " if warned else ""
+    (told,) = caplog.records
+    told_cost = (
+        rf"precision=bf16: {emulates}a product in bfloat16 takes \d+\.\d times as long as in fp32, measured now; "
     )
+    assert re.match(told_cost + "precision=auto is fp32", told.getMessage())
+    assert told.levelno == (logging.WARNING if warned else logging.INFO)
     assert not real(tmp_path / "absent")
 
 

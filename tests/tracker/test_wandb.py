@@ -205,8 +205,8 @@ def test_several_runs_in_one_process_lie_side_by_side(tmp_path, capfd):
         whole = json.loads(inspect(run, "--summary"))
         states[whole["run_id"]] = (whole["state"], whole["name"], whole["tags"], whole["summary"].get("error"))
     assert states == {
-        first["id"]: ("finished", "sweep/0", [], None),
-        second["id"]: ("failed", "mine", ["a", "b"], "boom"),
+        first["id"]: ("finished", "sweep/0", ["finished"], None),
+        second["id"]: ("failed", "mine", ["a", "b", "failed"], "boom"),
     }
 
 
@@ -261,7 +261,7 @@ def test_wandb_variables_count_until_a_key_is_set(tmp_path, monkeypatch):
     }.items():
         monkeypatch.setenv(f"WANDB_{key}", value)
     track(WandbTracker(**arguments(notes="mine")), run_folder(tmp_path))
-    (run,) = records(the_run(tmp_path / "elsewhere"), "run")
+    run, *_ = records(the_run(tmp_path / "elsewhere"), "run")  # the second has the status as a tag
     assert (run["project"], run["display_name"], run["run_group"], run["notes"]) == (
         "theirs",
         "named",
@@ -298,8 +298,9 @@ def test_a_run_goes_on_under_its_id(tmp_path):
     assert tracker.start({}, folder) == first
     tracker.log(7, {"frame": 7})
     tracker.finish(SUMMARY, folder)
-    (run,) = records(the_run(tmp_path / "b"), "run")
+    run, again = records(the_run(tmp_path / "b"), "run")
     assert (run["run_id"], run["resume"]) == (first["id"], True)
+    assert again["tags"] == ["finished"]
     (step,) = [line["step"] for line in records(the_run(tmp_path / "b"), "history") if "frame" in str(line)][:1]
     assert step["num"] == 7
     Guarded(NoTracker()).resume(first)
@@ -353,7 +354,7 @@ def test_a_whole_process_prints_nothing(tmp_path, status, variables):
     done = script(tmp_path, "offline", status, WANDB_TAGS="from,outside", **variables)
     assert (done.returncode, done.stdout) == (0, "")
     whole = json.loads(inspect(the_run(tmp_path), "--summary"))
-    assert (whole["state"], whole["tags"]) == (status, ["from", "outside"])
+    assert (whole["state"], whole["tags"]) == (status, ["from", "outside", status])
 
 
 def test_online_without_a_key_is_one_warning(tmp_path):

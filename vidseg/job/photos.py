@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
@@ -64,9 +64,8 @@ class PhotosJob(VideoJob):
                 raise
             self._introduce(self._segmenter)
             self._known |= {"device": self._segmenter.device, "precision": self._segmenter.precision}
-            self._start_tracker(self._tracker or NoTracker())
-            self._known["wandb"] = self.summary.wandb
             remember(self._folder, self._known)
+            self._expect_record()
         return self._segmenter
 
     def log_photo(self, number: int, values: Mapping[str, float]) -> None:
@@ -160,6 +159,11 @@ class _PhotoJob(VideoJob):
 
     def _make_tracker(self) -> Guarded:
         return Guarded(_Step(self._whole, self._number))
+
+    def _note(self, notes: Iterable[tuple[int, str]]) -> None:
+        """Says what all photographs lack with the first of them."""
+        self.summary.notes += [text for _, text in notes]
+        self._whole._note(note for note in notes if note[1] not in self._whole.summary.notes)
 
     def _make_segmenter(self) -> Segmenter:
         return self._whole.shared_segmenter()

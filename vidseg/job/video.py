@@ -2,8 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, dig
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score
 from vidseg.runner import run
-from vidseg.tracker.guard import Guarded
-from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, Tracker, names_of
+from vidseg.tracker.guard import Guarded, NoTracker
+from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, names_of
 from vidseg.work import Parts, Told
 
 log = logging.getLogger(__name__)
@@ -89,10 +89,7 @@ class VideoJob:
         remember(self._folder, self._known)
         if self._tracker is not None and self._known["wandb"] is not None:
             self._tracker.resume(self._known["wandb"])
-        self._start_tracker(parts.tracker)
-        if self.summary.wandb is not None:
-            self._known["wandb"] = self.summary.wandb
-            remember(self._folder, self._known)
+        self._expect_record()
         return segmenter
 
     def _prepare(self, prompts: Sequence[Prompt] | None) -> Parts:
@@ -100,7 +97,7 @@ class VideoJob:
         from vidseg.output.samples import Samples
 
         config = self._config
-        self._tracker = self._make_tracker()  # first, so that a failure of the others is tracked
+        self._tracker = self._make_tracker()
         told = open_video(config, prompts)
         source, chosen = told.source, told.prompts
         self._provenance["video"] = dict(source.provenance())
@@ -118,12 +115,21 @@ class VideoJob:
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
         for metric in metrics:
             metric.open(source, chosen)
+            self._note(getattr(metric, "notes", ()))
         stride = 1 if config.preview else config.stride
         samples = Samples(self._folder, stride, chosen, len(source.frames), told.finder, told.looks)
         return Parts(source, chosen, self._outputs, metrics, samples, self._tracker, finder=told.finder)
 
+    def _note(self, notes: Iterable[tuple[int, str]]) -> None:
+        """Logs and keeps what the run lacks: levels of logging, and texts."""
+        for level, text in notes:
+            log.log(level, text)
+            self.summary.notes.append(text)
+
     def _make_tracker(self) -> Guarded:
-        return self._tracker or Guarded(build(self._config, "tracker"))
+        """The tracker of the configuration, or none in a preview."""
+        tracker = self._tracker or Guarded(build(self._config, "tracker"))
+        return Guarded(NoTracker()) if self._config.preview else tracker
 
     def _make_segmenter(self) -> Segmenter:
         segmenter: Segmenter = build(self._config, "model")
@@ -140,13 +146,21 @@ class VideoJob:
         values = configuration.resolved(self._config)
         return dict(flatten("", {key: value for key, value in values.items() if key not in ("output", "tracker")}))
 
-    def _start_tracker(self, tracker: Tracker) -> None:
+    def _expect_record(self) -> None:
+        """Tells the tracker what the run is. The record begins with the first frame, or never."""
         choice = {"model_name": self.summary.model, "precision_resolved": self.summary.precision}
         config = {**configuration.resolved(self._config), **choice, "provenance": self._provenance}
-        self.summary.wandb = tracker.start(config, self._folder)
+        if self._tracker is not None:
+            self._tracker.expect(config, self._folder, self._note_record)
+
+    def _note_record(self, record: dict[str, Any] | None) -> None:
+        self.summary.wandb = record
+        if record is not None:
+            self._known["wandb"] = record
+            remember(self._folder, self._known)
 
     def record(self) -> None:
-        """Writes summary.json and ends the tracked run, which begins here if the job failed before.
+        """Writes summary.json and ends the tracked run, if the job has one.
 
         A job that failed before it began leaves an earlier run in its folder as it was, its summary.json too.
         """
@@ -156,9 +170,8 @@ class VideoJob:
             self.summary.names = {str(number): name for number, name in sorted(names_of(found).items())}
         self.summary.find_outputs(self._outputs if self._begun else {}, self._folder, self._kept)
         self.summary.measure(self._meter)
-        if self._tracker is not None and self.summary.wandb is None:
-            with suppress(InputError):  # the configuration can't be resolved, which is why the job failed
-                self._start_tracker(self._tracker)
+        if self._tracker is not None and self.summary.frames:
+            self._tracker.begin()  # of a run that went on, with no frame left to log
         try:
             if self._begun or not earlier.put_back(self._folder):
                 self.summary.write(self._folder)

@@ -23,6 +23,9 @@ from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)
 
+NO_TRUTH = (
+    "metric.davis_jf: no ground truth, so no scores j, f and j_and_f; metric.davis_jf.truth=FOLDER names annotations"
+)
 TOLERANCE = 0.008  # of the picture's diagonal: boundary pixels that are no further apart match
 LARGEST_DISK = 12  # pixels; at 720p. Beyond, distances are quicker: at 4K a disk took 280 ms a frame
 Pixels = NDArray[np.uint8]  # (h, w) of 0 and 1
@@ -47,11 +50,17 @@ class DavisJF:
 
     def __init__(self, truth: str | None = None, root: str | None = None) -> None:
         self._root = root
+        self._lacks: tuple[int, str] | None = None
         self._files = None if truth is None else open_annotations(truth, "metric.davis_jf.truth")
         self._curves: dict[int, tuple[array[float], array[float]]] = {}  # J and F of the frames after an object's first
         self._known: set[int] = set()  # objects that were in the ground truth so far
         self._annotated: set[int] = set()  # objects of which a frame with ground truth was seen
         self._expected: set[int] = set()  # objects on the first frame with ground truth
+
+    @property
+    def notes(self) -> list[tuple[int, str]]:
+        """What this run lacks, for its summary and its log: a level of logging, and one line."""
+        return [] if self._lacks is None else [self._lacks]
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Begins a run. Raises InputError if label maps don't have the video's size, or ``root`` none of this video."""
@@ -59,10 +68,13 @@ class DavisJF:
         if self._files is None and self._root is not None:
             self._files = open_annotations(annotations_of(source.name, self._root), "metric.davis_jf.root")
         if self._files is None:
+            if all(source.truth(index) is None for index in source.frames):
+                self._lacks = logging.INFO, NO_TRUTH
             return
         first = next((index for index in source.frames if self._files.has(index, source.info)), None)
         if first is None:
-            log.warning("metric.davis_jf: none of the label maps is of a frame of this run: there are no scores")
+            text = "metric.davis_jf: none of the label maps is of a frame of this run: there are no scores"
+            self._lacks = logging.WARNING, text
         else:
             self._expected = set(self._files.objects(first, source.info))
 

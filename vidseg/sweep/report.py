@@ -38,7 +38,7 @@ class Report:
         content = write_sweep(self._folder, planned["group"], planned["jobs"])
         table = tabulate_jobs(content["jobs"], self._folder)
         write_out(f"\n{describe(content, table, self._folder)}\n{write_table(table, self._folder)}\n")
-        if track:
+        if track and not self._config.preview and any(job["frames"] for job in content["jobs"]):
             self._track(content["group"], rows(content["jobs"], table))
         if strict and any(job["status"] != "finished" for job in content["jobs"]):
             from vidseg.job import JobFailed
@@ -92,7 +92,8 @@ def rows(jobs: Sequence[Mapping[str, Any]], table: Table) -> list[dict[str, Any]
     for number, (job, run) in enumerate(zip(jobs, table.runs, strict=True)):
         samples = list(run.samples.values())
         cells = {"job": job["number"]} | {name: values[number] for name, values in columns.items()}
-        cells |= {"seconds": job["seconds"], "sample": samples[len(samples) // 2] if samples else None}
+        cells |= {"status": job["status"], "seconds": job["seconds"]}
+        cells |= {"sample": samples[len(samples) // 2] if samples else None}
         made.append(cells | {"error": job["error"], "folder": job["folder"], "overrides": " ".join(job["overrides"])})
     return made
 

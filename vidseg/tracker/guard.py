@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 class Guarded:
     """A ``Tracker`` around another one: its first failure is one warning, and the run goes on without it.
 
+    A record that is expected begins with what is first logged.
+
     After a failure nothing more is logged. A record that was started is finished all the same, so that it doesn't look
     as if it still ran; a failure of that is not reported. KeyboardInterrupt passes through.
     """
@@ -23,11 +25,27 @@ class Guarded:
         self._tracker = tracker
         self._started = False
         self._failed = False
+        self._expected: Callable[[], object] | None = None
 
     def resume(self, record: Mapping[str, Any]) -> None:
         """Makes ``start`` go on with the record that an earlier ``start`` returned, if the tracker can do that."""
         if hasattr(self._tracker, "resume"):
             self._tracker.resume(record)
+
+    def expect(self, config: Mapping[str, Any], folder: Path, begun: Callable[[dict[str, Any] | None], object]) -> None:
+        """Makes the first ``log`` or ``log_sample`` start the record; then ``begun`` gets what ``start`` returned.
+
+        What takes long and leaves no trace, such as an import, is done here, if the tracker has a ``prepare``.
+        """
+        self._expected = lambda: begun(self.start(config, folder))
+        if hasattr(self._tracker, "prepare"):
+            self._attempt(self._tracker.prepare)
+
+    def begin(self) -> None:
+        """Starts the record that is expected, if nothing did before."""
+        expected, self._expected = self._expected, None
+        if expected is not None and not self._failed:
+            expected()
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins the record; None if that fails."""
@@ -37,11 +55,13 @@ class Guarded:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Logs the values of one frame."""
+        self.begin()
         if self._started and not self._failed:
             self._attempt(lambda: self._tracker.log(step, values))
 
     def log_sample(self, frame: "Frame", masks: "FrameMasks", prompts: "Sequence[Prompt]") -> None:
         """Logs the picture of one frame."""
+        self.begin()
         if self._started and not self._failed:
             self._attempt(lambda: self._tracker.log_sample(frame, masks, prompts))
 

@@ -24,6 +24,7 @@ from vidseg.types import Frame, FrameMasks, Prompt
 
 MODES = ("offline", "online", "disabled")
 OLD_MODES = {"dryrun": "offline", "run": "online"}  # W&B's own older names
+STATUSES = ("finished", "failed", "interrupted")
 VIDEO_SUFFIXES = (".mp4", ".webm")
 Resume = Literal["allow", "never"] | None
 
@@ -78,6 +79,11 @@ class WandbTracker:
         """
         self._id, self._resume = record["id"], "allow"
 
+    def prepare(self) -> None:
+        """Imports W&B and starts its service, which takes 2 s and leaves no run."""
+        if self._mode != "disabled":
+            self._set_up()
+
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         """Begins the W&B run with ``config``, a plain dict; returns id, mode and url (None offline).
 
@@ -102,16 +108,13 @@ class WandbTracker:
 
     def _begin(self, arguments: Mapping[str, Any], id: str, resume: Resume) -> None:
         """Starts a W&B run beside any others of this process. Raises InputError if ``dir`` can't be written."""
-        find_home()
+        make(self._dir / "wandb", "tracker.dir")  # wandb would go to the temporary folder, with a warning
+        self._set_up()
         import wandb
 
-        make(self._dir / "wandb", "tracker.dir")  # wandb would go to the temporary folder, with a warning
-        if not _has_cache():  # wandb would write its own log to the console
-            os.environ["WANDB_CACHE_DIR"] = str((self._dir / "wandb" / "cache").resolve())
         try:
             # The run's own settings don't silence the library's messages around it. termsetup() does, after setup(),
             # which turns them on; the silent library doesn't ask for an API key either.
-            wandb.setup()
             wandb.termsetup(wandb.Settings(silent=True), None)
             self._run = wandb.init(
                 **arguments,
@@ -126,6 +129,14 @@ class WandbTracker:
             _restore_messages()
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise RuntimeError(f"{reason} (tracker.mode=offline needs neither key nor network)") from error
+
+    def _set_up(self) -> None:
+        find_home()
+        import wandb
+
+        if not _has_cache():  # wandb would write its own log to the console
+            os.environ["WANDB_CACHE_DIR"] = str((self._dir / "wandb" / "cache").resolve())
+        wandb.setup()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Logs one frame: ``step`` is its position in the run, ``values["frame"]`` (the x axis) its number."""
@@ -156,7 +167,7 @@ class WandbTracker:
 
     def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Logs the summary and, of a run with frames, the overlay, the contact sheet and masks.jsonl; ends the run as
-        finished or failed.
+        finished or failed. Its status is a tag, too.
 
         If one of these fails, the run is ended and the failure raised.
         """
@@ -165,6 +176,8 @@ class WandbTracker:
         import wandb
 
         with self._ending(0 if summary.get("status") == "finished" else 1) as run:
+            status = str(summary.get("status"))
+            run.tags = (*(tag for tag in run.tags or () if tag not in STATUSES), status)  # without that before a resume
             run.summary.update(_flat(summary))
             if summary.get("frames") == 0:
                 return  # the folder's files are an earlier run's, if there are any
@@ -184,14 +197,19 @@ class WandbTracker:
                 run.log_artifact(artifact)
 
     def log_sweep(self, group: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-        """Makes one more W&B run, of job type ``summary``, whose ``sweep`` is a ``wandb.Table``."""
+        """Makes one more W&B run, of job type ``summary``, whose ``sweep`` is a ``wandb.Table``.
+
+        It is tagged ``finished``, or ``failed`` if a job didn't finish.
+        """
         if self._mode == "disabled" or not rows:
             return
         import wandb
 
-        settings = {"group": group, "job_type": "summary", "name": f"{group} summary", "tags": ["summary"]}
+        settings: dict[str, Any] = {"group": group, "job_type": "summary", "name": f"{group} summary"}
+        is_finished = all(row.get("status", "finished") == "finished" for row in rows)
+        settings |= {"tags": ["summary", "finished" if is_finished else "failed"]}
         self._begin({**self._init, **settings, "config": {"folder": str(folder)}}, id=_new_id(), resume="never")
-        with self._ending(0) as run:
+        with self._ending(0 if is_finished else 1) as run:
             cells = [[_cell(value) for value in row.values()] for row in rows]
             run.log({"sweep": wandb.Table(columns=list(rows[0]), data=cells)})
 
