@@ -58,10 +58,11 @@ class BringsTorch(Square):
 
 
 class Suicidal(Square):
-    """A segmenter whose process the system kills, as it does where memory runs out."""
+    """A segmenter whose process the system kills, as it does where memory runs out, unless it is SPARED."""
 
     def track(self, source, prompts):
-        os.kill(os.getpid(), signal.SIGKILL)
+        if "SPARED" not in os.environ:
+            os.kill(os.getpid(), signal.SIGKILL)
         yield from super().track(source, prompts)
 
 

@@ -6,9 +6,10 @@ import time
 import av
 import numpy as np
 import pytest
+from conftest import SEARCH_PATH, slow_but
 from mistakes import failed_run
 from PIL import Image
-from sweeping import inspect
+from sweeping import SQUARE, inspect
 
 import vidseg as package
 from vidseg.job import JobFailed
@@ -194,15 +195,34 @@ def test_the_command_says_it_once_and_fails(vidseg, tmp_path, clip):
     assert json.loads(summary.read_text())["status"] == "failed"
 
 
-def test_a_job_that_fails_early_is_a_failed_run_in_wandb(vidseg, tmp_path):
-    done = vidseg("model=square", "stride=0", "hydra.run.dir=run")
-    assert done.returncode == 1
-    assert "stride: 0" in done.stderr
+@pytest.mark.parametrize("mistake", ["stride=0", "model.fail_at=0", "model.missing=1"])
+def test_a_run_that_dies_before_its_first_frame_leaves_no_wandb_run(tmp_path, clip, mistake):
+    wandb = ("tracker=wandb", "tracker.mode=offline", f"tracker.dir={tmp_path}/runs")
+    with pytest.raises(JobFailed):
+        package.run([SEARCH_PATH, *SQUARE, f"video={clip}", f"hydra.run.dir={tmp_path}/run", *wandb, mistake])
+    assert not (tmp_path / "runs").exists()
+    if mistake != "model.missing=1":  # that is no configuration
+        assert json.loads((tmp_path / "run" / "summary.json").read_text())["wandb"] is None
+
+
+def test_a_preview_leaves_no_wandb_run(tmp_path, clip):
+    wandb = ("tracker=wandb", "tracker.mode=offline", f"tracker.dir={tmp_path}/runs")
+    run = package.run([SEARCH_PATH, *SQUARE, f"video={clip}", f"hydra.run.dir={tmp_path}/run", *wandb, "preview=true"])
+    assert (run.summary["frames"], run.summary["wandb"]) == (1, None)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_dies_later_is_a_failed_run_in_wandb(tmp_path, clip):
+    wandb = ("tracker=wandb", "tracker.mode=offline", f"tracker.dir={tmp_path}/runs")
+    with pytest.raises(JobFailed):
+        package.run([SEARCH_PATH, *SQUARE, f"video={clip}", f"hydra.run.dir={tmp_path}/run", *wandb, "model.fail_at=2"])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    known = json.loads((tmp_path / "run" / ".vidseg" / "run.json").read_text())
+    assert (summary["frames"], known["wandb"]) == (2, summary["wandb"])
     (record,) = tmp_path.glob(f"runs/wandb/offline-run-*-{summary['wandb']['id']}")
     shown = json.loads(inspect(record, "--summary"))
-    assert shown["summary"]["status"] == "failed"
-    assert "stride: 0" in shown["summary"]["error"]
+    assert (shown["state"], shown["tags"], shown["summary"]["status"]) == ("failed", ["failed"], "failed")
+    assert "the square fell over" in shown["summary"]["error"]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +297,7 @@ def test_hydra_s_variable_shows_the_traceback(vidseg, clip):
     assert "vidseg.job.JobFailed: prompt.points: [999, 3]" in done.stderr
 
 
-@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("launcher", slow_but(["fresh"], ["fresh", "basic", "joblib"]))
 def test_one_bad_job_of_a_sweep_does_not_take_the_others_along(vidseg, tmp_path, clip, launcher):
     if launcher == "joblib":
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher")

@@ -108,6 +108,9 @@ def test_the_run_folder_is_as_agreed(everything):
     assert summary["objects"] == [1]
     assert summary["outputs"] == FILES
     assert summary["wandb"] is None
+    (note,) = summary["notes"]
+    assert note.startswith("metric.davis_jf: no ground truth, so no scores j, f and j_and_f")
+    assert (folder / "vidseg.log").read_text().count(note) == 1
     assert {"python", "vidseg", "av"} <= set(summary["versions"])
     assert (folder / ".hydra" / "config.yaml").exists()
     assert (folder / "vidseg.log").exists()

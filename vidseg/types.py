@@ -435,8 +435,8 @@ class Tracker(Protocol):
     """Records runs in an experiment tracker. Its exceptions never end a run.
 
     ``start`` comes with the first frame that is recorded, and not at all in a preview. A method ``prepare``, if there
-    is one, is called before, for what takes long and leaves no trace. ``start``, ``log`` and ``log_sample`` are called in
-    another thread than the rest.
+    is one, is called before, for what takes long and leaves no trace. ``start``, ``log`` and ``log_sample`` are called
+    in another thread than the rest.
     """
 
     def start(self, config: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:

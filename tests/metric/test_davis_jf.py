@@ -1,5 +1,6 @@
 """J and F against the official scorer's numbers, and what DAVIS has no word for: late objects, strangers, no truth."""
 
+import logging
 import json
 import time
 from fractions import Fraction
@@ -157,11 +158,20 @@ def test_objects_of_one_side_only_are_named_and_not_scored(tmp_path, caplog):
 
 
 def test_no_truth_no_scores(caplog):
-    assert scored(DavisJF(), source(lambda index: None, 3), [Prompt(0, 1, [[1, 1]])], lambda t: labels()) == (
+    metric = DavisJF()
+    assert scored(metric, source(lambda index: None, 3), [Prompt(0, 1, [[1, 1]])], lambda t: labels()) == (
         [{}, {}, {}],
         {},
     )
     assert caplog.text == ""
+    assert [level for level, _ in metric.notes] == [logging.INFO]
+    assert metric.notes[0][1].startswith("metric.davis_jf: no ground truth, so no scores j, f and j_and_f; ")
+
+
+def test_truth_that_comes_later_is_no_reason_for_a_note():
+    metric = DavisJF()
+    metric.open(source(lambda index: labels()[0] if index else None, 3), [])
+    assert not metric.notes
 
 
 def test_truth_of_some_frames_only(tmp_path, caplog):
@@ -173,8 +183,11 @@ def test_truth_of_some_frames_only(tmp_path, caplog):
     assert "1 of 4 label maps are of no frame (00060.png): left out" in caplog.text
     few = write(tmp_path / "few", {7: labels()})
     clip.frames = range(5)
-    assert scored(DavisJF(str(few)), clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1] == {}
-    assert "none of the label maps is of a frame of this run" in caplog.text
+    metric = DavisJF(str(few))
+    assert scored(metric, clip, [Prompt(0, 1, [[1, 1]])], lambda t: labels())[1] == {}
+    ((level, text),) = metric.notes
+    assert level == logging.WARNING
+    assert "none of the label maps is of a frame of this run" in text
     with pytest.raises(InputError, match=r"none of its 1 label maps \(00060\.png, …\) is named as a frame"):
         DavisJF(str(write(tmp_path / "other", {60: labels()}))).open(clip, [])
 

@@ -80,6 +80,33 @@ def test_finish_is_done_once(tmp_path):
     assert inner.calls.count("finish") == 1
 
 
+def test_an_expected_record_begins_with_what_is_first_logged_or_never(tmp_path):
+    inner, begun = Failing(), []
+    tracker = Guarded(inner)
+    tracker.expect({}, tmp_path, begun.append)
+    assert (inner.calls, begun) == (["prepare"], [])
+    tracker.log_sample(FRAME, MASKS, [])
+    tracker.log(0, {})
+    tracker.begin()
+    tracker.finish({}, tmp_path)
+    assert (inner.calls, begun) == (["prepare", "start", "log_sample", "log", "finish"], [{"id": "x"}])
+    inner.calls.clear()
+    never = Guarded(inner)
+    never.expect({}, tmp_path, begun.append)
+    never.finish({}, tmp_path)
+    assert (inner.calls, len(begun)) == (["prepare"], 1)
+
+
+def test_a_record_that_can_t_be_prepared_is_not_begun(tmp_path, caplog):
+    inner = Failing("prepare")
+    tracker = Guarded(inner)
+    tracker.expect({}, tmp_path, lambda record: pytest.fail("it began"))
+    tracker.log(0, {})
+    tracker.finish({}, tmp_path)
+    assert inner.calls == ["prepare"]
+    assert len([entry for entry in caplog.records if entry.levelno == logging.WARNING]) == 1
+
+
 def test_no_tracker_records_nothing(tmp_path):
     assert run(NoTracker(), tmp_path) is None
     assert list(tmp_path.iterdir()) == []
