@@ -85,14 +85,15 @@ class Processes:
             self._end(modules)
             return process.exitcode or 0, None
         except KeyboardInterrupt:  # while the nursery began: the call shall not
-            self._end(modules)
+            self._end(modules, patience_s=0)
             raise
         return ended
 
-    def _end(self, modules: tuple[str, ...]) -> None:
+    def _end(self, modules: tuple[str, ...], patience_s: float = 10) -> None:
         process, calls = self._nurseries.pop(modules)
-        calls.close()
-        process.kill()  # it ignores what a terminal sends, and has nothing to lose
+        calls.close()  # it ends then, and removes its temporary files
+        process.join(patience_s)
+        process.kill()
         process.join()
 
 
@@ -200,13 +201,14 @@ def _call(work: Any, results: Connection, watched: Sequence[int], pages: Sequenc
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()  # else all jobs have the nursery's; Python's own random is seeded by the fork
     _listen()
+    atexit._clear()  # what the nursery does at its own end: wandb removes a folder for media there
     try:
         function, argument = pickle.loads(work) if isinstance(work, bytes) else work
         result = False, function(argument)
     except KeyboardInterrupt:
         result = True, None
     results.send(result)
-    atexit._run_exitfuncs()  # multiprocessing leaves them out until Python 3.14
+    atexit._run_exitfuncs()  # which multiprocessing leaves out
 
 
 def _end_with(processes: Sequence[int]) -> None:

@@ -123,7 +123,13 @@ class WandbTracker:
                 dir=str(self._dir.resolve()),
                 # Other runs of this process (in a sweep, or a notebook's own) stay as they are.
                 reinit="create_new",
-                settings=wandb.Settings(silent=True, quiet=True, console="off", **self._timeouts),
+                settings=wandb.Settings(
+                    silent=True,
+                    quiet=True,
+                    console="off",
+                    x_stats_pid=os.getpid(),  # by default that of the process that imported wandb, before a fork
+                    **self._timeouts,
+                ),
             )
         except Exception as error:
             _restore_messages()
