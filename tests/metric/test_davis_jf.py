@@ -1,7 +1,7 @@
 """J and F against the official scorer's numbers, and what DAVIS has no word for: late objects, strangers, no truth."""
 
-import logging
 import json
+import logging
 import time
 from fractions import Fraction
 from pathlib import Path
