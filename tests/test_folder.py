@@ -94,7 +94,7 @@ def test_two_sweeps_of_one_second_have_a_folder_each(vidseg, tmp_path, clip):
 def test_a_sweep_doesn_t_go_into_another_one(tmp_path):
     (tmp_path / "sweep.json").write_text("{}")
     hydra = {"sweep": {"dir": str(tmp_path)}, "overrides": {"hydra": []}}
-    anew, resumed = (OmegaConf.create({"resume": resume, "hydra": hydra}) for resume in (False, True))
+    anew, resumed = (OmegaConf.create({"resume": resume, "repeat": 1, "hydra": hydra}) for resume in (False, True))
     with pytest.raises(InputError, match=f"hydra.sweep.dir: {tmp_path} holds a sweep already; resume=true goes on"):
         claim_sweep(anew)
     with claim_sweep(resumed):

@@ -53,6 +53,7 @@ def open_streams() -> None:
         if stream is None:
             _lost.append(f"{label} is closed")
             number, encoding, errors = os.open(os.devnull, os.O_WRONLY), "utf-8", "backslashreplace"
+            os.set_inheritable(number, True)  # a process that this one starts has it open
         else:
             stream.flush()
             number, encoding, errors = stream.fileno(), stream.encoding, "backslashreplace"
@@ -60,6 +61,18 @@ def open_streams() -> None:
                 encoding, errors = "utf-8", stream.errors
         buffer = io.BufferedWriter(_Stream(number, label))
         setattr(sys, label, io.TextIOWrapper(buffer, encoding, errors, line_buffering=True))
+
+
+def take_losses() -> list[str]:
+    """What isn't said yet, for another process to say with ``give_losses``."""
+    taken = _lost[:]
+    _lost.clear()
+    return taken
+
+
+def give_losses(lost: list[str]) -> None:
+    """Makes this process say what another one took."""
+    _lost.extend(lost)
 
 
 def tell_losses() -> None:

@@ -51,11 +51,12 @@ class Processes:
         Raises DiedError if that process ends without a result, and KeyboardInterrupt if the call does, or after Ctrl-C,
         when the call has come to its end. A third Ctrl-C kills it.
         """
+        work = (function, argument, console.take_losses())
         with _passing_on() as interruption:
             if sys.platform == "linux":
-                ended, result = self._forked(pickle.dumps((function, argument)), tuple(modules), interruption)
+                ended, result = self._forked(pickle.dumps(work), tuple(modules), interruption)
             else:
-                ended, result = _spawned((function, argument), interruption)
+                ended, result = _spawned(work, interruption)
             if interruption.presses or (result is not None and result[0]):
                 raise KeyboardInterrupt
         if result is None:
@@ -149,7 +150,7 @@ def _set_apart() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _spawned(work: tuple[Callable[[Any], Any], Any], interruption: _Interruption) -> _Ended:
+def _spawned(work: Any, interruption: _Interruption) -> _Ended:
     reader, writer = get_context("spawn").Pipe(duplex=False)
     process = get_context("spawn").Process(target=_call, args=(work, writer, ()))
     with _set_apart():
@@ -203,7 +204,8 @@ def _call(work: Any, results: Connection, watched: Sequence[int], pages: Sequenc
     _listen()
     atexit._clear()  # what the nursery does at its own end: wandb removes a folder for media there
     try:
-        function, argument = pickle.loads(work) if isinstance(work, bytes) else work
+        function, argument, lost = pickle.loads(work) if isinstance(work, bytes) else work
+        console.give_losses(lost)
         result = False, function(argument)
     except KeyboardInterrupt:
         result = True, None
