@@ -92,7 +92,7 @@ def rows(jobs: Sequence[Mapping[str, Any]], table: Table) -> list[dict[str, Any]
     for number, (job, run) in enumerate(zip(jobs, table.runs, strict=True)):
         samples = list(run.samples.values())
         cells = {"job": job["number"]} | {name: values[number] for name, values in columns.items()}
-        cells |= {"status": job["status"], "seconds": job["seconds"]}
+        cells |= {"status": run.summary["status"], "seconds": job["seconds"]}
         cells |= {"sample": samples[len(samples) // 2] if samples else None}
         made.append(cells | {"error": job["error"], "folder": job["folder"], "overrides": " ".join(job["overrides"])})
     return made
