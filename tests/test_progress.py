@@ -48,5 +48,7 @@ def test_a_bar_with_frames_rate_and_time_left(tmp_path, clip):
 def test_nothing_off_a_terminal(vidseg, clip):
     done = vidseg(*ARGUMENTS, f"video={clip}", "hydra.run.dir=run")
     assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 2
+    lacks, model, finished = done.stderr.splitlines()
+    assert lacks.startswith("metric.davis_jf: no ground truth")
+    assert (model, finished.partition(":")[0]) == ("square on cpu, fp32", "finished")
     assert "frame/s" not in done.stderr
