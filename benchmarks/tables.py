@@ -32,10 +32,8 @@ def table(measured: Mapping[str, Mapping[int, Figures]], theirs: Collection[str]
     """Medians of contenders by round, and ratios of ours to theirs over the rounds that both have."""
     for whole, alone in PIPELINES.items():
         for number in measured.get(whole, {}).keys() & measured.get(alone, {}).keys():
-            if "kernel_ms" in (
-                kernels := measured[alone][number]
-            ):  # the same, in a pipeline that does other things too
-                figures = measured[whole][number]
+            kernels, figures = measured[alone][number], measured[whole][number]
+            if "kernel_ms" in kernels:  # the same, in a pipeline that does other things too
                 figures["device_busy"] = kernels["kernel_ms"] * figures["fps_end_to_end"] / 1e3
     columns = {name: _columns(rounds.values()) for name, rounds in measured.items()}
     ratios = {

@@ -99,6 +99,19 @@ def test_at_ctrl_c_only_what_has_begun_is_finished():
     assert ours() == []
 
 
+def test_ctrl_c_while_the_last_items_are_finished_leaves_the_rest(monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt  # as the signal's handler does while this waits
+
+    begun = []
+    monkeypatch.setattr(Crew, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt), Crew({"task": lambda n: (begun.append(n), time.sleep(0.05))}, print) as crew:
+        for item in range(50):
+            crew.put(item)
+    assert len(begun) < 6
+    assert ours() == []
+
+
 class Writing:
     """An output: notes the frames that it gets, takes ``pause_s`` for each, and fails as it is told."""
 

@@ -195,11 +195,10 @@ class Crew(Generic[T]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Finishes all items that were put; after a KeyboardInterrupt only what has begun."""
-        if error is not None and not isinstance(error, Exception):
-            self._failed.append(-1)
         try:
-            while self._futures:
+            while self._futures and (error is None or isinstance(error, Exception)):
                 self.finish()
         finally:
+            self._failed.append(-1)  # what has not begun never does: after Ctrl-C here, too
             for pool in self._pools.values():
                 pool.shutdown()

@@ -69,6 +69,7 @@ def _log_times(group: Group) -> list[float]:
     return [time for run in group.counting if (time := log_time(run)) is not None]
 
 
+@cache  # the terminal's verdict and the page's take the same
 def _bootstrap(run: Run, places: int) -> "NDArray[Any]":
     """The log of a run's time in RESAMPLES bootstraps of its blocks for each of some places: (places, RESAMPLES)."""
     import numpy as np

@@ -14,9 +14,9 @@ _SUFFIX = re.compile(
 )
 
 
-def key_of(name: str) -> str:
-    """A key as one types it: ``model.detector`` of Hydra's ``detector@model.detector``, ``seed`` of ``+seed``."""
-    return name.lstrip("+~").rpartition("@")[2]
+def key_of(override: str) -> str:
+    """A key as one types it: ``model.detector`` of Hydra's ``detector@model.detector``, ``seed`` of ``+seed=1``."""
+    return override.partition("=")[0].lstrip("+~").rpartition("@")[2]
 
 
 def word(value: Scalar) -> str:

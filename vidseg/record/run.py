@@ -124,7 +124,7 @@ class Run:
     def overrides(self) -> tuple[str, ...]:
         """The keys and groups that the command line named, in its order, as one types them."""
         entries = self._parse(self._text("overrides.yaml")) or []
-        return tuple(key_of(str(entry).partition("=")[0]) for entry in entries)
+        return tuple(key_of(str(entry)) for entry in entries)
 
     def _text(self, name: str) -> str:
         path = self.folder / ".hydra" / name

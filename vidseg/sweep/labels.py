@@ -54,7 +54,7 @@ def _parsed(line: str) -> Override | None:
 
 def _split(override: str) -> tuple[str, str]:
     """The key as one types it, and the override itself."""
-    return key_of(override.partition("=")[0]), override
+    return key_of(override), override
 
 
 def _value(override: str) -> Scalar:

@@ -24,6 +24,7 @@ from vidseg.console import interruptible
 from vidseg.errors import InputError
 from vidseg.record.files import whole
 from vidseg.record.identity import NOT_THE_RUNS, Identity, identify, recall
+from vidseg.record.labels import key_of
 from vidseg.record.summary import read_summary, score
 from vidseg.sweep.labels import label_jobs
 
@@ -80,7 +81,7 @@ def repeated(job_overrides: Sequence[Sequence[str]], times: int) -> Sequence[Seq
     """
     if times == 1:
         return job_overrides
-    bare = [[override for override in given if _key_in(override) != "repeat"] for given in job_overrides]
+    bare = [[override for override in given if key_of(override) != "repeat"] for given in job_overrides]
     return [[*given, f"repeat={number}"] for number in range(1, times + 1) for given in bare]
 
 
@@ -99,7 +100,7 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
     submitted: set[tuple[str, str]] = set()
     labels = label_jobs(config, job_overrides)
     for number, (called, given) in enumerate(zip(labels, job_overrides, strict=True), start=first):
-        overrides = tuple(override for override in given if _key_in(override) != "resume")
+        overrides = tuple(override for override in given if key_of(override) != "resume")
         composed = loader.load_sweep_config(config, list(overrides))
         with read_write(composed), open_dict(composed):
             composed.hydra.job.num = number
@@ -117,11 +118,6 @@ def plan(config: DictConfig, loader: ConfigLoader, job_overrides: Sequence[Seque
         own = (composed.optimize, composed.repeat)
         jobs.append(Job(number, called, name, overrides, *own, skipped=done is not None, begun=begun is not None))
     return jobs
-
-
-def _key_in(override: str) -> str:
-    """The key of KEY=VALUE."""
-    return override.lstrip("+").split("=")[0]
 
 
 def _check_submissions(composed: DictConfig, submitted: set[tuple[str, str]]) -> None:
@@ -152,7 +148,7 @@ def one_by_one(settings: Any) -> bool:
 def is_set(config: DictConfig, key: str) -> bool:
     """Whether the command line sets a key of Hydra's."""
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
-    return any(_key_in(override) == key for override in overrides)
+    return any(key_of(override) == key for override in overrides)
 
 
 def remember(config: DictConfig, jobs: Sequence[Job], anew: bool) -> None:

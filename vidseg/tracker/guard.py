@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:  # it brings OpenCV, and a sweep with nothing left to do shall end soon
-    from vidseg.types import Frame, FrameMasks, Prompt, Tracker
+from vidseg.types import Frame, FrameMasks, Prompt, Tracker
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ class Guarded:
     as if it still ran; a failure of that is not reported. KeyboardInterrupt passes through.
     """
 
-    def __init__(self, tracker: "Tracker") -> None:
+    def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
         self._started = False
         self._failed = False
@@ -59,7 +58,7 @@ class Guarded:
         if self._started and not self._failed:
             self._attempt(lambda: self._tracker.log(step, values))
 
-    def log_sample(self, frame: "Frame", masks: "FrameMasks", prompts: "Sequence[Prompt]") -> None:
+    def log_sample(self, frame: Frame, masks: FrameMasks, prompts: Sequence[Prompt]) -> None:
         """Logs the picture of one frame."""
         self.begin()
         if self._started and not self._failed:
