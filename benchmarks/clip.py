@@ -5,11 +5,13 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 import yaml
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 
 from vidseg.devices import Precision
 from vidseg.types import Frame, Prompt, VideoInfo
@@ -112,10 +114,21 @@ def make_prompts(path: Path, objects: int) -> None:
 
 def make_checkpoint(path: Path, model: str) -> None:
     """SAM 2.1 with weights drawn from seed 0: speed and memory are real, the masks are not."""
+    torch.save({"model": build_upstream(model, None, device="cpu").state_dict()}, path)
+
+
+def build_upstream(model: str, checkpoint: str | None, **how: Any) -> Any:
+    """SAM2VideoPredictor by sam2's own builder; what ``checkpoint`` hasn't is drawn from seed 0.
+
+    The builder needs Hydra at sam2's configs. `import sam2` sees to that, but once in a process and only where Hydra
+    isn't running; vidseg.model.sam2 undoes it.
+    """
     from sam2.build_sam import build_sam2_video_predictor
 
+    GlobalHydra.instance().clear()
     torch.manual_seed(0)
-    torch.save({"model": build_sam2_video_predictor(CONFIGS[model], None, device="cpu").state_dict()}, path)
+    with initialize_config_module("sam2", version_base="1.2"):
+        return build_sam2_video_predictor(CONFIGS[model], checkpoint, **how)
 
 
 def precision_config(name: str) -> dict[str, str | bool | None]:

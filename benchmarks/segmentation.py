@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.clip import CONFIGS, Indexed, Loaded, clicks, precision, precision_config
+from benchmarks.clip import CONFIGS, Indexed, Loaded, build_upstream, clicks, precision, precision_config
 from vidseg.meter import peak_cuda_mib, peak_rss_mib, reset_peaks
 
 Passes = Callable[[int], Iterator[None]]
@@ -81,12 +81,9 @@ def upstream(setting: Setting, source: Indexed, vos_optimized: bool = False) -> 
 
 def upstream_predictor(setting: Setting, vos_optimized: bool = False) -> Any:
     """SAM2VideoPredictor, or its compiled sister."""
-    from sam2.build_sam import build_sam2_video_predictor
-
     warnings.filterwarnings("ignore", message="cannot import name '_C'")  # it fills no holes then
-    torch.manual_seed(0)
-    return build_sam2_video_predictor(
-        CONFIGS[setting.model],
+    return build_upstream(
+        setting.model,
         setting.checkpoint,
         device=setting.device,
         hydra_overrides_extra=[f"++model.image_size={setting.image_size}"],
