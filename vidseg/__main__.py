@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from vidseg import config as configuration
 from vidseg.config.overrides import explain
+from vidseg.config.words import check_words
 from vidseg.console import open_streams
 from vidseg.errors import InputError
 from vidseg.sweep.videos import spread
@@ -59,6 +60,7 @@ def main() -> None:
         open_streams()
         # For --help Hydra copies all launchers' configurations 60 times, half of its time; the store copies anyway
         ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
+        check_words(sys.argv[1:])
         sys.argv[1:] = spread(sys.argv[1:])
         job()
     except KeyboardInterrupt:

@@ -1,8 +1,9 @@
-"""Points, labels, boxes and masks as a user gives them, converted to arrays. Knows nothing about videos.
+"""Frames, points, labels, boxes and masks as a user gives them, as numbers and arrays. Knows nothing about videos.
 
 Every function takes the ``name`` that its InputError begins with.
 """
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +19,17 @@ def integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name}: {_SHORT.repr(value)} is not an integer from {least} on")
     return int(value)
+
+
+def moment(name: str, value: Any) -> int | float:
+    """A place in a video: an int is a frame number (100), a float seconds ("2.5s"), both from 0 up."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0:
+        return int(value)
+    if isinstance(value, str) and (number := re.fullmatch(r"\s*(\d+)\s*", value)):
+        return int(number[1])
+    if isinstance(value, str) and (seconds := re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*s\s*", value)):
+        return float(seconds[1])
+    raise InputError(f"{name}: {_SHORT.repr(value)} is neither a frame number (100) nor seconds (2.5s), from 0 up")
 
 
 def points(name: str, value: Any) -> NDArray[np.float32]:

@@ -62,7 +62,7 @@ class Run:
         """Three lines: how it ran, how fast and how well, where its files are. Two for a run that came to nothing."""
         summary = self.summary
         if not summary.get("frames"):
-            return f"{summary['status']}: {summary.get('error')}\n{self.folder}"
+            return f"{summary['status']}: {summary.get('error') or 'nothing was segmented'}\n{self.folder}"
         speed = f"{summary['frames']} frames at {summary['fps']:.1f} fps, {summary['peak_rss_mib']:.0f} MiB"
         scores = [f", {name} {value:.3f}" for name, value in summary["metrics"].items() if "_" not in name]
         return (

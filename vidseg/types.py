@@ -335,6 +335,9 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Frame:
         """The frame with number ``index`` in the source. Raises InputError if it can't be decoded."""
 
+    def time_s(self, index: int) -> float:
+        """When frame ``index`` is shown, in seconds, as ``Frame.time_s`` has it; 0 for a photograph."""
+
     def truth(self, index: int) -> NDArray[np.uint8] | None:
         """The ground truth of a frame: a label map (h, w) of object ids, 0 is background; None if there is none."""
 

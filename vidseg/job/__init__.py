@@ -8,9 +8,9 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from vidseg.job.ending import carry_out, outcome
+from vidseg.job.opening import open_video as open_video
 from vidseg.job.photos import PhotosJob
 from vidseg.job.video import limited as limited
-from vidseg.job.video import open_video as open_video
 from vidseg.meter import Meter
 from vidseg.record import earlier
 from vidseg.record.summary import Summary, versions

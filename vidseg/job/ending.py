@@ -80,5 +80,7 @@ def outcome(summary: Summary, folder: Path) -> str:
             f"; {photos['failed']} failed: {failed}" if failed else ""
         )
     made = ", ".join(summary.outputs.values()) or "samples/"
+    if not summary.frames:
+        return f"nothing was segmented; {folder}/ has {made}"
     frames = f"{summary.frames} frame{'s' * (summary.frames != 1)}"
     return f"{frames} at {summary.fps:.1f} fps{scores}; {folder}/ has {made}"

@@ -11,10 +11,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vidseg import config as configuration
-from vidseg.contract import build, check_prompts, check_scores
+from vidseg.contract import build, check_scores
 from vidseg.errors import InputError
+from vidseg.job.opening import open_video
+from vidseg.job.ruler import ruled_frame, show
 from vidseg.meter import Meter
-from vidseg.prompt import checking
+from vidseg.prompt.missing import MissingPrompt
 from vidseg.record import checkpoints, earlier
 from vidseg.record.found import read_found
 from vidseg.record.identity import identify, remember
@@ -23,7 +25,7 @@ from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score
 from vidseg.runner import run
 from vidseg.tracker.guard import Guarded, NoTracker
-from vidseg.types import Finder, Metric, Output, Prompt, Segmenter, names_of
+from vidseg.types import Metric, Output, Prompt, Segmenter, names_of
 from vidseg.work import Parts, Told
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,12 @@ class VideoJob:
     def run(self, prompts: Sequence[Prompt] | None) -> bool:
         """Does everything from the configuration to the output files. Returns False if the user interrupted."""
         with self._meter.stage("build"):
-            parts = self._prepare(prompts)
+            try:
+                parts = self._prepare(prompts)
+            except MissingPrompt as missing:
+                if not self._config.preview:
+                    raise
+                return self._show_ruler(missing)
             identity = identify(self._config)
             resumed = find_resumed(self._folder, identity, parts.prompts) if self._config.resume else None
             if resumed is not None and resumed.nothing_left(self._folder):
@@ -62,6 +69,15 @@ class VideoJob:
         self.summary.measure(self._meter)
         score(asdict(self.summary), self._config.optimize)  # fails the run if there is no such score
         return finished
+
+    def _show_ruler(self, missing: MissingPrompt) -> bool:
+        """Shows a frame to find coordinates on; that is all this run does."""
+        frame = ruled_frame(missing)
+        earlier.check(self._folder, {}, self._reads())
+        earlier.begin(self._folder, (), missing.source.info.file_stems or ())
+        self._begun, self._known = True, {"identity": identify(self._config), "prompts": None}
+        show(missing.source, frame, self._folder)
+        return True
 
     def _begin(self, parts: Parts, resumed: Resumed | None) -> Segmenter:
         """Builds the segmenter, makes the folder this run's, and begins its record, or goes on with those resumed."""
@@ -186,39 +202,6 @@ class VideoJob:
             ended = {"frames": self.summary.frames, "outputs": self.summary.outputs}
             remember(self._folder, {**self._known, "ended": ended})
             checkpoints.remove(self._folder)
-
-
-def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
-    """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
-
-    A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks``, a ``detector`` and
-    ``classes``, see ``vidseg.prompt.detected.Found``.
-
-    With ``preview`` only the prompted frames are segmented.
-    """
-    from vidseg.video import open_source
-    from vidseg.video.window import Selection
-
-    configuration.check(config)
-    extract = config.extract
-    source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
-    given: Any = prompts
-    if prompts is None:
-        function = build(config, "prompt")
-        try:
-            given = function(source)
-        except TypeError as error:
-            if "argument" not in str(error):
-                raise
-            raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
-        prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
-    prompts = checking.check(source, prompts)
-    if config.preview:
-        source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
-    finder: Finder | None = None if config.preview else getattr(given, "finder", None)
-    detector = getattr(getattr(given, "detector", None), "provenance", None)
-    looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
-    return Told(source, prompts, finder=finder, looks=looks, detector=detector, classes=classes)
 
 
 @contextmanager

@@ -69,10 +69,10 @@ class Samples:
     def write(self, frame: Frame, masks: FrameMasks) -> RGB:
         """Draws and writes one sample. Returns the picture (h, w, 3)."""
         if (look := self._looks.pop(frame.index, None)) is not None:
-            _write_png(self._path(frame.index, "found"), draw_look(frame.rgb_hw3, look))
+            write_png(self._path(frame.index, "found"), draw_look(frame.rgb_hw3, look))
             write_found(self._folder, self._known())
         picture = annotate(frame, masks, self._known())
-        _write_png(self._path(frame.index), picture)
+        write_png(self._path(frame.index), picture)
         self._written.append((frame.index, frame.time_s))
         return picture
 
@@ -88,7 +88,7 @@ class Samples:
             return
         chosen = np.linspace(0, len(self._written) - 1, min(len(self._written), MAX_ON_PAGE)).round().astype(int)
         page = _sheet([(*self._written[n], self._path(self._written[n][0])) for n in chosen], self._title(len(chosen)))
-        _write_png(self._folder / "contact_sheet.png", page)
+        write_png(self._folder / "contact_sheet.png", page)
 
     def _path(self, frame_index: int, kind: str = "frame") -> Path:
         return self._folder / "samples" / f"{kind}_{frame_index:05d}.png"
@@ -134,7 +134,7 @@ def _read_png(path: Path) -> NDArray[Any]:
     return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
-def _write_png(path: Path, rgb_hw3: RGB) -> None:
+def write_png(path: Path, rgb_hw3: RGB) -> None:
     """Writes a PNG, whole or not at all. Raises OSError on a full disk, where cv2.imwrite only returns False."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # OpenCV's default level takes 29 ms at 720p and makes 1.5 MiB; level 1 takes 49 ms and makes a sixth less.

@@ -18,6 +18,8 @@ from vidseg.coordinates import shown
 from vidseg.errors import InputError
 from vidseg.paths import exists, meant
 from vidseg.prompt.checking import made
+from vidseg.prompt.frames import frame_of
+from vidseg.prompt.missing import MissingPrompt
 from vidseg.prompt_file import KEYS, entries
 from vidseg.record.label_maps import LabelMaps, annotations_of
 from vidseg.record.mask_images import MaskImages
@@ -28,17 +30,19 @@ log = logging.getLogger(__name__)
 
 
 def click(source: Source, points: Any, labels: Any, frame: int, object: int, box: Any = None) -> tuple[Prompt, ...]:
-    """Points on one object, a box around it, or both.
+    """Points on one object, a box around it, or both. Raises MissingPrompt without any.
 
     Points with label 1 are on the object, those with label 0 are not; without labels all are on it.
     """
+    if points is None and box is None:
+        raise MissingPrompt("prompt.points: missing; give pixels on the object, 'prompt.points=[[x,y]]'", source, frame)
     return (_points_and_box(source, "prompt.", frame, object, points, labels, box),)
 
 
 def box(source: Source, box: Any, frame: int, object: int) -> tuple[Prompt, ...]:
-    """A box around one object: x0, y0, x1, y1."""
+    """A box around one object: x0, y0, x1, y1. Raises MissingPrompt without one."""
     if box is None:
-        raise InputError("prompt.box: missing; give the corners in pixels, prompt.box=[x0,y0,x1,y1]")
+        raise MissingPrompt("prompt.box: missing; give corners in pixels, 'prompt.box=[x0,y0,x1,y1]'", source, frame)
     return (_points_and_box(source, "prompt.", frame, object, box=box),)
 
 
@@ -122,14 +126,19 @@ def _frame_of(source: Source, entry: Mapping[str, Any], where: str) -> int | Non
     return stems.index(Path(image).stem)
 
 
-def sample(source: Source) -> tuple[Prompt, ...]:
-    """The source's own prompts. Raises InputError for a video that has none."""
-    if not source.prompts:
-        raise InputError(
-            f"prompt: {source.name} has no prompt of its own; say what to follow, for example\n"
-            "prompt=click prompt.points=[[x,y]], prompt=box prompt.box=[x0,y0,x1,y1], prompt=mask prompt.path=first.png"
+def sample(source: Source, frame: Any = None) -> tuple[Prompt, ...]:
+    """The source's own prompts, or those of one frame. Raises MissingPrompt if there are none."""
+    number = None if frame is None else frame_of(source, "prompt.frame", frame)
+    own = tuple(prompt for prompt in source.prompts if number in (None, prompt.frame_index))
+    if not own:
+        where = "" if frame is None else f" on frame {number}"
+        raise MissingPrompt(
+            f"prompt: {source.name} has no prompt of its own{where}; say what to follow: prompt=detect, or "
+            "prompt=click 'prompt.points=[[x,y]]', or prompt=box 'prompt.box=[x0,y0,x1,y1]'",
+            source,
+            frame,
         )
-    return source.prompts
+    return own
 
 
 def replayed(source: Source) -> tuple[Prompt, ...]:

@@ -23,7 +23,7 @@ EXAMPLE = 'prompt.text="the red bicycle. a dog."'
 class Options:
     """Where to look and how often, and what becomes an object; ``vidseg.prompt.looking.Wanted`` has the latter."""
 
-    frame: int
+    frame: int | str  # a number, or seconds as "1.5s"
     every: int | None
     iou: float
     max_objects: int
@@ -40,8 +40,9 @@ def options_of(
     count = coordinates.integer("prompt.max_objects", max_objects, 1)
     if count >= VOID:
         raise InputError(f"prompt.max_objects: {count}; there are ids for up to {VOID - 1} objects")
+    coordinates.moment("prompt.frame", frame)
     return Options(
-        coordinates.integer("prompt.frame", frame, 0),
+        frame,
         None if every is None else coordinates.integer("prompt.every", every, 1),
         _share("prompt.iou", iou),
         count,

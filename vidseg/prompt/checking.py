@@ -10,6 +10,7 @@ import numpy as np
 from vidseg import coordinates
 from vidseg.coordinates import shown
 from vidseg.errors import InputError
+from vidseg.prompt.frames import frame_of, shown_at, why_missing
 from vidseg.record.object_ids import VOID
 from vidseg.types import Prompt, Source
 
@@ -60,10 +61,11 @@ def _looks_relative(source: Source, prompt: Prompt) -> bool:
 
 
 def made(source: Source, where: str, frame: Any, object: Any, mask: str = "", **given: Any) -> Prompt:
-    """A prompt that fits the source; see ``_fitted``."""
-    frame_index = coordinates.integer(f"{where}frame", frame, 0)
-    if given.get("until") is not None and coordinates.integer(f"{where}until", given["until"], 0) < frame_index:
-        raise InputError(f"{where}until: {given['until']} is before the object's prompt on frame {frame_index}")
+    """A prompt that fits the source; see ``_fitted``. ``frame`` and ``until`` are numbers or seconds ("1.5s")."""
+    frame_index, until = frame_of(source, f"{where}frame", frame), given.get("until")
+    if until is not None and (last := shown_at(source, f"{where}until", until, clip=True)) < frame_index:
+        raise InputError(f"{where}until: {shown(until)} is before the object's prompt on frame {frame_index}")
+    given |= {} if until is None else {"until": last}
     if not isinstance(given.get("joins", False), bool):
         raise InputError(f"{where}joins: {shown(given['joins'])} is neither true nor false")
     object_id = coordinates.integer(f"{where}object", object, 1)
@@ -79,7 +81,7 @@ def _fitted(source: Source, prompt: Prompt, where: str, mask: str = "") -> Promp
     if prompt.object_id >= VOID:
         raise InputError(f"{where}object: {prompt.object_id} is not an object id; ids go from 1 to {VOID - 1}")
     if prompt.frame_index not in source.frames:
-        raise InputError(f"{where}frame: {prompt.frame_index} is {_why_missing(source, prompt.frame_index)}")
+        raise InputError(f"{where}frame: {prompt.frame_index} is {why_missing(source, prompt.frame_index)}")
     width, height = source.info.width, source.info.height
     outside = f"lies outside the frame of {width}x{height}"
     for x, y in [] if prompt.points_xy is None else prompt.points_xy.tolist():
@@ -100,11 +102,3 @@ def _fitted(source: Source, prompt: Prompt, where: str, mask: str = "") -> Promp
         if not prompt.mask_hw.any():
             raise InputError(f"{mask} is empty; it marks no pixel of the object")
     return prompt
-
-
-def _why_missing(source: Source, frame: int) -> str:
-    first, last, total = source.frames[0], source.frames[-1], source.info.num_frames
-    if total is not None and frame >= total:
-        return f"beyond the last frame of {source.name}, which is {total - 1}"
-    which = f"{first} to {last}, {len(source.frames)} of them; extract.start, extract.stop, extract.step"
-    return f"not among the extracted frames ({which})"

@@ -23,6 +23,7 @@ from vidseg.prompt.asked import (
     takes_text,
     with_confidence,
 )
+from vidseg.prompt.frames import shown_at
 from vidseg.prompt.looking import LookingAgain, Looks, Seen, Wanted, plain, position, see, tell
 from vidseg.types import Detector, Finder, Frame, Prompt, Source
 
@@ -141,10 +142,10 @@ def _found(
 
 
 def _first_look(
-    source: Source, detector: Detector, wanted: Wanted, start: int, names: Sequence[str] | None, key: str
+    source: Source, detector: Detector, wanted: Wanted, start: int | str, names: Sequence[str] | None, key: str
 ) -> tuple[Frame, list[Seen]]:
-    """The first frame from number ``start`` on with something wanted, and all that is seen there."""
-    first = position(source.frames, start)
+    """The first frame from ``start`` on (a number, or seconds) with something wanted, and all that is seen there."""
+    first = position(source.frames, shown_at(source, "prompt.frame", start))
     if first == len(source.frames):
         raise InputError(f"prompt.frame: {start} is beyond the last extracted frame, {source.frames[-1]}")
     seen: list[Seen] = []

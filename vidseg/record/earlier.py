@@ -29,7 +29,7 @@ FIXED = (NAME, "samples", "contact_sheet.png", FOUND, FOUND_MASKS, FRAMES, MASKS
 LOG = "vidseg.log"
 TAKEN = (*FIXED[:-1], LOG, ".hydra", PRIVATE)  # no output may have one of these names
 SUFFIXES = (".png", ".jpg", ".json", ".txt")  # of what is in samples/ and folders of outputs
-PICTURE = re.compile(r"((frame|found)_)?\d{5,}")
+PICTURE = re.compile(r"((frame|found|ruler)_)?\d{5,}")
 LOOK = re.compile(r"found_\d{5,}\.png")  # what a detector saw; a run that goes on looks at later frames only
 
 

@@ -56,6 +56,10 @@ class SampleSource:
             self._cache.keep(index, picture, self._drawing.truth(index))
         return Frame(index, index / FPS, picture)
 
+    def time_s(self, index: int) -> float:
+        """By the clip's rate."""
+        return index / FPS
+
     def truth(self, index: int) -> NDArray[np.uint8]:
         """The label map (720, 1280): 0 background, 1 the skater, 2 the one who passes. A pixel belongs to an object
         that makes up more than half of its colour; shadow and reflection don't count."""

@@ -83,6 +83,10 @@ class FolderSource:
             )
         return Frame(index, self._times_s[index], rgb_hw3)
 
+    def time_s(self, index: int) -> float:
+        """By the rate."""
+        return self._times_s[index]
+
     def truth(self, index: int) -> NDArray[np.uint8] | None:
         """None: a folder of images has no ground truth."""
 

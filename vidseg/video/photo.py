@@ -70,6 +70,10 @@ class PhotoSource:
             raise InputError(f"video: {readable(self.path)} is a photograph: it has frame 0, and no frame {index}")
         return Frame(0, 0.0, read(self.path, upright=True))
 
+    def time_s(self, index: int) -> float:
+        """0: a photograph has no times."""
+        return 0.0
+
     def truth(self, index: int) -> NDArray[np.uint8] | None:
         """None: a photograph comes without ground truth."""
 

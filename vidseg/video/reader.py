@@ -72,6 +72,7 @@ class FileSource:
             self._timeline = read_timeline(path, container, video_stream(container, path), first.pts)
         if not len(self._timeline):  # half a frame was decoded, and there is no other
             raise _nothing_decodes(path)
+        self.time_s = self._timeline.time_s
         wanted = frame_window(self._timeline.announced_times_s(), start, stop, step)
         self._cut_short = wanted.stop > len(self._timeline)
         self.frames: Sequence[int] = range(wanted.start, min(wanted.stop, len(self._timeline)), step)

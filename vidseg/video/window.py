@@ -1,20 +1,18 @@
 """The frames of a source to take: by ``extract.start``, ``stop`` and ``step``, or single ones for ``preview``."""
 
-import re
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.coordinates import moment
 from vidseg.errors import InputError
 from vidseg.types import Frame, Source
 
 Position = int | str | None
 """A frame number (100), seconds ("2.5s"), or None: the start or the end of the video."""
 
-_SECONDS = re.compile(r"(\d+\.?\d*|\.\d+)\s*s")
-_FRAMES = re.compile(r"\d+")
 _ROUNDING_S = 1e-6
 """2.5s also selects a frame whose time is 2.4999999996 s by rounding."""
 
@@ -23,7 +21,7 @@ def check_window(start: Position, stop: Position, step: int) -> None:
     """Raises InputError for values that fit no video: malformed, negative or nan, or ``step`` below 1."""
     for key, value in (("extract.start", start), ("extract.stop", stop)):
         if value is not None:
-            _parse(key, value)
+            moment(key, value)
     if isinstance(step, bool) or not isinstance(step, int) or step < 1:
         raise InputError(f"extract.step: {step!r} is not 1, 2, 3, … (every step-th frame is taken)")
 
@@ -37,25 +35,14 @@ def frame_window(times_s: Sequence[float] | NDArray[np.float64], start: Position
     check_window(start, stop, step)
     times = np.asarray(times_s, dtype=np.float64)
     times = times - times[0]
-    first = _frame_number(_parse("extract.start", 0 if start is None else start), times)
-    end = len(times) if stop is None else min(_frame_number(_parse("extract.stop", stop), times), len(times))
+    first = _frame_number(moment("extract.start", 0 if start is None else start), times)
+    end = len(times) if stop is None else min(_frame_number(moment("extract.stop", stop), times), len(times))
     if first >= len(times):
         last = f"{len(times) - 1}, at {times[-1]:.3f} s"
         raise InputError(f"extract.start: {start} is beyond the video's last frame ({last})")
     if first >= end:
         raise InputError(f"extract.stop: {stop} must be after extract.start ({start or 0}): no frame lies between them")
     return range(first, end, step)
-
-
-def _parse(key: str, value: int | str) -> int | float:
-    """An int is a frame number, a float seconds."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and _FRAMES.fullmatch(value.strip()):
-        return int(value)
-    if isinstance(value, str) and (match := _SECONDS.fullmatch(value.strip())):
-        return float(match[1])
-    raise InputError(f"{key}: {value!r} is neither a frame number (100) nor seconds (2.5s), from 0 up")
 
 
 def _frame_number(position: int | float, times_s: NDArray[np.float64]) -> int:
@@ -68,7 +55,7 @@ class Selection:
     def __init__(self, source: Source, frames: Sequence[int]) -> None:
         self._source, self.frames = source, frames
         self.name, self.info, self.prompts = source.name, source.info, source.prompts
-        self.truth, self.provenance = source.truth, source.provenance
+        self.truth, self.provenance, self.time_s = source.truth, source.provenance, source.time_s
         self.audio: Path | None = None
         self.offset_s = 0.0
 

@@ -1,0 +1,46 @@
+"""What a job is told: the frames of its video, and its prompts, all checked before a model is built."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig
+
+from vidseg import config as configuration
+from vidseg.contract import build, check_prompts
+from vidseg.errors import InputError
+from vidseg.prompt import checking
+from vidseg.types import Finder, Prompt
+from vidseg.work import Told
+
+
+def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
+    """The frames to segment and the prompts, all checked. ``prompts`` replace those of the configuration unless None.
+
+    A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks``, a ``detector`` and
+    ``classes``, see ``vidseg.prompt.detected.Found``.
+
+    With ``preview`` only the prompted frames are segmented.
+    """
+    from vidseg.video import open_source
+    from vidseg.video.window import Selection
+
+    configuration.check(config)
+    extract = config.extract
+    source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+    given: Any = prompts
+    if prompts is None:
+        function = build(config, "prompt")
+        try:
+            given = function(source)
+        except TypeError as error:
+            if "argument" not in str(error):
+                raise
+            raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
+        prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
+    prompts = checking.check(source, prompts)
+    if config.preview:
+        source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
+    finder: Finder | None = None if config.preview else getattr(given, "finder", None)
+    detector = getattr(getattr(given, "detector", None), "provenance", None)
+    looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
+    return Told(source, prompts, finder=finder, looks=looks, detector=detector, classes=classes)
