@@ -1,7 +1,7 @@
 """The loop of a run: extract, segment, composite and log, frame by frame. Knows the protocols of vidseg.types only."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -39,8 +39,13 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
             output.open(folder, parts.source)
         work = Work(parts, progress, meter)
         crew = stack.enter_context(Crew({**work.drawing, **work.noting}, work.record))
-        pairs = stack.enter_context(closing(segmented(segmenter, parts, meter, progress)))
-        bar = stack.enter_context(progress_bar(len(parts.source.frames)))
+        bar = stack.enter_context(progress_bar(parts.steps))
+
+        def go_on() -> bool:
+            bar.update()
+            return not interruption.requested
+
+        pairs = stack.enter_context(closing(segmented(segmenter, parts, meter, progress, go_on)))
         for position, (frame, found) in enumerate(pairs):
             masks = progress.agreed(position, found, parts.source.info)
             crew.put(Made(position, frame, masks, parts.prompts_so_far, meter.lap_ms()))
@@ -51,30 +56,37 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
                     crew.finish()
             if position + 1 == progress.finished and not progress.complete:
                 meter.begin(progress.finished)
-            bar.update()
-            if interruption.requested:
+            if not go_on():
                 return False
-    return True
+        return not interruption.requested
 
 
 def segmented(
-    segmenter: Segmenter, told: Told, meter: Meter, progress: Progress | None = None
-) -> Generator[tuple[Frame, FrameMasks]]:
+    segmenter: Segmenter, told: Told, meter: Meter, progress: Progress | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Generator[tuple[Frame, FrameMasks]]:  # fmt: skip
     """The segmenter's pairs, checked and timed: ``extract`` is what it waits for frames, ``segment`` the rest.
 
-    Objects get the names of their prompts. With ``progress`` it goes on from there, and saves checkpoints.
+    Objects get the names of their prompts. With ``progress`` it goes on from there, and saves checkpoints; not in a
+    preview that tracks. There ``go_on`` is called after each frame that isn't given out; False ends it.
     """
-    track: Any = segmenter.track if progress is None else partial(progress.track, segmenter)
+    source = told.source if told.tracked is None else told.tracked
+    track: Any = segmenter.track
+    if progress is not None and told.tracked is None:  # a checkpoint counts the frames that are given out
+        track = partial(progress.track, segmenter)
     more = {}
     if told.finder is not None and getattr(segmenter, "joinable", False):
         more = {"finder": told.finder}
     elif told.finder is not None:
         log.warning("prompt.every: this model takes no objects while it runs; only those of the start are followed")
-    checker = TrackChecker(segmenter, told.source, told.prompts, finding=bool(more))
-    pairs = checker.pairs(_WatchedSource(told.source, meter, checker), partial(track, **more))
+    checker = TrackChecker(segmenter, source, told.prompts, finding=bool(more))
+    pairs = checker.pairs(_WatchedSource(source, meter, checker), partial(track, **more))
     for frame, masks in _timed(pairs, meter, "segment"):
-        masks.name(names_of(told.prompts_so_far))
-        yield frame, masks
+        if told.tracked is None or frame.index in told.source.frames:
+            masks.name(names_of(told.prompts_so_far))
+            yield frame, masks
+        elif not go_on():
+            return
 
 
 def _timed(items: Generator[T], meter: Meter, stage: str) -> Generator[T]:

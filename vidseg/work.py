@@ -31,14 +31,27 @@ class SampleWriter(Protocol):
 
 @dataclass(frozen=True)
 class Told:
-    """What a segmenter is told: a video, prompts, and who finds new objects while it runs."""
+    """What a segmenter is told: a video, prompts, and who finds new objects while it runs.
+
+    In a preview ``source`` has the prompted frames only. ``tracked``, unless it is None, has those between them, too:
+    they are segmented, so that masks are those of a run, and not given out.
+    """
 
     source: Source
     prompts: tuple[Prompt, ...]
+    tracked: Source | None = field(default=None, kw_only=True)
     finder: Finder | None = field(default=None, kw_only=True)
     looks: Any = field(default=None, kw_only=True)  # what a detector saw, for the samples
     detector: Mapping[str, str] | None = field(default=None, kw_only=True)  # which one it was, for the run's record
     classes: Sequence[str] = field(default=(), kw_only=True)  # the names that objects may have, in order; () if unknown
+
+    @property
+    def steps(self) -> int:
+        """How many frames are segmented."""
+        given = self.source.frames
+        return (
+            len(given) if self.tracked is None else len([n for n in self.tracked.frames if given[0] <= n <= given[-1]])
+        )
 
     @property
     def prompts_so_far(self) -> tuple[Prompt, ...]:

@@ -40,7 +40,7 @@ def draw_ruler(rgb_hw3: RGB, sightings: Iterable[Sighting] = ()) -> RGB:
 
 def grid_step(length: int) -> int:
     """The distance of grid lines in pixels, 1, 2 or 5 times a power of ten."""
-    steps = (digit * 10**power for power in range(6) for digit in (1, 2, 5))
+    steps = [digit * factor for factor in (1, 10, 100, 1000, 10000) for digit in (1, 2, 5)]
     return next(step for step in steps if step * LINES >= length)
 
 
@@ -58,15 +58,16 @@ def _draw_line(picture: RGB, at: int, scale: float) -> None:
 
 
 def _draw_bands(picture: RGB, step: int, scale: float) -> tuple[int, int]:
-    """The ruler, white on darkened bands. Returns the height of the one at the top, the width of the one at the left."""
+    """The ruler, white on darkened bands. Returns the top one's height and the left one's width."""
     height, width = picture.shape[:2]
     size, line, tick = max(0.4, 0.55 * scale), max(1, round(scale)), max(4, round(8 * scale))
-    (text_w, text_h), _ = cv2.getTextSize("0" * len(str(max(height, width))), _FONT, size, line)
+    (text_w, text_h), _ = cv2.getTextSize("0" * len(str(height)), _FONT, size, line)
     top, left = text_h + 2 * tick, text_w + 2 * tick
     picture[:top] //= 4
     picture[top:, :left] //= 4
     _draw_ticks(picture, top, left, step, tick, line)
     _draw_ticks(picture.transpose(1, 0, 2), left, top, step, tick, line)
+    text_w = cv2.getTextSize("0" * len(str(width)), _FONT, size, line)[0][0]
     every = next(step * n for n in (1, 2, 5, 10, 100) if step * n >= 1.3 * text_w)
     for at in range(0, max(height, width), every):
         text_w = cv2.getTextSize(text := str(at), _FONT, size, line)[0][0]
@@ -80,7 +81,7 @@ def _draw_bands(picture: RGB, step: int, scale: float) -> tuple[int, int]:
 
 
 def _draw_ticks(picture: RGB, band: int, first: int, step: int, tick: int, line: int) -> None:
-    """Ticks at the lower edge of a band at the top, of so many pixels, from column ``first`` on: ten a step, or fewer."""
+    """Ticks at the lower edge of a band of so many pixels at the top, from column ``first`` on; up to ten a step."""
     small = next((step // n for n in (10, 5, 2) if step % n == 0 and step // n >= 3 * line), step)
     for at in range(0, picture.shape[1], small):
         if at >= first:

@@ -9,7 +9,7 @@ from vidseg import config as configuration
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.prompt import checking
-from vidseg.types import Finder, Prompt
+from vidseg.types import Finder, Prompt, Source
 from vidseg.work import Told
 
 
@@ -19,10 +19,10 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     A function of conf/prompt may return an iterable of prompts that has a ``finder``, ``looks``, a ``detector`` and
     ``classes``, see ``vidseg.prompt.detected.Found``.
 
-    With ``preview`` only the prompted frames are segmented.
+    With ``preview`` only the prompted frames are given out. If there are several, what is between them is tracked.
     """
     from vidseg.video import open_source
-    from vidseg.video.window import Selection
+    from vidseg.video.window import Excerpt, Selection
 
     configuration.check(config)
     extract = config.extract
@@ -38,9 +38,12 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
     prompts = checking.check(source, prompts)
+    tracked: Source | None = None
     if config.preview:
-        source = Selection(source, sorted({prompt.frame_index for prompt in prompts}))
+        numbers = sorted({prompt.frame_index for prompt in prompts})
+        tracked = Excerpt(source, numbers[0], numbers[-1]) if len(numbers) > 1 else None
+        source = Selection(source, numbers)
     finder: Finder | None = None if config.preview else getattr(given, "finder", None)
     detector = getattr(getattr(given, "detector", None), "provenance", None)
     looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
-    return Told(source, prompts, finder=finder, looks=looks, detector=detector, classes=classes)
+    return Told(source, prompts, tracked=tracked, finder=finder, looks=looks, detector=detector, classes=classes)

@@ -18,7 +18,7 @@ from vidseg.contract import build_within
 from vidseg.output.samples import write_png
 from vidseg.prompt.frames import frame_of
 from vidseg.prompt.looking import Seen, see
-from vidseg.prompt.missing import MissingPrompt
+from vidseg.prompt.missing import MissingPromptError
 from vidseg.types import Detector, Frame, Source
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DETECTOR = "yolox_nano"
 
 
-def ruled_frame(missing: MissingPrompt) -> Frame:
+def ruled_frame(missing: MissingPromptError) -> Frame:
     """The frame that the prompt is to be on; the first extracted one if the user didn't say.
 
     Raises InputError for one that isn't extracted, and for one that can't be read.
@@ -53,7 +53,9 @@ def show(source: Source, frame: Frame, folder: Path) -> None:
     picture = folder / "samples" / f"ruler_{frame.index:05d}.png"
     sightings = [Sighting(each.box_xyxy, f"{number} {each.name}", number) for number, each in enumerate(seen, 1)]
     write_png(picture, draw_ruler(frame.rgb_hw3, sightings))
-    log.info("anything else: read x and y in %s, %s", picture, _typed(["prompt=click", "prompt.points=[[x,y]]", *words]))
+    log.info(
+        "anything else: read x and y in %s, %s", picture, _typed(["prompt=click", "prompt.points=[[x,y]]", *words])
+    )
 
 
 def _corners(seen: Seen) -> list[int]:

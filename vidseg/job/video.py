@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from vidseg.errors import InputError
 from vidseg.job.opening import open_video
 from vidseg.job.ruler import ruled_frame, show
 from vidseg.meter import Meter
-from vidseg.prompt.missing import MissingPrompt
+from vidseg.prompt.missing import MissingPromptError
 from vidseg.record import checkpoints, earlier
 from vidseg.record.found import read_found
 from vidseg.record.identity import identify, remember
@@ -50,7 +50,7 @@ class VideoJob:
         with self._meter.stage("build"):
             try:
                 parts = self._prepare(prompts)
-            except MissingPrompt as missing:
+            except MissingPromptError as missing:
                 if not self._config.preview:
                     raise
                 return self._show_ruler(missing)
@@ -61,6 +61,8 @@ class VideoJob:
                 return True
             self._known = {"identity": identity, "prompts": digest(parts.prompts)}
             segmenter = self._begin(parts, resumed)
+        if resumed is not None and resumed.complete:
+            parts = replace(parts, tracked=None)  # what is given out is recorded
         progress = Progress(self._folder, self._config.checkpoint.every, resumed)
         with limited(self._config.threads):
             finished = run(parts, segmenter, self._folder, self._meter, progress)
@@ -70,7 +72,7 @@ class VideoJob:
         score(asdict(self.summary), self._config.optimize)  # fails the run if there is no such score
         return finished
 
-    def _show_ruler(self, missing: MissingPrompt) -> bool:
+    def _show_ruler(self, missing: MissingPromptError) -> bool:
         """Shows a frame to find coordinates on; that is all this run does."""
         frame = ruled_frame(missing)
         earlier.check(self._folder, {}, self._reads())
@@ -134,7 +136,10 @@ class VideoJob:
             self._note(getattr(metric, "notes", ()))
         stride = 1 if config.preview else config.stride
         samples = Samples(self._folder, stride, chosen, len(source.frames), told.finder, told.looks)
-        return Parts(source, chosen, self._outputs, metrics, samples, self._tracker, finder=told.finder)
+        if told.tracked is not None:
+            log.info("preview: tracking %d frames, from the first prompt to the last", told.steps)
+        done = (self._outputs, metrics, samples, self._tracker)
+        return Parts(source, chosen, *done, finder=told.finder, tracked=told.tracked)
 
     def _note(self, notes: Iterable[tuple[int, str]]) -> None:
         """Logs and keeps what the run lacks: levels of logging, and texts."""

@@ -19,7 +19,7 @@ from vidseg.errors import InputError
 from vidseg.paths import exists, meant
 from vidseg.prompt.checking import made
 from vidseg.prompt.frames import frame_of
-from vidseg.prompt.missing import MissingPrompt
+from vidseg.prompt.missing import MissingPromptError
 from vidseg.prompt_file import KEYS, entries
 from vidseg.record.label_maps import LabelMaps, annotations_of
 from vidseg.record.mask_images import MaskImages
@@ -30,19 +30,23 @@ log = logging.getLogger(__name__)
 
 
 def click(source: Source, points: Any, labels: Any, frame: int, object: int, box: Any = None) -> tuple[Prompt, ...]:
-    """Points on one object, a box around it, or both. Raises MissingPrompt without any.
+    """Points on one object, a box around it, or both. Raises MissingPromptError without any.
 
     Points with label 1 are on the object, those with label 0 are not; without labels all are on it.
     """
     if points is None and box is None:
-        raise MissingPrompt("prompt.points: missing; give pixels on the object, 'prompt.points=[[x,y]]'", source, frame)
+        raise MissingPromptError(
+            "prompt.points: missing; give pixels on the object, 'prompt.points=[[x,y]]'", source, frame
+        )
     return (_points_and_box(source, "prompt.", frame, object, points, labels, box),)
 
 
 def box(source: Source, box: Any, frame: int, object: int) -> tuple[Prompt, ...]:
-    """A box around one object: x0, y0, x1, y1. Raises MissingPrompt without one."""
+    """A box around one object: x0, y0, x1, y1. Raises MissingPromptError without one."""
     if box is None:
-        raise MissingPrompt("prompt.box: missing; give corners in pixels, 'prompt.box=[x0,y0,x1,y1]'", source, frame)
+        raise MissingPromptError(
+            "prompt.box: missing; give corners in pixels, 'prompt.box=[x0,y0,x1,y1]'", source, frame
+        )
     return (_points_and_box(source, "prompt.", frame, object, box=box),)
 
 
@@ -127,12 +131,12 @@ def _frame_of(source: Source, entry: Mapping[str, Any], where: str) -> int | Non
 
 
 def sample(source: Source, frame: Any = None) -> tuple[Prompt, ...]:
-    """The source's own prompts, or those of one frame. Raises MissingPrompt if there are none."""
+    """The source's own prompts, or those of one frame. Raises MissingPromptError if there are none."""
     number = None if frame is None else frame_of(source, "prompt.frame", frame)
     own = tuple(prompt for prompt in source.prompts if number in (None, prompt.frame_index))
     if not own:
         where = "" if frame is None else f" on frame {number}"
-        raise MissingPrompt(
+        raise MissingPromptError(
             f"prompt: {source.name} has no prompt of its own{where}; say what to follow: prompt=detect, or "
             "prompt=click 'prompt.points=[[x,y]]', or prompt=box 'prompt.box=[x0,y0,x1,y1]'",
             source,

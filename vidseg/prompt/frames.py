@@ -1,6 +1,6 @@
-"""Which frame a prompt means: ``frame`` and ``until`` are a frame's number, or seconds, from the beginning of the source.
+"""Which frame a prompt means: ``frame`` and ``until`` are a frame's number, or seconds.
 
-Both count from there also where ``extract.start`` leaves out the beginning.
+Both count from the beginning of the source, also where ``extract.start`` leaves it out.
 """
 
 from bisect import bisect_right

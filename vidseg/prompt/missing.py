@@ -8,7 +8,7 @@ from vidseg.types import Source
 HINT = "preview=true shows the frame with a ruler in pixels, and boxes to copy"
 
 
-class MissingPrompt(InputError):
+class MissingPromptError(InputError):
     """There are no coordinates yet. ``frame`` is the one they are to be on, as the user gave it; None: the first."""
 
     def __init__(self, message: str, source: Source, frame: Any) -> None:

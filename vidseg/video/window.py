@@ -1,6 +1,7 @@
-"""The frames of a source to take: by ``extract.start``, ``stop`` and ``step``, or single ones for ``preview``."""
+"""The frames of a source to take: by ``extract.start``, ``stop`` and ``step``, or few of them for ``preview``."""
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,37 @@ class Selection:
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first."""
         return (self[self.frames[n]] for n in range(position, -1, -1))
+
+    def __getitem__(self, index: int) -> Frame:
+        return self._source[index]
+
+
+class Excerpt:
+    """Of ``source`` only the frames with the numbers ``first`` to ``last`` are read, as if those before and after were
+    damaged: ``frames`` still has all, since masks depend on how many there are, and on a frame's position among them.
+    """
+
+    def __init__(self, source: Source, first: int, last: int) -> None:
+        self._source, self._first, self._last = source, first, last
+        self.name, self.info, self.prompts, self.frames = source.name, source.info, source.prompts, source.frames
+        self.truth, self.provenance, self.time_s = source.truth, source.provenance, source.time_s
+        self.audio, self.offset_s = source.audio, source.offset_s
+
+    def __iter__(self) -> Generator[Frame]:
+        with closing(self._source.__iter__()) as frames:
+            for frame in frames:
+                if self._first <= frame.index <= self._last:
+                    yield frame
+                if frame.index >= self._last:
+                    return
+
+    def backwards(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames``, which may be after ``last``, to ``first``."""
+        with closing(self._source.backwards(position)) as frames:
+            for frame in frames:
+                if frame.index < self._first:
+                    return
+                yield frame
 
     def __getitem__(self, index: int) -> Frame:
         return self._source[index]
