@@ -12,6 +12,7 @@ from PIL import Image
 from vidseg import prompt
 from vidseg.errors import InputError
 from vidseg.prompt import checking
+from vidseg.prompt.missing import MissingPromptError
 from vidseg.types import Prompt, VideoInfo
 
 
@@ -23,6 +24,9 @@ class Clip:
     info: VideoInfo = VideoInfo(64, 48, Fraction(24), 10, Fraction(1, 24))  # noqa: RUF009 (frozen)
     frames: Any = range(0, 10)
     prompts: tuple[Prompt, ...] = ()
+
+    def time_s(self, index: int) -> float:
+        return 3 + index / 24  # the first time stamp is not zero
 
 
 SOURCE: Any = Clip()
@@ -50,7 +54,14 @@ def test_click_defaults_to_positive_labels():
         (lambda: prompt.click(SOURCE, [[3, 4]], [1, 0], 0, 1), "prompt.labels: 2 labels for 1 points"),
         (lambda: prompt.click(SOURCE, [[3, 4]], [2], 0, 1), "prompt.labels: [2]; a label is 1"),
         (lambda: prompt.click(SOURCE, [[3, 4]], None, 10, 1), "prompt.frame: 10 is beyond the last frame of clip.mp4"),
-        (lambda: prompt.click(SOURCE, [[3, 4]], None, -1, 1), "prompt.frame: -1 is not an integer from 0 on"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, -1, 1), "prompt.frame: -1 is neither a frame number (100) nor"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, 1.5, 1), "prompt.frame: 1.5 is neither a frame number (100) nor"),
+        (lambda: prompt.click(SOURCE, [[3, 4]], None, "1,5s", 1), "prompt.frame: '1,5s' is neither a frame number"),
+        (
+            lambda: prompt.click(SOURCE, [[3, 4]], None, "0.5s", 1),
+            "prompt.frame: 0.5s is beyond the last frame of clip",
+        ),
+        (lambda: prompt.mask(SOURCE, "m.png", "-1s", None), "prompt.path: no such file"),
         (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 0), "prompt.object: 0 is not an integer from 1 on"),
         (lambda: prompt.click(SOURCE, [[3, 4]], None, 0, 255), "prompt.object: 255 is not an object id; ids go from 1"),
         (lambda: prompt.box(SOURCE, None, 0, 1), "prompt.box: missing"),
@@ -74,6 +85,69 @@ def test_frames_that_extraction_skips_are_refused():
     source: Any = Clip(frames=range(0, 10, 2))
     with pytest.raises(InputError, match=r"prompt\.frame: 3 is not among the extracted frames"):
         prompt.click(source, [[3, 4]], None, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("frames", "seconds", "number"),
+    [
+        (range(10), "0s", 0),
+        (range(10), "0.04s", 0),  # frame 1 is shown from 1/24 s = 0.0417 s on
+        (range(10), "0.25s", 6),
+        (range(10), " .1 s", 2),
+        (range(10), "0.416s", 9),  # the last frame is shown until 10/24 s
+        (range(0, 10, 3), "0.25s", 6),
+        (range(0, 10, 3), "0.22s", 3),  # frame 5 is left out
+        (range(0, 10, 3), "0.41s", 9),
+        (range(3, 8), "0.12s", 3),  # extract.start=0.12s begins with frame 3, at 0.125 s
+    ],
+)
+def test_seconds_are_the_frame_that_is_shown_then(frames, seconds, number):
+    source: Any = Clip(frames=frames)
+    (made,) = prompt.click(source, [[3, 4]], None, seconds, 1)
+    assert made.frame_index == number
+
+
+@pytest.mark.parametrize(("seconds", "number"), [("0.05s", 1), ("0.4s", 9)])
+def test_seconds_outside_the_extracted_frames_are_refused(seconds, number):
+    source: Any = Clip(frames=range(3, 8))
+    for given, said in ((seconds, f"{seconds}, frame {number}, is"), (number, f"{number} is")):
+        with pytest.raises(InputError) as raised:
+            prompt.click(source, [[3, 4]], None, given, 1)
+        assert str(raised.value).startswith(f"prompt.frame: {said} not among the extracted frames (3 to 7, 5 of them;")
+        assert str(raised.value).endswith("Frames and seconds count from the beginning of the source")
+
+
+def test_a_photograph_has_no_times():
+    source: Any = Clip(info=VideoInfo(64, 48, Fraction(1), 1, Fraction(1), ("a.jpg",), still=True), frames=range(1))
+    with pytest.raises(InputError, match=r"^prompt\.frame: 1s; a photograph has no times: leave it out"):
+        prompt.click(source, [[3, 4]], None, "1s", 1)
+
+
+def test_a_file_has_seconds(tmp_path):
+    path = tmp_path / "prompts.yaml"
+    path.write_text(
+        "prompts: [{frame: 0.1s, until: 0.3s, points: [[3, 4]]}, {frame: 1, object: 2, until: 9s, box: [1, 2, 3, 4]}]"
+    )
+    one, two = prompt.file(SOURCE, str(path))
+    assert (one.frame_index, one.until, two.until) == (2, 7, 9)  # a video ends with its last frame
+    path.write_text("prompts: [{frame: 5, until: 0.1s, points: [[3, 4]]}]")
+    with pytest.raises(InputError, match=r"prompts\[0\]\.until: 0\.1s is before the object's prompt on frame 5"):
+        prompt.file(SOURCE, str(path))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: prompt.click(SOURCE, None, None, "0.2s", 1),
+        lambda: prompt.box(SOURCE, None, "0.2s", 1),
+        lambda: prompt.sample(SOURCE, "0.2s"),
+    ],
+)
+def test_a_missing_prompt_is_answered_with_the_way_to_find_one(call):
+    with pytest.raises(MissingPromptError) as raised:
+        call()
+    assert str(raised.value).splitlines()[1].startswith("preview=true shows the frame with a ruler")
+    assert (raised.value.source, raised.value.frame) == (SOURCE, "0.2s")
 
 
 def _png(path, labels_hw, mode="L"):
@@ -172,7 +246,7 @@ def test_a_file_of_every_kind(tmp_path):
         ("prompts: [{points: [[1, 2]], points: [[3, 4]]}]", "the key points is there twice"),
         ('{"prompts": [{"frame": 1, "frame": 2}]}', "the key frame is there twice"),
         ("prompts: [{frame: 1:30, points: [[1, 2]]}]", "1:30 is no decimal number"),
-        ("prompts: [{frame: '1', points: [[1, 2]]}]", r"prompts\[0\].frame: '1' is not an integer from 0 on"),
+        ("prompts: [{frame: x, points: [[1, 2]]}]", r"prompts\[0\].frame: 'x' is neither a frame number"),
         ("prompts: [{object: 1e400, points: [[1, 2]]}]", r"prompts\[0\].object: '1e400' is not an integer"),
         ("prompts: [{points: [['1', 2]]}]", r"prompts\[0\].points: \[\['1', 2\]\] is not \[\[x, y\]"),
         ('{"prompts": [{"points": [[NaN, 1e999]]}]}', r"prompts\[0\].points: \[\[nan, inf\]\] is not"),
