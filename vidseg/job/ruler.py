@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from vidseg import config as configuration
 from vidseg.composite import Sighting, draw_ruler
 from vidseg.contract import build_within
+from vidseg.errors import InputError
 from vidseg.output.samples import write_png
 from vidseg.prompt.frames import frame_of
 from vidseg.prompt.looking import Seen, see
@@ -33,8 +34,10 @@ def ruled_frame(missing: MissingPromptError) -> Frame:
     """
     source, wanted = missing.source, missing.frame
     if wanted is None or (wanted == 0 and 0 not in source.frames):  # 0 is the default of prompt=click and prompt=box
-        with closing(iter(source)) as frames:
-            return next(frames)  # that isn't damaged
+        with closing(source.__iter__()) as frames:
+            if (first := next(frames, None)) is None:  # all are damaged
+                raise InputError(f"video: no extracted frame of {source.name} can be read")
+            return first
     return source[frame_of(source, "prompt.frame", wanted)]
 
 
@@ -45,7 +48,8 @@ def show(source: Source, frame: Frame, folder: Path) -> None:
     detector: Detector = build_within("detector", "prompt.detector", node)
     seen = see(detector, frame, "box")
     what = f"{DETECTOR} finds {len(seen) or 'nothing that it knows'}"
-    log.info("frame %d of %s, %.3f s: %s%s", frame.index, source.name, frame.time_s, what, ":" if seen else "")
+    at = "" if source.info.still else f", {frame.time_s - source.time_s(0):.3f} s"  # as prompt.frame counts seconds
+    log.info("frame %d of %s%s: %s%s", frame.index, source.name, at, what, ":" if seen else "")
     words = [] if frame.index == 0 else [f"prompt.frame={frame.index}"]
     for number, each in enumerate(seen, 1):
         box = ["prompt=box", f"prompt.box=[{','.join(map(str, _corners(each)))}]"]
