@@ -114,7 +114,7 @@ def test_seconds_outside_the_extracted_frames_are_refused(seconds, number):
         with pytest.raises(InputError) as raised:
             prompt.click(source, [[3, 4]], None, given, 1)
         assert str(raised.value).startswith(f"prompt.frame: {said} not among the extracted frames (3 to 7, 5 of them;")
-        assert str(raised.value).endswith("Frames and seconds count from the beginning of the source")
+        assert str(raised.value).endswith("numbers and seconds count from the source's beginning")
 
 
 def test_a_photograph_has_no_times():

@@ -63,4 +63,4 @@ def why_missing(source: Source, frame: int) -> str:
     if total is not None and frame >= total:
         return f"beyond the last frame of {source.name}, which is {total - 1}"
     which = f"{first} to {last}, {len(source.frames)} of them; extract.start, extract.stop, extract.step"
-    return f"not among the extracted frames ({which})\nFrames and seconds count from the beginning of the source"
+    return f"not among the extracted frames ({which}); numbers and seconds count from the source's beginning"
