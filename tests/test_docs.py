@@ -299,7 +299,7 @@ def in_small(arguments, monkeypatch):
         return
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "finished"
-    assert summary["frames"] > 0
+    assert summary["frames"] > 0 or list(folder.glob("samples/ruler_*.png"))
     assert all((folder / path).exists() for path in summary["outputs"].values())
     assert list(folder.rglob("samples/*.png"))
 
