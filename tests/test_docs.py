@@ -57,6 +57,7 @@ SMALL = {  # what takes the place of an argument, so that a run takes seconds
     "precision=bf16,tf32": "precision=fp32,tf32",
     "prompt.frame=40": "prompt.frame=2",
     "prompt.frame=3000": "prompt.frame=1",
+    "prompt.frame=1.5s": "prompt.frame=0.1s",
     "extract.start=3000": "extract.start=1",
     "extract.stop=130s": "extract.stop=0.15s",
     "output.cutout.codec=hevc": "output.cutout.codec=ffv1",
