@@ -3,6 +3,7 @@
 ``Work`` has it as tasks for ``vidseg.prefetch.Crew``. Knows the protocols of vidseg.types only.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,9 +11,12 @@ from typing import Any, Protocol
 
 from vidseg.contract import check_scores
 from vidseg.meter import Meter, peak_cuda_mib, rss_mib
+from vidseg.prompt.obeyed import disobeyed
 from vidseg.record.masks import mask_line
 from vidseg.record.progress import Progress
 from vidseg.types import Finder, Frame, FrameMasks, Metric, Output, Prompt, Source, Tracker
+
+log = logging.getLogger(__name__)
 
 MOST_UNDER_WAY = 8
 """A sample takes as long as five other frames: with fewer under way the model would wait for it."""
@@ -59,14 +63,24 @@ class Told:
         return (*self.prompts, *(self.finder.prompts if self.finder else ()))
 
 
+def log_notes(notes: Sequence[tuple[int, str]]) -> None:
+    """Logs texts, each with its level."""
+    for level, text in notes:
+        log.log(level, text)
+
+
 @dataclass(frozen=True)
 class Parts(Told):
-    """What a run is made of, without the segmenter."""
+    """What a run is made of, without the segmenter.
+
+    ``note`` takes what the run's record has to say, with levels of logging; it is called in a thread.
+    """
 
     outputs: Mapping[str, Output]
     metrics: Sequence[Metric]
     samples: SampleWriter
     tracker: Tracker
+    note: Callable[[Sequence[tuple[int, str]]], None] = field(default=log_notes, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +119,9 @@ class Work:
 
     def record(self, made: Made, done: Mapping[str, Any]) -> None:
         """Tells the tracker of a frame, and writes its lines, after which it is finished."""
+        # The run that goes on has warned of the frames that it finished before, but this one's summary begins anew
+        level = logging.DEBUG if self._is_finished(made) else logging.WARNING
+        self._parts.note([(level, text) for text in disobeyed(made.masks, made.prompts, self._parts.source.info)])
         if not self._is_finished(made):
             if done["sample"]:
                 self._parts.tracker.log_sample(made.frame, made.masks, made.prompts)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
@@ -141,6 +141,7 @@ class PhotosJob(VideoJob):
             of_all.photos[summary.status] += 1
         self._meter.frames += summary.status == "finished"
         self._meter.before += job.before is not None
+        of_all.notes += [note for note in summary.notes if note not in of_all.notes]  # of those that ``before`` had
         for stage, seconds in job.summary.seconds.items():
             if stage in self._meter.seconds:
                 self._meter.seconds[stage] += seconds
@@ -160,10 +161,10 @@ class _PhotoJob(VideoJob):
     def _make_tracker(self) -> Guarded:
         return Guarded(_Step(self._whole, self._number))
 
-    def _note(self, notes: Iterable[tuple[int, str]]) -> None:
-        """Says what all photographs lack with the first of them."""
+    def _note(self, notes: Sequence[tuple[int, str]]) -> None:
+        """Says what all photographs lack with the first of them, and by its name what one lacks."""
         self.summary.notes += [text for _, text in notes]
-        self._whole._note(note for note in notes if note[1] not in self._whole.summary.notes)
+        self._whole._note([note for note in notes if note[1] not in self._whole.summary.notes])
 
     def _make_segmenter(self) -> Segmenter:
         return self._whole.shared_segmenter()

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -139,10 +139,10 @@ class VideoJob:
         if told.tracked is not None:
             log.info("preview: tracking %d frames, from the first prompt to the last", told.steps)
         done = (self._outputs, metrics, samples, self._tracker)
-        return Parts(source, chosen, *done, finder=told.finder, tracked=told.tracked)
+        return Parts(source, chosen, *done, finder=told.finder, tracked=told.tracked, note=self._note)
 
-    def _note(self, notes: Iterable[tuple[int, str]]) -> None:
-        """Logs and keeps what the run lacks: levels of logging, and texts."""
+    def _note(self, notes: Sequence[tuple[int, str]]) -> None:
+        """Logs and keeps what the run lacks, and points that weren't obeyed: levels of logging, and texts."""
         for level, text in notes:
             log.log(level, text)
             self.summary.notes.append(text)

@@ -32,9 +32,9 @@ class Summary:
     the main loop in each stage (see Meter) and ``total``; ``fps`` is frames / (total - build), without the frames that
     a stopped run had finished before. ``objects`` are the ids of the prompts, ``names`` what they are
     called, by id, ``outputs`` paths relative to the folder. ``repeat`` is the number of the repetition, of a sweep with
-    ``repeat``; ``notes`` say what the run lacks, as scores without ground truth. ``photos``, of a folder of photographs
-    alone, says how many are "finished" and "failed", and of "each" its file, folder, status, error, objects and
-    seconds.
+    ``repeat``; ``notes`` say what the run lacks, as scores without ground truth, and which points the masks don't obey.
+    ``photos``, of a folder of photographs alone, says how many are "finished" and "failed", and of "each" its file,
+    folder, status, error, objects and seconds.
     """
 
     model: str
