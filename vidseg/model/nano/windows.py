@@ -30,7 +30,7 @@ class Windows(Views):
     """
 
     def __init__(self, share: float, engine: Engine, source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
-        self._engine, self._source, self._share, self._follows = engine, source, share, len(prompts) == 1
+        self._engine, self._source, self._share, self.together = engine, source, share, len(prompts) == 1
         self._whole = Window.whole(source.info.width, source.info.height)
         self._held: dict[int, View] = {}  # by position, how prompted frames are looked at: they are remembered so
         self._size = 1.0  # of the window, in the picture's
@@ -42,7 +42,7 @@ class Windows(Views):
         An object that no look found keeps its prompts, and the whole picture is looked at.
         """
         view: View = self._whole
-        if self._follows:
+        if self.together:
             by_object: dict[int, list[Prompt]] = {}
             for prompt in prompts:
                 by_object.setdefault(prompt.object_id, []).append(prompt)
@@ -88,7 +88,7 @@ class Windows(Views):
 
     def follow(self, view: View, logits_n1hw: Tensor) -> None:
         """Moves the window to the masks of all objects of one frame. On a GPU this waits for them."""
-        if not self._follows:
+        if not self.together:
             return
         assert isinstance(view, Window)
         box = bounding_box((logits_n1hw > 0).any(0)[0], _STRAY)

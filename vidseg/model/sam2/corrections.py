@@ -1,10 +1,12 @@
 """How a pass over a video is given its prompts: those that say where objects are, and points that correct the tracking.
 
 sam2's second round, with ``add_all_frames_to_correct_as_cond`` (sam2_video_predictor.py, 229 to 262): points on an
-object that has an earlier prompt are decoded with the mask and the memories of what was tracked to there. So the video
-is tracked to the last of them first; then everything is tracked again from the start.
+object that has an earlier prompt are decoded with the mask and the memories of what was tracked to there. So objects
+with such points are tracked to the last of them first; then everything is tracked from the start.
 """
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -17,6 +19,8 @@ from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.stages import Seen, Stages
 from vidseg.model.sam2.view import NewViews, View
 from vidseg.types import Prompt, Source
+
+log = logging.getLogger(__name__)
 
 PositionedPrompt = tuple[int, Prompt]  # the position of the prompt's frame in `source.frames`, and the prompt
 
@@ -34,11 +38,13 @@ def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_
         rgb_hw3 = source[source.frames[position]].rgb_hw3
         view, given = pass_.views.prompted(position, rgb_hw3, here)
         pass_.condition(position, engine.features(rgb_hw3, view), view, given)
-    pass_.begin(initial)
     start = min(first_prompts)
     if corrections:
+        # sam2 tracks objects one by one, so that those which nothing corrects can wait
+        corrected = {prompt.object_id for _, prompt in corrections}
+        pass_.begin([each for each in initial if pass_.views.together or each[1].object_id in corrected])
         _correct(engine, source, pass_, start, _by_position(corrections))
-        pass_.begin([*initial, *corrections])
+    pass_.begin([*initial, *corrections])
     return pass_, start
 
 
@@ -57,19 +63,25 @@ def _correct(
 ) -> None:
     """Tracks forward from ``start`` to the last corrected frame, and corrects on the way."""
     stages = _Correcting(source, engine, pass_, start, corrections)
-    steps = max(corrections) - start + 1
+    last, began = max(corrections), time.perf_counter()
+    where = f"to the last correction (frame {source.frames[last]})"
     with (
         closing(source.__iter__()) as frames,
         closing(engine.speed.run(frames, stages)) as done,
-        progress(steps, "to the corrections") as bar,
+        progress(last - start + 1, f"tracking {where}") as bar,
     ):
         for position in done:
             if position >= start:
                 bar.update()
             if not stages.waiting:
-                return
-    number = source.frames[min(stages.waiting)]
-    raise InputError(f"prompt.frame: {number} can't be read (a damaged picture), so nothing can be corrected there")
+                break
+    if stages.waiting:
+        number = source.frames[min(stages.waiting)]
+        raise InputError(f"prompt.frame: {number} can't be read (a damaged picture), so nothing can be corrected there")
+    log.info(
+        "tracked %s in %.1f s; now everything is tracked from the start, with the corrected frames in memory",
+        where, time.perf_counter() - began,
+    )  # fmt: skip
 
 
 class _Correcting(Stages[int]):

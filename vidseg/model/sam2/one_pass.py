@@ -78,6 +78,10 @@ class Pass:
         After the next ``begin`` the frame is a conditioning frame, too. The step to ``position`` is made here.
         """
         self.step(position, features, view, forget=False, keep=True)
+        for object_id, prompted in self._conditioned.items():  # sam2 asks for those of objects that aren't tracked, too
+            index = self._state["obj_id_to_idx"][object_id]
+            outputs = {"cond_frame_outputs": dict(prompted), "non_cond_frame_outputs": {}}
+            self._state["output_dict_per_obj"][index] = outputs
         for bank in self._banks:
             for row, object_id in enumerate(bank.object_ids):
                 index = self._state["obj_id_to_idx"][object_id]
@@ -93,10 +97,11 @@ class Pass:
     def begin(self, prompted: Sequence[tuple[int, Prompt]]) -> None:
         """Fills the memory banks with the conditioning frames, and no tracked ones, in the order of the prompts.
 
-        ``prompted`` are the prompts with their positions. Sums depend on the order in float; and of two objects with
-        the same logit the one prompted first keeps the pixel (``non_overlap_masks``).
+        ``prompted`` are the prompts with their positions; their objects alone are tracked. Sums depend on the order in
+        float; and of two objects with the same logit the one prompted first keeps the pixel (``non_overlap_masks``).
         """
         conditioning: dict[int, dict[int, FrameOutput]] = {}
+        self._first = {}
         for object_id in dict.fromkeys(prompt.object_id for _, prompt in prompted):
             own = dict.fromkeys(position for position, prompt in prompted if prompt.object_id == object_id)
             conditioning[object_id] = {position: self._conditioned[object_id][position] for position in own}

@@ -33,7 +33,12 @@ class View:
 
 
 class Views:
-    """The view of every frame of one pass over ``source``; ``prompts`` are its first ones, by position."""
+    """The view of every frame of one pass over ``source``; ``prompts`` are its first ones, by position.
+
+    ``together``: whether what is seen depends on the masks of all objects, so that none is tracked without the others.
+    """
+
+    together = False
 
     def __init__(self, engine: "Engine", source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
         self.view: View = View(source.info.width, source.info.height)  # of the next frame
