@@ -182,7 +182,11 @@ CASES = {
     "points beside a mask": Case(5, (CLICK, mask(2, 1), point(2, 1, (60, 60, 0))), ("exact",)),  # correct nothing
     "corrected past 16 frames": Case(19, (CLICK,), ("plain",), (), (point(17, 1, (60, 60, 1), (100, 100, 0)),)),
     "one of a batch corrected": Case(
-        5, (mask(0, 3), CLICK, box(0, 2, 65, 35, 105, 75)), ("fast",), (), (point(3, 2, (90, 60, 0)),)
+        5, (mask(0, 3), CLICK, box(0, 2, 65, 35, 105, 75)), ("exact", "fast"), (), (point(3, 2, (90, 60, 0)),)
+    ),
+    # It is tracked from the first prompt of the other one on
+    "the later of two objects corrected": Case(
+        6, (point(1, 1, (35, 30, 1)), mask(2, 2)), ("exact", "fast"), (), (point(4, 2, (60, 60, 1)),)
     ),
     "two objects corrected, both ways": Case(
         6, (point(1, 1, (35, 30, 1)), mask(2, 2), box(2, 1, 15, 10, 60, 60)), ("plain", "exact"), ("exact", "fast"),
