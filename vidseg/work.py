@@ -119,8 +119,8 @@ class Work:
 
     def record(self, made: Made, done: Mapping[str, Any]) -> None:
         """Tells the tracker of a frame, and writes its lines, after which it is finished."""
-        # The run that goes on has warned of the frames that it finished before, but this one's summary begins anew
-        level = logging.DEBUG if self._is_finished(made) else logging.WARNING
+        # Frames that were finished before are in the log already (NOTSET is logged nowhere); the summary begins anew
+        level = logging.NOTSET if self._is_finished(made) else logging.WARNING
         self._parts.note([(level, text) for text in disobeyed(made.masks, made.prompts, self._parts.source.info)])
         if not self._is_finished(made):
             if done["sample"]:

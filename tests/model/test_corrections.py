@@ -1,4 +1,4 @@
-"""What a corrected run tracks before its first frame, and what it says of it. test_sam2 has its masks beside upstream."""
+"""What a corrected run tracks before its first frame, and what it says of it; test_sam2 compares its masks."""
 
 from collections.abc import Sequence
 from typing import Any
