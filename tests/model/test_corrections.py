@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from parity import AS_SHIPPED, CLICK, box, build, mask, nano, point, segmenter
 from sources import ArraySource, moving_squares
@@ -11,7 +12,7 @@ from vidseg.console import progress
 from vidseg.model.sam2 import corrections
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.segmenter import SAM2
-from vidseg.types import Prompt
+from vidseg.types import FrameMasks, Prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,8 +34,21 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[int, ...]]]:
     return made
 
 
-def track(model: SAM2, *prompts: Prompt) -> Sequence[object]:
-    return list(model.track(ArraySource(moving_squares(FRAMES)), prompts))
+def track(model: SAM2, *prompts: Prompt) -> Sequence[FrameMasks]:
+    return [masks for _, masks in model.track(ArraySource(moving_squares(FRAMES)), prompts)]
+
+
+def test_a_correction_changes_masks_before_it_and_none_of_another_object() -> None:
+    without, corrected = (
+        track(segmenter(image_size=64), *THREE, *more) for more in ((), (point(3, 2, (90, 60, 0), (130, 20, 1)),))
+    )
+    for row in (0, 2):
+        for one, other in zip(without, corrected, strict=True):
+            assert np.array_equal(one.logits_nhw[row], other.logits_nhw[row])
+    same = [
+        np.array_equal(one.logits_nhw[1], other.logits_nhw[1]) for one, other in zip(without, corrected, strict=True)
+    ]
+    assert same == [True] + [False] * (FRAMES - 1)  # frame 0 has the prompt
 
 
 @pytest.mark.parametrize("engine", ["exact", "fast"])
