@@ -45,6 +45,8 @@ def test_the_skaters_of_the_built_in_clip():
     assert (only.frame_index, only.object_id, only.name, only.joins) == (0, 1, "person", False)
     found = given("prompt=detect", "prompt.classes=[person]", "prompt.frame=54", source=open_source("sample"))
     assert named(found) == [(54, 1, "person"), (54, 2, "person")]
+    again = given("prompt=detect", "prompt.classes=[person]", "prompt.frame=1.8s", source=open_source("sample"))
+    assert named(again) == named(found)
     assert all(prompt.mask_hw is None for prompt in found)
 
 
@@ -111,6 +113,7 @@ def test_yaml_of_a_detector_sees_the_other_keys():
         ((*PLANTED, "prompt.detector.things=[]"), "prompt.classes: nothing on the 20 frames of array from 0 on\n"),
         ((*PLANTED, "prompt.classes=[]"), "prompt.classes: the list is empty"),
         ((*PLANTED, "prompt.classes=7"), "prompt.classes: 7 is not a list of names"),
+        ((*PLANTED, "prompt.frame=1h"), "prompt.frame: '1h' is neither a frame number (100) nor seconds (2.5s)"),
         ((*PLANTED, "prompt.frame=20"), "prompt.frame: 20 is beyond the last extracted frame, 19"),
         ((*PLANTED, "prompt.every=0"), "prompt.every: 0 is not an integer from 1 on"),
         ((*PLANTED, "prompt.iou=2"), "prompt.iou: 2 is not a number from 0 to 1"),

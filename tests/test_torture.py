@@ -88,6 +88,16 @@ def test_a_fault_of_a_run_is_found(run, tmp_path, damage, fault):
     assert any(fault in found for found in verdict.faults(tmp_path / "run", ("cutout",)))
 
 
+def test_a_preview_without_a_prompt_needs_its_picture_only(tmp_path, clip):
+    folder = tmp_path / "run"
+    vidseg.run([f"video={clip}", "preview=true", f"hydra.run.dir={folder}"])
+    assert verdict.faults(folder, ("cutout",)) == []
+    (folder / "samples" / "ruler_00000.png").write_bytes(b"no picture")
+    assert len(verdict.faults(folder, ())) == 1
+    (folder / "samples" / "ruler_00000.png").unlink()
+    assert "finished without a frame" in verdict.faults(folder, ())
+
+
 def test_damage_depends_on_the_seed_alone_and_changes_something():
     data, tree = bytes(range(256)) * 20, {"a": [1, {"b": "c"}], "d": 2}
     for name, damage in BYTES.items():
