@@ -5,7 +5,7 @@ OTHER  ?= .venv-detectors
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume bench-pace bench-encoders format clean
+.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume bench-pace bench-encoders bench-interactive format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -63,6 +63,9 @@ bench-pace: $(VENV)/.installed  ## where each millisecond of a run goes, by thre
 
 bench-encoders: $(VENV)/.installed  ## presets of H.264 by their quality at equal size
 	$(BIN)/python -m benchmarks.encoders
+
+bench-interactive: $(VENV)/.installed  ## what corrective clicks do to nano's masks: DATA=FOLDER of videos with ground truth
+	$(BIN)/python -m benchmarks.interactive --clicks 1,3 $(if $(DATA),--data $(DATA))
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

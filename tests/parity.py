@@ -42,7 +42,7 @@ _NANO = yaml.safe_load((Path(__file__).parents[1] / "conf/model/nano.yaml").read
 NANO = str(_NANO["checkpoint"])
 SWITCHED_OFF: dict[str, Any] = {
     "memory_stride": 1, "upsample": "bilinear", "mask_threshold": 0.0, "colour_weight": 0.0, "box_fit": None,
-    "zoom": None,
+    "obey_points": False, "zoom": None,
 }  # fmt: skip
 AS_SHIPPED = {key: _NANO[key] for key in SWITCHED_OFF}
 FP32 = {"name": "fp32", "autocast": None, "tf32": False}

@@ -30,7 +30,7 @@ def sam2(
 
 def nano(
     memory_stride: int, upsample: str, mask_threshold: float, colour_weight: float, box_fit: float | None,
-    zoom: float | None, **keys: Any,
+    obey_points: bool, zoom: float | None, **keys: Any,
 ) -> SAM2:  # fmt: skip
     """The keys of conf/model/nano.yaml; ``keys`` are those that it shares with the other SAM 2 models."""
     check_types("model", sam2, keys)
@@ -43,6 +43,7 @@ def nano(
         "mask_threshold": mask_threshold,
         "colour_weight": colour_weight,
         "box_fit": box_fit,
+        "obey_points": obey_points,
     }
     check_keys(**predictor_keys)
     return sam2(predictor=NanoPredictor, predictor_keys=predictor_keys, **keys)

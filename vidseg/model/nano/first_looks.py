@@ -2,17 +2,22 @@
 
 What a small model makes of one look depends on chance. So it looks at the mirrored picture, too (as Krizhevsky et al.
 do in testing, NeurIPS 2012), and around a box at windows that show the object larger. docs/nano.md: What a box says.
+Several points are all obeyed (``clicks``).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vidseg.console import progress
-from vidseg.model.nano.window import Box, Window, agreement, mirrored_prompt
+from vidseg.model.nano.clicks import CELLS, obeying
+from vidseg.model.nano.predictor import NanoPredictor
+from vidseg.model.nano.window import Box, Window, agreement, bounding_box, mirrored_prompt
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.view import Views
@@ -20,6 +25,7 @@ from vidseg.types import RGB, Logits, Mask, Prompt, Source
 
 _SHARES = (0.4, 0.8)  # of a window's longer side, that a box has
 _PREFERENCE = 4  # the power of the IoU with the box by which a look's mask counts
+_DEVIATION = 58.0  # ImageNet's, of a colour of 0 to 255
 _SURE = 8.0  # logits are clipped there: unclipped, one look would overrule all others
 
 
@@ -62,7 +68,30 @@ class FirstLooks:
                 weight = 1.0 if box is None else agreement(torch.from_numpy(logits_hw > 0), box) ** _PREFERENCE
                 total_hw += weight * logits_hw
                 weights += weight
-        return total_hw / weights if weights else total_hw - _SURE
+        logits_hw = total_hw / weights if weights else total_hw - _SURE
+        points_xy, labels = prompts[-1].points_xy, prompts[-1].labels
+        if not (isinstance(self._engine.predictor, NanoPredictor) and self._engine.predictor.obey_points):
+            return logits_hw
+        if points_xy is None or labels is None or len(labels) == 1:  # nothing beside one point says what the object is
+            return logits_hw
+        return self._obeying(logits_hw, points_xy, labels)
+
+    def _obeying(self, logits_hw: Logits, points_xy: NDArray[np.float32], labels: NDArray[np.int32]) -> Logits:
+        """The logits (h, w) as all points say: changed in a window around mask and points, in the model's cells."""
+        x, y = np.rint(points_xy).astype(int).T
+        shown_hw = logits_hw > 0
+        shown_hw[y, x] = True
+        box = bounding_box(torch.from_numpy(shown_hw))
+        assert box is not None
+        view, cells = self._whole.around(box, _SHARES[1]), (CELLS, CELLS)
+        colours_hw3 = cv2.resize(view.look(self._pictures[0]), cells, interpolation=cv2.INTER_AREA) / _DEVIATION
+        cells_xy = (points_xy - (view.left, view.top)) * (CELLS / view.width, CELLS / view.height)
+        before_hw = cv2.resize(logits_hw[view.part], cells, interpolation=cv2.INTER_AREA)
+        column, row = cells_xy.astype(int).clip(0, CELLS - 1).T
+        before_hw[row, column] = logits_hw[y, x]  # the points' own pixels, not the means around them
+        change_hw = obeying(before_hw, colours_hw3.astype(np.float32), cells_xy, labels) - before_hw
+        logits_hw[view.part] += cv2.resize(change_hw, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+        return logits_hw
 
     def _logits(self, view: Window, mirrored: bool, prompts: Sequence[Prompt]) -> Logits:
         pass_ = Pass(self._engine, self._source, Views(self._engine, self._source, {}))

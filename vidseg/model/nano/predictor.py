@@ -4,6 +4,7 @@
 - The object's colours, learned in every video, are added to the decoder's logits (``colour_weight``).
 - One tracked frame in so many becomes a memory (``memory_stride``).
 - Masks are cut at another logit than 0 (``mask_threshold``), and follow the picture's edges (``upsample``).
+- Points that correct a mask are obeyed (``obey_points``).
 """
 
 from typing import Any
@@ -13,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidseg.errors import InputError
-from vidseg.model.nano import colours
+from vidseg.model.nano import clicks, colours
 from vidseg.model.nano.window import fitting_mask
 from vidseg.model.sam2.upstream import FrameOutput, Predictor
 
+_THERE = 2.0  # the score, a logit, of an object that is there as a point says
 _BOX = [2, 3]  # labels of a box's two corners, as sam2 turns a box into points
 _LIMIT = 4.0  # logits beyond it are sure: a window at an edge would otherwise follow the surest of its nine
 _FLAT = 0.006  # variance of colour (in ImageNet's deviations, 4 of 255 each) below which a window is all of one colour
@@ -35,21 +37,23 @@ class NanoPredictor(Predictor):
     - ``mask_threshold``: masks are where logits are above it; 0 in sam2. Memories are made of sam2's own masks.
     - ``colour_weight``: how much an object's colours count beside the decoder's logits; 0: not at all, as in sam2.
     - ``box_fit``: of a box's three masks one is taken that has this IoU with it, or the best; None: as in sam2.
+    - ``obey_points``: where the decoder leaves corrective points undone, masks are changed around them (``clicks``).
     """
 
     def __init__(
         self, memory_stride: int, upsample: str, mask_threshold: float, colour_weight: float, box_fit: float | None,
-        **keys: Any,
+        obey_points: bool, **keys: Any,
     ) -> None:  # fmt: skip
         super().__init__(**keys)
         # sam2 attends to memories that are so far apart; `remembers` has no others made
         self.memory_temporal_stride_for_eval *= memory_stride
         self._memory_stride, self._mask_threshold = memory_stride, mask_threshold
-        self._colour_weight, self._box_fit = colour_weight, box_fit
+        self._colour_weight, self._box_fit, self.obey_points = colour_weight, box_fit, obey_points
         self.needs_image = upsample == "guided"
         # Of the frame that is being decoded: the corners (2, 2) of its box in the model's pixels, its objects' colours
         self._box: Tensor | None = None
         self._colours: colours.Colours | None = None
+        self._is_there = False  # a corrective point says so
         self.sam_mask_decoder.register_forward_hook(self._revise)
 
     def remembers(self, position: int) -> bool:
@@ -79,20 +83,37 @@ class NanoPredictor(Predictor):
     def _run_single_frame_inference(
         self, *, inference_state: dict[str, Any], **step: Any
     ) -> tuple[FrameOutput, Tensor]:
-        """sam2's step; on a tracked frame with the colours that its memories know, which then learn from the frame."""
-        points = step["point_inputs"]
-        tracks = points is None and step["mask_inputs"] is None
-        if tracks and self._colour_weight:
-            image_13hw = inference_state["cached_features"][step["frame_idx"]].image_13hw
+        """sam2's step; on a tracked frame with the colours that its memories know, which then learn from the frame.
+
+        What points leave wrong on a frame that was tracked to is put right.
+        """
+        points, image_13hw = step["point_inputs"], inference_state["cached_features"][step["frame_idx"]].image_13hw
+        if points is None and step["mask_inputs"] is None and self._colour_weight:
             self._colours = colours.Colours(image_13hw, step["output_dict"], learn=step["run_mem_encoder"])
         self._box = points["point_coords"][0] if self._is_box(points) else None
+        corrects = self.obey_points and points is not None and step.get("prev_sam_mask_logits") is not None
+        self._is_there = corrects and 1 in points["point_labels"][0].tolist()
         try:
             output, masks = super()._run_single_frame_inference(inference_state=inference_state, **step)
+            if corrects:
+                output["pred_masks"] = self._obeying(output["pred_masks"], image_13hw, points)
             if self._colours is not None and self._colours.learned is not None:
                 output["colours"] = self._colours.learned
             return output, masks
         finally:
             self._box = self._colours = None
+            self._is_there = False
+
+    def _obeying(self, logits_11hw: Tensor, image_13hw: Tensor, points: dict[str, Tensor]) -> Tensor:
+        """The mask logits of one object as the points say that correct it."""
+        side = logits_11hw.shape[-1]
+        colours_13hw = F.avg_pool2d(image_13hw.float(), image_13hw.shape[-1] // side)
+        logits_hw, colours_3hw = logits_11hw[0, 0].float() - self._mask_threshold, colours_13hw[0]
+        cells_xy = points["point_coords"][0] * (side / self.image_size)
+        labels = points["point_labels"][0]
+        host = [x.cpu().numpy() for x in (logits_hw, colours_3hw.permute(1, 2, 0), cells_xy, labels)]
+        obeying_hw = clicks.obeying(host[0], host[1], host[2], host[3])
+        return torch.from_numpy(obeying_hw)[None, None].to(logits_11hw) + self._mask_threshold
 
     def _use_multimask(self, is_init_cond_frame: bool, point_inputs: dict[str, Tensor] | None) -> bool:
         """For a box, too: three masks to choose from."""
@@ -106,8 +127,13 @@ class NanoPredictor(Predictor):
         return labels_1p is not None and labels_1p.tolist() == [_BOX]
 
     def _revise(self, decoder: torch.nn.Module, args: tuple[Any, ...], decoded: Decoded) -> Decoded | None:
-        """What the mask decoder returns, with the colours added, or with the mask that fits a box made the best."""
+        """What the mask decoder returns, with the colours added, or with the mask that fits a box made the best.
+
+        And with a score above 0 where a corrective point is on the object: else its mask would be empty.
+        """
         masks_nmhw, ious_nm, tokens, scores_n1 = decoded
+        if self._is_there:
+            return masks_nmhw, ious_nm, tokens, scores_n1.clamp(min=_THERE)
         if self._colours is not None:
             masks_nmhw = self._colours.added(masks_nmhw, ious_nm, scores_n1, self._colour_weight)
             return masks_nmhw, ious_nm, tokens, scores_n1
@@ -119,7 +145,12 @@ class NanoPredictor(Predictor):
 
 
 def check_keys(
-    memory_stride: object, upsample: object, mask_threshold: object, colour_weight: object, box_fit: object
+    memory_stride: object,
+    upsample: object,
+    mask_threshold: object,
+    colour_weight: object,
+    box_fit: object,
+    obey_points: object,
 ) -> None:
     """Raises InputError for keys of ``NanoPredictor`` that are out of range."""
 
@@ -136,6 +167,8 @@ def check_keys(
         raise InputError(f"model.colour_weight: {colour_weight}; 0 (colours don't count, as in sam2) to 10")
     if box_fit is not None and not number(box_fit, 0, 1):
         raise InputError(f"model.box_fit: {box_fit}; an IoU from 0 to 1, or null (one mask, as in sam2)")
+    if type(obey_points) is not bool:
+        raise InputError(f"model.obey_points: {obey_points}; true, or false (as the decoder says, as in sam2)")
 
 
 def guided(logits_n1hw: Tensor, image_13hw: Tensor) -> Tensor:

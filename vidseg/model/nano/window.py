@@ -45,9 +45,14 @@ class Window(View):
         """Its edges."""
         return self.left, self.top, self.left + self.width, self.top + self.height
 
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
     def look(self, rgb_hw3: RGB) -> RGB:
         """The window's part of a frame."""
-        return rgb_hw3[self.top : self.top + self.height, self.left : self.left + self.width]
+        return rgb_hw3[self.part]
 
     def paste(self, logits_n1hw: Tensor) -> Tensor:
         """Logits of the window as those of the picture; no object is outside the window."""
@@ -59,12 +64,11 @@ class Window(View):
     def prompt(self, prompt: Prompt) -> Prompt:
         """The same prompt in pixels of the window."""
         corner = np.array([self.left, self.top], np.float32)
-        rows, columns = slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
         return replace(
             prompt,
             points_xy=None if prompt.points_xy is None else prompt.points_xy - corner,
             box_xyxy=None if prompt.box_xyxy is None else prompt.box_xyxy - np.tile(corner, 2),
-            mask_hw=None if prompt.mask_hw is None else prompt.mask_hw[rows, columns],
+            mask_hw=None if prompt.mask_hw is None else prompt.mask_hw[self.part],
         )
 
     def longer_side(self, box: Box) -> float:
