@@ -239,8 +239,7 @@ def main() -> None:
     args = cli.parse_args()
     overrides = [*([] if any(key.startswith("model=") for key in args.overrides) else ["model=nano"]), *args.overrides]
     segmenter: SAM2 = build(compose_config(overrides, None)[0], "model")
-    path = result_path("interactive", machine())
-    rows = json.loads(path.read_text())["rows"] if path.is_file() else {}
+    rows: dict[str, Any] = {}
     for per_round in map(int, args.clicks.split(",")):
         done, tally = dict[str, Subject](), Tally()
         for name, source, subjects in videos(args.data, args.videos and args.videos.split(","), args.step):
@@ -252,7 +251,9 @@ def main() -> None:
         print(json.dumps({key: value for key, value in row.items() if key != "objects"}, indent=1), flush=True)
         which = f"{Path(args.data).name}, every {args.step}. frame" if args.step > 1 else Path(args.data).name
         rows[f"{' '.join(overrides)}; {which}; {per_round} clicks a round"] = row
-    print(save_result("interactive", {"rows": rows}))
+    path = result_path("interactive", machine())
+    earlier = json.loads(path.read_text())["rows"] if path.is_file() else {}
+    print(save_result("interactive", {"rows": {**earlier, **rows}}))
 
 
 if __name__ == "__main__":
