@@ -2,6 +2,7 @@
 
 python -m docs.pictures demo           demo.jpg and contact_sheet.jpg: three outputs and the sheet of the demo
 python -m docs.pictures nano VIDEO     nano.jpg: six frames of nano's overlay of VIDEO, from a box
+python -m docs.pictures corrections FOLDER   corrections.jpg: one click, and two corrections, in three videos
 python -m docs.pictures comparison     comparison.jpg: the page of a sweep (needs chromium and chromedriver)
 """
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vidseg
+from vidseg.composite.pictures import draw_prompts, overlay
 from vidseg.video import open_source
 
 HERE = Path(__file__).parent
@@ -29,6 +31,14 @@ PANEL = (640, 360)
 
 DEMO_FRAME = 60  # both skaters are in the picture
 NANO_BOX, NANO_FRAMES = "[165,125,452,475]", (0, 36, 72, 108, 144, 180)
+
+Points = tuple[int, list[list[int]], list[int]]  # frame, points and labels
+CORRECTED: dict[str, tuple[Points, ...]] = {
+    "bedroom.mp4": ((0, [[370, 198]], [1]), (30, [[340, 185]], [1]), (60, [[280, 263]], [0])),
+    "juggle.mp4": ((0, [[699, 216]], [1]), (30, [[714, 440]], [1]), (60, [[755, 560], [791, 485]], [1, 0])),
+    "coffee.mp4": ((0, [[876, 493]], [1]), (30, [[830, 580]], [0]), (60, [[956, 440]], [0])),
+}
+SHOWN, STEP, STOP = (30, 90), 5, 100
 
 SWEEP = ["model.quantize=null,int8", "model.zoom=null,0.85", "model.memory_stride=1,3"]
 PAGE = (1280, 1560)  # width and height of each half of the picture, in pixels of the page
@@ -59,6 +69,27 @@ def nano(folder: Path, video: str) -> None:
     run = vidseg.run([f"hydra.run.dir={folder}", *prompt, "output=[overlay]", "tracker=none"]).folder
     panels = [panel(decoded(run / "overlay.mp4", index, "rgb24"), f"frame {index}") for index in NANO_FRAMES]
     save(np.vstack([np.hstack(panels[:3]), np.hstack(panels[3:])]), "nano.jpg", 85)
+
+
+def corrections(videos: Path) -> None:
+    """A row a video: frames of nano's masks from the first click alone, and beside them with the corrections."""
+    rows = []
+    for name, given in CORRECTED.items():
+        prompts = [vidseg.Prompt(frame, 1, points_xy=xy, labels=labels) for frame, xy, labels in given]
+        kinds = {"one click": prompts[:1], "corrected on frames 30 and 60": prompts}
+        drawn = {kind: masked(videos / name, own) for kind, own in kinds.items()}
+        rows.append(np.hstack([panel(drawn[kind][at], f"frame {at}, {kind}") for at in SHOWN for kind in kinds]))
+    save(cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA), "corrections.jpg", 85)
+
+
+def masked(video: Path, prompts: list[vidseg.Prompt]) -> dict[int, NDArray[np.uint8]]:
+    """The frames that are shown, with the mask over them and the points of each."""
+    pictures = {}
+    for frame, masks in vidseg.segment(video, prompts, "nano", extract={"stop": STOP, "step": STEP}):
+        if frame.index in SHOWN:
+            here = [prompt for prompt in prompts if prompt.frame_index == frame.index]
+            pictures[frame.index] = draw_prompts(overlay(frame, masks), here)
+    return pictures
 
 
 def comparison(folder: Path) -> None:
@@ -135,6 +166,7 @@ def main() -> None:
     pictures = parser.add_subparsers(dest="picture", required=True)
     pictures.add_parser("demo", help="demo.jpg and contact_sheet.jpg")
     pictures.add_parser("nano", help="nano.jpg").add_argument("video", help="the model card's: skateboarder.mp4")
+    pictures.add_parser("corrections", help="corrections.jpg").add_argument("videos", type=Path, metavar="FOLDER")
     pictures.add_parser("comparison", help="comparison.jpg (needs chromium and chromedriver)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -144,6 +176,8 @@ def main() -> None:
                 demo(folder)
             case "nano":
                 nano(folder, options.video)
+            case "corrections":
+                corrections(options.videos)
             case "comparison":
                 comparison(folder)
 

@@ -409,7 +409,8 @@ def test_the_model_card_has_nano_s_values():
     conf = yaml.safe_load((ROOT / "conf/model/nano.yaml").read_text())
     own = {key: value for key, value in conf.items() if not key.startswith("_")}
     shared = ("defaults", "config", "checkpoint", "encode_ahead")
-    values = [f"`model.{key}={value}`" for key, value in own.items() if key not in shared]
+    shown = {key: str(value).lower() if type(value) is bool else value for key, value in own.items()}
+    values = [f"`model.{key}={value}`" for key, value in shown.items() if key not in shared]
     assert len(values) > 3
     assert [value for value in values if value not in card] == []
 

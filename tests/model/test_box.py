@@ -58,7 +58,7 @@ AROUND = box(0, 1, 20, 20, 100, 90)
 
 
 def predicting(speed: KeptFast, mask_threshold: float = 0.0, box_fit: float | None = 0.8) -> SAM2:
-    keys = {"memory_stride": 1, "upsample": "bilinear", "colour_weight": 0.0}
+    keys = {"memory_stride": 1, "upsample": "bilinear", "colour_weight": 0.0, "obey_points": False}
     keys |= {"mask_threshold": mask_threshold, "box_fit": box_fit}
     return assemble(speed, image_size=64, predictor=NanoPredictor, keys=keys)
 

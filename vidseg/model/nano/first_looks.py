@@ -70,11 +70,11 @@ class FirstLooks:
                 weights += weight
         logits_hw = total_hw / weights if weights else total_hw - _SURE
         points_xy, labels = prompts[-1].points_xy, prompts[-1].labels
-        if not (isinstance(self._engine.predictor, NanoPredictor) and self._engine.predictor.obey_points):
-            return logits_hw
         if points_xy is None or labels is None or len(labels) == 1:  # nothing beside one point says what the object is
             return logits_hw
-        return self._obeying(logits_hw, points_xy, labels)
+        predictor = self._engine.predictor
+        obeys = isinstance(predictor, NanoPredictor) and predictor.obey_points
+        return self._obeying(logits_hw, points_xy, labels) if obeys else logits_hw
 
     def _obeying(self, logits_hw: Logits, points_xy: NDArray[np.float32], labels: NDArray[np.int32]) -> Logits:
         """The logits (h, w) as all points say: changed in a window around mask and points, in the model's cells."""
