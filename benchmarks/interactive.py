@@ -168,6 +168,8 @@ def _count(tally: Tally, subject: Subject, told: list[tuple[int, Click]], kept: 
     corrected = {frame for frame, _ in told}
     for frame, (x, y, label) in told:
         tally.obeyed[label].append(bool(kept[frame][y, x]) == bool(label))
+        if not tally.obeyed[label][-1]:
+            print(f"frame {frame}: the {'positive' if label else 'negative'} click at ({x}, {y}) isn't obeyed")
     tally.before += [before[frame] for frame in corrected]
     tally.after += [after[frame] for frame in corrected]
     tally.of_right += [after[frame] - was for frame, was in before.items() if was > RIGHT and frame not in corrected]
@@ -249,8 +251,8 @@ def main() -> None:
                 print(f"{name:20}{number:3}  {'  '.join(f'{j:.3f}' for j in subject.j)}", flush=True)
         row = summary(done, tally)
         print(json.dumps({key: value for key, value in row.items() if key != "objects"}, indent=1), flush=True)
-        which = f"{Path(args.data).name}, every {args.step}. frame" if args.step > 1 else Path(args.data).name
-        rows[f"{' '.join(overrides)}; {which}; {per_round} clicks a round"] = row
+        which = [Path(args.data).name, *([args.videos] if args.videos else []), f"every {args.step}. frame"]
+        rows["; ".join([" ".join(overrides), *which, f"{per_round} clicks a round"])] = row
     path = result_path("interactive", machine())
     earlier = json.loads(path.read_text())["rows"] if path.is_file() else {}
     print(save_result("interactive", {"rows": {**earlier, **rows}}))

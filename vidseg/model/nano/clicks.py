@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 CELLS = 112  # a side of the logits that are changed, in cells: that of nano's masks
 _REACH = 15.0  # cells of one colour after which a point counts 1/e
 _EDGE = 3.0  # what a change of colour by 1 (58 of 255) adds to the cost of a step
+_DISC = 2.0  # cells around a point that it changes whatever their colours: sam2 fills holes of up to 8 cells
 _PULL = 4.0  # the logit that a point pulls to
 _SURE = 8.0  # logits count as no surer than that: else a point could do nothing against them
 _LEAST = 0.01  # weight below which nothing is changed
@@ -66,9 +67,10 @@ def _steps(colours_hw3: Floats) -> Iterator[_Step]:
 
 
 def _distances(steps: list[_Step], shape: tuple[int, int], cell: tuple[int, int]) -> Floats:
-    """The geodesic distance (h, w) of every cell from one, as far as it matters; inf beyond."""
-    distance_hw = np.full(shape, np.inf, np.float32)
-    distance_hw[cell] = 0
+    """The geodesic distance (h, w) of every cell from one, next to none within ``_DISC``; inf where it is far."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    straight_hw = np.hypot(rows - cell[0], columns - cell[1])
+    distance_hw = np.where(straight_hw <= _DISC, 1e-3 * straight_hw, np.inf).astype(np.float32)
     for _ in range(round(_REACH * math.sqrt(-math.log(_LEAST)))):  # each takes distances one cell further
         for start, end, cost_hw in steps:
             np.minimum(distance_hw[end], distance_hw[start] + cost_hw, out=distance_hw[end])
