@@ -48,6 +48,10 @@ def test_a_point_changes_what_is_around_it_up_to_an_edge(value: float, label: in
     assert (before_hw == value).all()
 
 
+def test_a_point_that_is_hardly_obeyed_is_made_clear() -> None:
+    assert obeyed(plain(-0.2), (50, 50, 0))[50, 50] < -3
+
+
 def test_a_point_in_a_speckled_picture_changes_more_than_a_hole_that_is_filled() -> None:
     colours_hw3 = np.random.default_rng(0).normal(0, 3, (112, 112, 3)).astype(np.float32)
     after_hw = obeying(plain(20.0), colours_hw3, np.array([[40, 40]], np.float32), np.array([0], np.int32))

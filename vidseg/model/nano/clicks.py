@@ -18,13 +18,14 @@ CELLS = 112  # a side of the logits that are changed, in cells: that of nano's m
 _REACH = 15.0  # cells of one colour after which a point counts 1/e
 _EDGE = 3.0  # what a change of colour by 1 (58 of 255) adds to the cost of a step
 _DISC = 2.0  # cells around a point that it changes whatever their colours: sam2 fills holes of up to 8 cells
+_CLEAR = 1.0  # a logit by which a point is obeyed for certain: at less the picture's edges may overrule it later
 _PULL = 4.0  # the logit that a point pulls to
 _SURE = 8.0  # logits count as no surer than that: else a point could do nothing against them
 _LEAST = 0.01  # weight below which nothing is changed
 
 
 def obeying(logits_hw: Floats, colours_hw3: Floats, points_xy: Floats, labels: NDArray[np.int32]) -> Floats:
-    """Mask logits (h, w), above 0 inside, that are as the points say; the same array if they were.
+    """Mask logits (h, w), above 0 inside, that are clearly as the points say; the same array if they were.
 
     - ``colours_hw3``: the picture in ImageNet's deviations, one colour for each logit.
     - ``points_xy``: (n, 2) in cells of the logits; ``labels`` (n,): 1 is inside, 0 outside, others are no points.
@@ -36,7 +37,7 @@ def obeying(logits_hw: Floats, colours_hw3: Floats, points_xy: Floats, labels: N
         for xy, label in zip(points_xy, labels.tolist(), strict=True)
         if label in signs
     ]
-    undone = [sign * logits_hw[y, x] <= 0 for y, x, sign in points]
+    undone = [sign * logits_hw[y, x] < _CLEAR for y, x, sign in points]
     if not any(undone):
         return logits_hw
     steps = list(_steps(colours_hw3))
