@@ -68,6 +68,10 @@ class Indexed:
         shorter.frames, shorter.info = self.frames[:num_frames], replace(self.info, num_frames=num_frames)
         return shorter
 
+    def time_s(self, index: int) -> float:
+        """25 frames a second."""
+        return index / 25
+
     def truth(self, index: int) -> None:
         """It has none."""
 

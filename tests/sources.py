@@ -50,6 +50,9 @@ class ArraySource:
         self.sought.append(index)
         return self._frame(index)
 
+    def time_s(self, index: int) -> float:
+        return index / 25
+
     def _frame(self, index: int) -> Frame:
         rgb_hw3: RGB = self._clip_nhw3[index]
         return Frame(index, index / 25, rgb_hw3)
@@ -100,6 +103,9 @@ class Discs:
         cx, cy = round(x + dx * index), round(y + dy * index)
         rows, columns = np.ogrid[:HEIGHT, :WIDTH]
         return (columns - cx) ** 2 + (rows - cy) ** 2 <= self._radius**2, cx, cy
+
+    def time_s(self, index: int) -> float:
+        return index / 25
 
     def truth(self, index: int) -> NDArray[np.uint8]:
         labels = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -73,7 +73,8 @@ def test_what_only_one_run_has_is_one_warning(tmp_path, clip, reference, caplog)
     overrides = ["metric=[agreement]", f"metric.agreement.reference={other}", "output=[]"]
     metrics = run(tmp_path / "run", clip, *overrides, prompt=("prompt=file", f"prompt.path={prompts}"))
     assert metrics == SAME
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    own = [record for record in caplog.records if record.name == "vidseg.metric.agreement"]
+    (warning,) = [record.getMessage() for record in own if record.levelname == "WARNING"]
     assert warning == (
         "metric.agreement.reference: 5 frames have no masks there; it has no object 2; "
         "its object 7 is not in this run: not counted"
