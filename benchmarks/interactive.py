@@ -31,7 +31,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import machine, result_path, save_result
-from benchmarks.strangers import drawn
+from benchmarks.strangers import drawn, innermost
 from vidseg.config.overrides import compose_config
 from vidseg.contract import build
 from vidseg.measure import iou
@@ -75,9 +75,8 @@ class Tally:
 
 def middle(area_hw: Mask) -> tuple[int, int]:
     """The pixel (x, y) of an area that is furthest from its edge; the picture's own edges count."""
-    padded_hw = np.pad(area_hw, 1).astype(np.uint8)
-    x, y = cv2.minMaxLoc(cv2.distanceTransform(padded_hw, cv2.DIST_L2, 5)[1:-1, 1:-1])[3]
-    return int(x), int(y)
+    x, y = innermost(area_hw)
+    return x, y
 
 
 def next_click(mask_hw: Mask, truth_hw: Mask) -> Click | None:

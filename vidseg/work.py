@@ -53,9 +53,9 @@ class Told:
     def steps(self) -> int:
         """How many frames are segmented."""
         given = self.source.frames
-        return (
-            len(given) if self.tracked is None else len([n for n in self.tracked.frames if given[0] <= n <= given[-1]])
-        )
+        if self.tracked is None:
+            return len(given)
+        return sum(given[0] <= number <= given[-1] for number in self.tracked.frames)
 
     @property
     def prompts_so_far(self) -> tuple[Prompt, ...]:

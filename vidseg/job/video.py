@@ -26,7 +26,7 @@ from vidseg.record.summary import Summary, score
 from vidseg.runner import run
 from vidseg.tracker.guard import Guarded, NoTracker
 from vidseg.types import Metric, Output, Prompt, Segmenter, names_of
-from vidseg.work import Parts, Told
+from vidseg.work import Parts, Told, log_notes
 
 log = logging.getLogger(__name__)
 
@@ -143,9 +143,8 @@ class VideoJob:
 
     def _note(self, notes: Sequence[tuple[int, str]]) -> None:
         """Logs and keeps what the run lacks, and points that weren't obeyed: levels of logging, and texts."""
-        for level, text in notes:
-            log.log(level, text)
-            self.summary.notes.append(text)
+        log_notes(notes)
+        self.summary.notes += [text for _, text in notes]
 
     def _make_tracker(self) -> Guarded:
         """The tracker of the configuration, or none in a preview."""

@@ -62,10 +62,11 @@ def _looks_relative(source: Source, prompt: Prompt) -> bool:
 
 def made(source: Source, where: str, frame: Any, object: Any, mask: str = "", **given: Any) -> Prompt:
     """A prompt that fits the source; see ``_fitted``. ``frame`` and ``until`` are numbers or seconds ("1.5s")."""
-    frame_index, until = frame_of(source, f"{where}frame", frame), given.get("until")
-    if until is not None and (last := shown_at(source, f"{where}until", until, clip=True)) < frame_index:
-        raise InputError(f"{where}until: {shown(until)} is before the object's prompt on frame {frame_index}")
-    given |= {} if until is None else {"until": last}
+    frame_index = frame_of(source, f"{where}frame", frame)
+    if (until := given.get("until")) is not None:
+        given["until"] = shown_at(source, f"{where}until", until, clip=True)
+        if given["until"] < frame_index:
+            raise InputError(f"{where}until: {shown(until)} is before the object's prompt on frame {frame_index}")
     if not isinstance(given.get("joins", False), bool):
         raise InputError(f"{where}joins: {shown(given['joins'])} is neither true nor false")
     object_id = coordinates.integer(f"{where}object", object, 1)

@@ -1,6 +1,6 @@
 """Corrections hold: where a mask isn't as the user's points say, its logits are changed around these points.
 
-nano's decoder obeys three of four corrective clicks, and little more than half of the negative ones. So what it leaves
+nano's decoder obeys a third of corrective clicks, and a tenth of the negative ones (docs/nano.md). So what it leaves
 undone is done here, before the frame is remembered: a point that isn't obeyed pulls the logits around it to its side,
 the less the farther they are, and nowhere that a point of the other kind is nearer to. Distances are geodesic, as in
 Criminisi, Sharp and Blake, GeoS (ECCV 2008): a step costs more where the picture's colour changes.
