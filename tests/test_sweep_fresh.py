@@ -155,13 +155,17 @@ def test_a_signal_to_the_sweep_alone_ends_its_job(tmp_path, clip, number, status
 
 
 def test_a_job_s_memory_is_the_same_first_last_and_alone(vidseg, tmp_path, clip):
-    common = (*SQUARE, f"video={clip}", "tracker=none", "output=[]")
-    done = vidseg(*SWEEP, *common, "model=square,nano,square")
-    assert done.returncode == 0, done.stderr
-    alone = vidseg(*common, "hydra.run.dir=alone")
-    assert alone.returncode == 0, alone.stderr
-    first, torch, last = (job["peak_rss_mib"] for job in jobs(tmp_path / "sweep"))
-    single = json.loads((tmp_path / "alone" / "summary.json").read_text())["peak_rss_mib"]
+    def peaks(folder, *words):
+        done = vidseg(*words[:1], *SQUARE, f"video={clip}", "tracker=none", "output=[]", *words[1:])
+        assert done.returncode == 0, done.stderr
+        return [
+            json.loads(path.read_text())["peak_rss_mib"] for path in sorted(tmp_path.glob(f"{folder}/summary.json"))
+        ]
+
+    sweep = "hydra.sweep.subdir=${hydra.job.num}"
+    first, torch, last = peaks("sweep/*", "-m", sweep, "hydra.sweep.dir=sweep", "model=square,nano,square")
+    (alone,) = peaks("alone/*", "-m", sweep, "hydra.sweep.dir=alone")
+    (single,) = peaks("single", "hydra.run.dir=single")
     assert torch > first + 100
-    assert last == pytest.approx(first, rel=0.03)
-    assert single == pytest.approx(first, rel=0.03)
+    # What a process loads and what its allocator keeps differ by 3 to 5 MiB: 0.5% of nano's 774 MiB, up to 4% of 115.
+    assert (last, alone, single) == pytest.approx((first,) * 3, abs=10)
