@@ -317,7 +317,11 @@ def names_of(prompts: Iterable[Prompt]) -> dict[int, str]:
 
 
 class Source(Protocol):
-    """A video to read: iterable in order, and seekable by frame number."""
+    """A video to read: iterable in order, and seekable by frame number.
+
+    One that is read on from a frame quicker than frame by frame with ``source[index]`` has a method
+    ``onward(position)``: it yields ``frames[position]`` and those after it, otherwise as iteration does.
+    """
 
     name: str  # of the file or folder
     info: VideoInfo

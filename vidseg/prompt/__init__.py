@@ -1,12 +1,12 @@
 """Prompts from the configuration.
 
-``click``, ``box``, ``mask``, ``first_mask``, ``file``, ``sample`` and ``replayed`` are the ``_target_`` of one file in
-conf/prompt/ each. They take the source and the keys of that file and return prompts. Their InputErrors begin with the
-key as the user wrote it, such as ``prompt.points``. Knows nothing about models.
+``click``, ``box``, ``mask``, ``first_mask``, ``file``, ``listed``, ``sample`` and ``replayed`` are the ``_target_`` of
+one file in conf/prompt/ each. They take the source and the keys of that file and return prompts. Their InputErrors
+begin with the key as the user wrote it, such as ``prompt.points``. Knows nothing about models.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +93,29 @@ def file(source: Source, path: str | None) -> FilePrompts:
     """The prompts of a YAML or JSON file (docs/prompts.md shows its form). Paths in it are relative to the file."""
     if path is None:
         raise InputError("prompt.path: missing; give a prompt file, prompt.path=prompts.yaml")
-    prompts: dict[tuple[int, int], Prompt] = {}
     expanded = meant(str(path))
-    listed = entries(expanded)
+    return _of_entries(source, entries(expanded), str(path), expanded.parent)
+
+
+def listed(source: Source, prompts: Any) -> FilePrompts:
+    """Prompts that the configuration itself lists, as a prompt file does; its masks' paths are relative to here."""
+    if not isinstance(prompts, list) or not prompts:
+        raise InputError(
+            "prompt.prompts: missing; give a list, 'prompt.prompts=[{frame: 0, object: 1, points: [[x,y]]}]'"
+        )
+    return _of_entries(source, prompts, "prompt.prompts", Path())
+
+
+def _of_entries(source: Source, listed: Sequence[Any], path: str, folder: Path) -> FilePrompts:
+    """The prompts of entries; those about another photograph are left out. ``folder`` has their masks."""
+    prompts: dict[tuple[int, int], Prompt] = {}
     for number, entry in enumerate(listed):
         where = f"{path}: prompts[{number}]"
         if isinstance(entry, Mapping) and entry.get("image") is not None:
             if (frame := _frame_of(source, entry, where)) is None:
                 continue
             entry = {**entry, "image": None, "frame": frame}
-        for prompt in _prompts(source, entry, expanded.parent, where):
+        for prompt in _prompts(source, entry, folder, where):
             key = (prompt.frame_index, prompt.object_id)
             if key in prompts:
                 second = f"{where} is the second one for object {prompt.object_id} on frame {prompt.frame_index}"

@@ -93,7 +93,11 @@ class FileSource:
         )
 
     def __iter__(self) -> Generator[Frame]:
-        return prefetch(self._read())
+        return prefetch(self._read(0))
+
+    def onward(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``self.frames`` to the last, otherwise as iteration does."""
+        return prefetch(self._read(position))
 
     def backwards(self, position: int) -> Generator[Frame]:
         """From the frame at ``position`` of ``self.frames`` to the first, decoded ahead, without damaged ones."""
@@ -133,9 +137,9 @@ class FileSource:
             "num_frames": str(len(self._timeline)),
         }
 
-    def _read(self) -> Generator[Frame]:
-        last, found = self.frames[0] - 1, 0
-        with closing(self._images(self.frames[0])) as images:
+    def _read(self, position: int) -> Generator[Frame]:
+        last, found = self.frames[position] - 1, 0
+        with closing(self._images(self.frames[position])) as images:
             for number, image in images:
                 if number > self.frames[-1]:
                     break
@@ -145,7 +149,7 @@ class FileSource:
                     yield self._frame(number, image)
         if self._cut_short or (self._warned and last < self.frames[-1]):
             raise self._truncated(last + 1)
-        self._warn_of_missing(len(self.frames) - found)
+        self._warn_of_missing(len(self.frames) - position - found)
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
         last, found_in_all = -1, 0

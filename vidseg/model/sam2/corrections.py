@@ -31,8 +31,8 @@ def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_
     Prompted frames are read and encoded here, and again when the video is played. Raises InputError for a prompt on a
     frame that isn't in the source, or on one to correct that can't be read.
     """
-    initial, corrections = _separate([(position_of(source, prompt), prompt) for prompt in prompts])
-    first_prompts = _by_position(initial)
+    initial, corrections = initial_and_corrections([(position_of(source, prompt), prompt) for prompt in prompts])
+    first_prompts = by_position(initial)
     pass_ = Pass(engine, source, new_views(engine, source, first_prompts))
     for position, here in first_prompts.items():
         rgb_hw3 = source[source.frames[position]].rgb_hw3
@@ -43,7 +43,7 @@ def give_prompts(engine: Engine, source: Source, prompts: Sequence[Prompt], new_
         # sam2 tracks objects one by one, so that those which nothing corrects can wait
         corrected = {prompt.object_id for _, prompt in corrections}
         pass_.begin([each for each in initial if pass_.views.together or each[1].object_id in corrected])
-        _correct(engine, source, pass_, start, _by_position(corrections))
+        _correct(engine, source, pass_, start, by_position(corrections))
     pass_.begin([*initial, *corrections])
     return pass_, start
 
@@ -52,8 +52,8 @@ def restored(
     engine: Engine, source: Source, prompts: Sequence[Prompt], new_views: NewViews, state: Mapping[str, Any]
 ) -> Pass:
     """A pass that was given the same prompts and made steps before: it goes on from its ``state`` then."""
-    initial, _ = _separate([(position_of(source, prompt), prompt) for prompt in prompts])
-    pass_ = Pass(engine, source, new_views(engine, source, _by_position(initial)))
+    initial, _ = initial_and_corrections([(position_of(source, prompt), prompt) for prompt in prompts])
+    pass_ = Pass(engine, source, new_views(engine, source, by_position(initial)))
     pass_.restore(state)
     return pass_
 
@@ -118,7 +118,9 @@ def position_of(source: Source, prompt: Prompt) -> int:
     raise InputError(f"prompt.frame: {prompt.frame_index} is not among the frames to segment ({there})")
 
 
-def _separate(prompts: Sequence[PositionedPrompt]) -> tuple[list[PositionedPrompt], list[PositionedPrompt]]:
+def initial_and_corrections(
+    prompts: Sequence[PositionedPrompt],
+) -> tuple[list[PositionedPrompt], list[PositionedPrompt]]:
     """The prompts that say where objects are, and the points that correct where an object was tracked to.
 
     A box or a mask says where the object is, whatever was tracked to there, and so do points beside it on its frame.
@@ -132,5 +134,6 @@ def _separate(prompts: Sequence[PositionedPrompt]) -> tuple[list[PositionedPromp
     return initial, [each for each in prompts if (each[0], each[1].object_id) not in anew]
 
 
-def _by_position(prompts: Sequence[PositionedPrompt]) -> dict[int, list[Prompt]]:
+def by_position(prompts: Sequence[PositionedPrompt]) -> dict[int, list[Prompt]]:
+    """The prompts by position, in their order."""
     return {at: [prompt for position, prompt in prompts if position == at] for at, _ in prompts}

@@ -14,6 +14,7 @@ from vidseg.model.sam2 import checkpoint as checkpoints
 from vidseg.model.sam2.backwards import Backwards
 from vidseg.model.sam2.corrections import give_prompts, restored
 from vidseg.model.sam2.engine import Engine, MaskOptions
+from vidseg.model.sam2.interactive import Interactive
 from vidseg.model.sam2.joining import Course, Joining, separate
 from vidseg.model.sam2.plain import Plain
 from vidseg.model.sam2.saving import load
@@ -96,6 +97,10 @@ class SAM2:
         with closing(source.__iter__()) as frames, closing(self._engine.speed.run(frames, stages)) as pairs:
             yield from pairs
         stages.check_end()
+
+    def interactive(self, source: Source) -> Interactive:
+        """What gives the masks of single frames of ``source`` while prompts are still being made."""
+        return Interactive(self._engine, source, self._views)
 
     def _begun(
         self, source: Source, prompts: Sequence[Prompt], checkpoints: Checkpoints | None, finder: Finder | None

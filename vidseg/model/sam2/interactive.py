@@ -1,0 +1,199 @@
+"""SAM 2 in an annotator's hands: the masks of one frame at every click, and of the next ones when asked.
+
+sam2's own way is ``add_new_points_or_box``, then ``propagate_in_video``, again and again on one state
+(sam2_video_predictor.py). Here each answer is that of a run with the same prompts. What it needs again is kept: the
+features of frames, the memory of the prompted ones, and the memory before frames that were tracked to.
+"""
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, fields
+from functools import partial
+from heapq import merge
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+
+from vidseg.errors import InputError
+from vidseg.model.sam2.corrections import PositionedPrompt, by_position, initial_and_corrections, position_of
+from vidseg.model.sam2.engine import Engine, Features
+from vidseg.model.sam2.joining import separate
+from vidseg.model.sam2.one_pass import Pass
+from vidseg.model.sam2.shown import Shown, gather
+from vidseg.model.sam2.view import NewViews, View
+from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
+
+T = TypeVar("T")
+Positioned = Sequence[PositionedPrompt]
+Group = tuple[Positioned, Positioned]
+"""The first prompts of objects that are tracked together, and the points that correct what was tracked."""
+Stepped = Callable[[int, int], None]
+"""Told how many frames of how many were tracked before the answer."""
+
+
+def _silent(done: int, total: int) -> None:
+    """A ``Stepped`` that tells nobody."""
+
+
+_VIEWS = 8  # whose features are kept: at 1024 x 1024 some 60 MB each
+_PASSES = 4  # that were given their prompts
+_STATES = 256  # memories before a frame: they share tensors, so each costs about one frame's
+
+
+class Kept(OrderedDict[Hashable, T]):
+    """The values used last, ``most`` of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def get_or(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of ``key``, made now if it isn't kept."""
+        value = self[key] if key in self else make()
+        self[key] = value
+        self.move_to_end(key)
+        while len(self) > self._most:
+            self.popitem(last=False)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping(Engine):
+    """An engine that keeps the features of what it was shown last."""
+
+    kept: Kept[Features] = field(default_factory=lambda: Kept(_VIEWS))
+
+    def features(self, rgb_hw3: RGB, view: View) -> Features:
+        """The features of what ``view`` shows of one frame."""
+        shown = view.look(rgb_hw3)
+        key = (view, zlib.crc32(np.ascontiguousarray(shown).data))  # 1 ms at 720p
+        return self.kept.get_or(key, lambda: super(Keeping, self).features(rgb_hw3, view))
+
+
+class Interactive:
+    """The masks of single frames of ``source``, forward from the first prompt, as a run with the same prompts has them.
+
+    ``look`` and ``track`` raise InputError for prompts that can't be, and for frames that can't be read.
+    """
+
+    def __init__(self, engine: Engine, source: Source, new_views: NewViews) -> None:
+        self._engine = Keeping(**{each.name: getattr(engine, each.name) for each in fields(engine)})
+        self._source, self._new_views = source, new_views
+        self._pictures: Kept[RGB] = Kept(2)
+        self._passes: Kept[Pass] = Kept(_PASSES)
+        self._states: Kept[dict[str, Any]] = Kept(_STATES)
+
+    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped = _silent) -> FrameMasks:
+        """The masks on a frame of the objects that ``prompts`` has there, by ascending id.
+
+        Points that correct an object are decoded with its memory: the frames before are tracked first, once.
+        """
+        position = self._source.frames.index(frame_index)
+        parts: list[Shown | FrameMasks] = [
+            self._look(position, initial, corrections, stepped)
+            for initial, corrections in self._groups(prompts)
+            if any(at == position for at, _ in (*initial, *corrections))
+        ]
+        return self._gathered(frame_index, parts)
+
+    def track(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped = _silent) -> Generator[FrameMasks]:
+        """The masks of all objects that have a prompt by then, frame by frame from ``frame_index`` on."""
+        position = self._source.frames.index(frame_index)
+        tracks = [self._track(position, *group, stepped) for group in self._groups(prompts)]
+        with ExitStack() as stack:
+            for track in tracks:
+                stack.enter_context(closing(track))
+            for index, parts in groupby(merge(*tracks, key=_number), key=_number):
+                yield self._gathered(index, [*parts])
+
+    def _groups(self, prompts: Sequence[Prompt]) -> list[Group]:
+        """The prompts of objects that are tracked together, and of those that join on one frame each."""
+        told, joining = separate(self._source, prompts)
+        groups = ([(position_of(self._source, each), each) for each in own] for own in (told, *joining.values()) if own)
+        return [initial_and_corrections(group) for group in groups]
+
+    def _look(self, position: int, initial: Positioned, corrections: Positioned, stepped: Stepped) -> FrameMasks:
+        here = [each for each in corrections if each[0] == position]
+        pass_ = self._pass(initial)
+        if here:
+            self._correct(pass_, initial, position, [prompt for _, prompt in here], stepped)
+        ids = {prompt.object_id for at, prompt in (*initial, *here) if at == position}
+        pass_.begin([each for each in (*initial, *here) if each[1].object_id in ids])
+        return self._step(pass_, position, self._picture(position))()
+
+    def _track(
+        self, first: int, initial: Positioned, corrections: Positioned, stepped: Stepped
+    ) -> Generator[FrameMasks]:
+        pass_ = self._pass(initial)
+        for position, here in by_position(corrections).items():
+            self._correct(pass_, initial, position, here, stepped)
+        yield from self._steps(pass_, [*initial, *corrections], first, stepped)
+
+    def _pass(self, initial: Positioned) -> Pass:
+        """A pass that was given the first prompts of objects."""
+
+        def given() -> Pass:
+            prompts = by_position(initial)
+            pass_ = Pass(self._engine, self._source, self._new_views(self._engine, self._source, prompts))
+            for position, here in prompts.items():
+                rgb_hw3 = self._picture(position)
+                view, adapted = pass_.views.prompted(position, rgb_hw3, here)
+                pass_.condition(position, self._engine.features(rgb_hw3, view), view, adapted)
+            return pass_
+
+        return self._passes.get_or(tuple(initial), given)
+
+    def _correct(
+        self, pass_: Pass, initial: Positioned, position: int, prompts: Sequence[Prompt], stepped: Stepped
+    ) -> None:
+        """Has a pass take the corrections of one frame, with the memory that a run's first round has before it."""
+        with closing(self._steps(pass_, initial, position, stepped)) as steps:
+            if next(steps, None) is None:
+                raise InputError(f"prompt.frame: {self._source.frames[position]} can't be read (a damaged picture)")
+        pass_.restore(self._states[tuple(initial), position])
+        rgb_hw3, view = self._picture(position), pass_.views.corrected(position, prompts)
+        pass_.correct(position, self._engine.features(rgb_hw3, view), view, prompts)
+
+    def _steps(self, pass_: Pass, prompts: Positioned, first: int, stepped: Stepped) -> Generator[FrameMasks]:
+        """The masks from the frame at position ``first`` on; those before are tracked as far as they weren't yet."""
+        key, start = tuple(prompts), min(at for at, _ in prompts)
+        pass_.begin(prompts)
+        began = next((at for at in range(first, start, -1) if (key, at) in self._states), start)
+        if began > start:
+            pass_.restore(self._states[key, began])
+        with closing(_onward(self._source, began)) as frames:
+            for frame in frames:
+                position = self._source.frames.index(frame.index)
+                self._states.get_or((key, position), pass_.state)
+                show = self._step(pass_, position, frame.rgb_hw3)
+                if position >= first:
+                    yield show()
+                else:
+                    stepped(position + 1 - began, first - began)
+
+    def _step(self, pass_: Pass, position: int, rgb_hw3: RGB) -> Callable[[], FrameMasks]:
+        """Steps to the frame at a position; returns what makes its masks."""
+        view = pass_.views.at(position)
+        low_res = pass_.step(position, self._engine.features(rgb_hw3, view), view)
+        return partial(pass_.show, position, low_res, self._source.frames[position])
+
+    def _picture(self, position: int) -> RGB:
+        return self._pictures.get_or(position, lambda: self._source[self._source.frames[position]].rgb_hw3)
+
+    def _gathered(self, frame_index: int, parts: Sequence[Shown | FrameMasks]) -> FrameMasks:
+        ids = {object_id for part in parts for object_id in part.object_ids}
+        size = self._source.info.height, self._source.info.width
+        return gather(self._engine, frame_index, ids, size, parts)
+
+
+def _number(masks: FrameMasks) -> int:
+    return masks.frame_index
+
+
+def _onward(source: Source, position: int) -> Generator[Frame]:
+    """The frames of a source from the one at ``position`` on."""
+    onward: Callable[[int], Generator[Frame]] | None = getattr(source, "onward", None)
+    return (source[number] for number in source.frames[position:]) if onward is None else onward(position)
