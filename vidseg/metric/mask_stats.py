@@ -1,18 +1,16 @@
 """Statistics of masks that need no ground truth: position, parts, flicker of the outline, absence."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.flow import SHORT_SIDE, Flow, shrink
 from vidseg.metric.score import Begun, Means, name_scores
 from vidseg.types import Frame, FrameMasks, Prompt, Source
 
 LONG_SIDE = 320  # pixels of the longer side of the pictures between which flow is estimated
-# Their shorter side is padded to this: OpenCV 5.0's flow crashes on a picture of 28x320, not on one of 32x320.
-SHORT_SIDE = 40
 
 Grey = NDArray[np.uint8]  # (h, w)
 Coverage = NDArray[np.float32]  # (h, w) in 0..1: the share of each pixel of the small picture that a mask covers
@@ -41,11 +39,7 @@ class MaskStats:
         self._means = Means()
         self._absent: dict[int, float] = {}
         self._before: tuple[Grey, Covers] | None = None  # the previous frame in grey, and its objects
-        # The finest scale is half of the small size, without refinement: 1.8 ms, and DAVIS' annotations flicker by
-        # 0.035 (camel) to 0.23 (breakdance). The preset's own scale, a quarter, takes 1.0 ms: 0.051 to 0.28.
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._flow.setFinestScale(1)
-        self._flow.setVariationalRefinementIterations(0)
+        self._flow = Flow()
 
     def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
         """The values of one frame."""
@@ -86,18 +80,12 @@ class MaskStats:
             new = covers[object_id]
             if old is not None and new is not None:
                 if origin_xy is None:  # a pixel was in the previous frame at its position plus its flow
-                    origin_xy = self._flow.calc(grey_hw, old_grey_hw, None) + _places_xy(*grey_hw.shape)
+                    origin_xy = self._flow.origin_xy(grey_hw, old_grey_hw)
                 moved = cv2.remap(old, origin_xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                 flicker[object_id] = float(1 - np.minimum(moved, new).sum() / np.maximum(moved, new).sum())
             elif old is not None or new is not None:
                 flicker[object_id] = 1.0
         return flicker
-
-
-@lru_cache(1)
-def _places_xy(height: int, width: int) -> NDArray[np.float32]:
-    """(h, w, 2): the position of each pixel."""
-    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
 
 
 def _shape(masks: FrameMasks, row: int) -> dict[str, float]:
@@ -135,11 +123,6 @@ def _cover(masks: FrameMasks, row: int) -> Coverage:
 
 
 def _shrink(picture: NDArray[np.generic]) -> Coverage:
-    """A picture or mask at LONG_SIDE (never enlarged), padded to SHORT_SIDE by repeating its last row or column."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, LONG_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    down, right = max(0, SHORT_SIDE - size[1]), max(0, SHORT_SIDE - size[0])
-    padded: Coverage = cv2.copyMakeBorder(small, 0, down, 0, right, cv2.BORDER_REPLICATE)
-    return padded
+    """A picture or mask at LONG_SIDE (never enlarged), padded to SHORT_SIDE."""
+    small: Coverage = shrink(picture, LONG_SIDE)
+    return small
