@@ -20,6 +20,7 @@ GROUPS = {
     "prompt": "Where the objects are: `prompt=NAME`, by default `sample`. [prompts.md](prompts.md) has examples.",
     "detector": "What finds objects for `prompt=detect` and `prompt=text`: `prompt.detector=NAME`, by default "
     "`yolox_nano`. A YAML of your own in detector/ is one more.",
+    "matte": "How masks become alpha: `matte=NAME`, by default `auto`. [alpha.md](alpha.md) says more.",
     "output": "What is written: `output=[NAME,NAME]`, any set, by default `[cutout,overlay,rle]`. All video outputs "
     "have the keys of `output.cutout` but for `background`. [outputs.md](outputs.md) says more.",
     "metric": "What is scored: `metric=[NAME,NAME]`, any set, by default `[davis_jf,mask_stats]`. "

@@ -18,7 +18,7 @@ from vidseg.composite import (
 from vidseg.composite.marks import NEGATIVE, POSITIVE, WHITE
 from vidseg.composite.pictures import EDGE_BAND
 from vidseg.errors import InputError
-from vidseg.types import Frame, FrameMasks, Prompt
+from vidseg.types import Alpha, Frame, FrameMasks, Prompt
 
 HEIGHT, WIDTH = 180, 320
 RENDERERS = [cutout, overlay, transparent, annotate]
@@ -198,6 +198,33 @@ def test_transparent_is_the_mask_with_a_band_of_colour_around(frame):
     np.testing.assert_array_equal(out[band, :3], frame.rgb_hw3[band])
     assert not out[~band].any()
     assert (band & ~union).sum() > 1000
+
+
+@pytest.mark.parametrize(("screen", "channel"), [("green", 1), ("blue", 2)])
+def test_despill_takes_the_screen_s_light_out_of_the_object(frame, screen, channel):
+    masks = boxes((10, 10, 60, 60))
+    others = [number for number in range(3) if number != channel]
+    limit = (frame.rgb_hw3[..., others].sum(axis=2) + 1) // 2
+    for out, plain in (
+        (cutout(frame, masks, despill=screen), cutout(frame, masks)),
+        (transparent(frame, masks, despill=screen)[..., :3], transparent(frame, masks)[..., :3]),
+    ):
+        shown = plain.any(axis=2)
+        assert np.abs(out[..., channel].astype(int) - np.minimum(plain[..., channel], limit))[shown].max() <= 1
+        assert np.array_equal(out[..., others], plain[..., others])
+        assert (out[..., channel] < plain[..., channel])[shown].mean() > 0.3
+
+
+def test_alpha_mixes_the_objects_with_the_background(frame):
+    masks = boxes((10, 10, 60, 60))
+    alpha = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+    masks.soften(Alpha(alpha))
+    expected = (
+        frame.rgb_hw3 * (alpha / 255)[..., None] + np.array((0, 177, 64)) * (1 - alpha / 255)[..., None]
+    ).round()
+    assert np.abs(cutout(frame, masks, background="green") - expected).max() <= 1
+    assert np.array_equal(transparent(frame, masks)[..., 3], alpha)
+    assert np.array_equal(overlay(frame, masks), overlay(frame, boxes((10, 10, 60, 60))))
 
 
 @pytest.mark.parametrize("render", RENDERERS)

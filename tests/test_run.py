@@ -186,7 +186,7 @@ def test_images_of_every_frame(everything):
             assert np.array_equal(np.array(image), square(index))
         with Image.open(folder / "frames" / f"{index:05d}.png") as image:
             pixels = np.array(image)
-        assert np.array_equal(pixels[..., 3] > 0, square(index))
+        assert np.array_equal(pixels[..., 3] > 127, square(index))
         assert np.abs(pixels[15:45, 2 * index + 5 : 2 * index + 35, :3].astype(int) - (220, 180, 40)).max() < 12
     assert len(list((folder / "masks").iterdir())) == len(list((folder / "frames").iterdir())) == 20
 

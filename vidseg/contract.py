@@ -23,6 +23,7 @@ from vidseg.types import Detections, Frame, FrameMasks, Prompt, Segmenter, Sourc
 _MEMBERS = {  # of the protocols in vidseg.types, by group of the configuration
     "model": ("device", "precision", "provenance", "track"),
     "detector": ("classes", "device", "provenance", "detect"),
+    "matte": ("refine",),
     "output": ("path", "open", "write", "close", "abort"),
     "metric": ("open", "update", "compute"),
     "tracker": ("start", "log", "log_sample", "finish", "log_sweep"),

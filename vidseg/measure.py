@@ -10,6 +10,9 @@ Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]  # rows, columns
 
 
+_EVERY = 4  # rows and columns on which edges are measured: 0.1 ms for an object of 450 x 340 pixels
+
+
 class Outlines(NamedTuple):
     """Contours of a mask, each int32 (n, 1, 2) in pixels, outer ones and those of holes, and how many are outer ones.
 
@@ -24,6 +27,18 @@ def iou(mask_hw: Mask, other_hw: Mask) -> float:
     """Intersection over union of two bool masks (h, w): DAVIS' J (Perazzi et al., CVPR 2016). 1 if both are empty."""
     union = np.count_nonzero(mask_hw | other_hw)
     return np.count_nonzero(mask_hw & other_hw) / union if union else 1.0
+
+
+def union(masks_nhw: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """1 inside any of the masks (n, h, w), uint8 (h, w). Of one mask it is that mask itself."""
+    parts_nhw: NDArray[np.uint8] = masks_nhw.view(np.uint8)
+    if len(parts_nhw) == 1:
+        only_hw: NDArray[np.uint8] = parts_nhw[0]
+        return only_hw
+    union_hw = np.zeros(parts_nhw.shape[1:], np.uint8)
+    for part_hw in parts_nhw:
+        cv2.bitwise_or(union_hw, part_hw, union_hw)
+    return union_hw
 
 
 def box_iou(box_xyxy: NDArray[np.float32], other_xyxy: NDArray[np.float32]) -> float:
@@ -53,3 +68,22 @@ def outlines(mask_hw: Mask, box: Box | None) -> Outlines:
     pixels = np.ascontiguousarray(mask_hw).view(np.uint8)
     found, nested = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
     return Outlines(tuple(found), int(np.count_nonzero(nested[0, :, 3] < 0)))
+
+
+def edge_px(logits_hw: NDArray[np.float32], box: Box | None) -> float | None:
+    """Over how many pixels the logits (h, w) of an object fall by 1 at the edge of its mask, which is in ``box``.
+
+    The median over the places where every fourth row or column crosses the edge, to two decimals, from 0 to 20; None
+    where nothing crosses.
+    """
+    if box is None:
+        return None
+    rows, columns = (slice(max(0, side.start - 1), side.stop + 1) for side in box)
+    part = logits_hw[rows, columns]
+    steps = []
+    for lines in (part[::_EVERY], part[:, ::_EVERY].T):
+        inside = lines > 0
+        row, column = np.nonzero(inside[:, 1:] != inside[:, :-1])
+        steps.append(np.abs(lines[row, column + 1] - lines[row, column]))
+    falls = np.concatenate(steps)
+    return round(min(1 / max(float(np.median(falls)), 1e-3), 20.0), 2) if len(falls) else None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -144,6 +145,7 @@ class Background(Generic[T]):
 class Crew(Generic[T]):
     """Does every one of ``tasks`` with every item, each task in a thread of its own, which takes the items in order.
 
+    With ``first``, the tasks begin with an item when ``first(item)`` has returned, in one more thread.
     When all tasks are done with an item, ``last(item, results)`` is called in one more thread, with what they returned
     by their names. ``put`` doesn't wait: the caller keeps the number ``under_way`` bounded by ``wait`` and ``finish``.
 
@@ -151,9 +153,15 @@ class Crew(Generic[T]):
     end of the ``with`` block, raises it: that of the first item, and of its first task.
     """
 
-    def __init__(self, tasks: Mapping[str, Callable[[T], Any]], last: Callable[[T, dict[str, Any]], object]) -> None:
-        self._tasks, self._last = tasks, last
-        self._pools = {name: ThreadPoolExecutor(1, f"vidseg-{name}") for name in (*tasks, "last")}
+    def __init__(
+        self,
+        tasks: Mapping[str, Callable[[T], Any]],
+        last: Callable[[T, dict[str, Any]], object],
+        first: Callable[[T], object] | None = None,
+    ) -> None:
+        self._tasks, self._last, self._first = tasks, last, first
+        names = (*tasks, "last") if first is None else ("first", *tasks, "last")
+        self._pools = {name: ThreadPoolExecutor(1, f"vidseg-{name}") for name in names}
         self._futures: deque[dict[str, Future[Any]]] = deque()  # of the items under way, the oldest first
         self._count = 0
         self._failed: list[float] = []  # numbers of items with an exception
@@ -166,7 +174,11 @@ class Crew(Generic[T]):
     def put(self, item: T) -> None:
         """Hands over an item; don't change it afterwards."""
         number, self._count = self._count, self._count + 1
-        done = {name: self._pools[name].submit(self._do, number, task, item) for name, task in self._tasks.items()}
+        tasks = self._tasks
+        if self._first is not None:
+            begun = self._pools["first"].submit(self._do, number, self._first, item)
+            tasks = {name: partial(_after, begun, task) for name, task in tasks.items()}
+        done = {name: self._pools[name].submit(self._do, number, task, item) for name, task in tasks.items()}
         ended = self._pools["last"].submit(self._do, number, self._end, item, done)
         self._futures.append({**done, "last": ended})
 
@@ -202,3 +214,9 @@ class Crew(Generic[T]):
             self._failed.append(-1)  # what has not begun never does: after Ctrl-C here, too
             for pool in self._pools.values():
                 pool.shutdown()
+
+
+def _after(begun: "Future[Any]", task: Callable[[T], R], item: T) -> R:
+    """Does a task when what it needs is there. Raises the exception of that."""
+    begun.result()
+    return task(item)

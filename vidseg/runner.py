@@ -1,4 +1,4 @@
-"""The loop of a run: extract, segment, composite and log, frame by frame. Knows the protocols of vidseg.types only."""
+"""The loop of a run: extract, segment, matte, composite and log, frame by frame. Knows only types.py's protocols."""
 
 import logging
 from collections.abc import Callable, Generator
@@ -24,8 +24,8 @@ T = TypeVar("T")
 def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress: Progress) -> bool:
     """Takes every frame of the source through all stages. Returns False if the user interrupted.
 
-    The loop only segments and hands over: outputs, metrics and records have threads of their own (see ``Crew``). Frames
-    that ``progress`` has finished before are composited and scored again, and not recorded again.
+    The loop only segments and hands over: the matte, outputs, metrics and records have threads of their own (see
+    ``Crew``). Frames that ``progress`` has finished before are composited and scored again, and not recorded again.
     However the run ends, every output is finished with the frames that it got, or removed if it can't be finished.
     Raises ContractError if a segmenter or a metric breaks a rule of vidseg.types.
     """
@@ -38,7 +38,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
             (folder / output.path).parent.mkdir(parents=True, exist_ok=True)
             output.open(folder, parts.source)
         work = Work(parts, progress, meter)
-        crew = stack.enter_context(Crew({**work.drawing, **work.noting}, work.record))
+        crew = stack.enter_context(Crew({**work.drawing, **work.noting}, work.record, work.first))
         bar = stack.enter_context(progress_bar(parts.steps))
 
         def go_on() -> bool:
@@ -49,7 +49,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
         for position, (frame, found) in enumerate(pairs):
             masks = progress.agreed(position, found, parts.source.info)
             crew.put(Made(position, frame, masks, parts.prompts_so_far, meter.lap_ms()))
-            while crew.under_way > most_under_way(masks):
+            while crew.under_way > most_under_way(masks, soft=parts.matte is not None):
                 with meter.stage("composite"):
                     crew.wait(work.drawing)
                 with meter.stage("log"):

@@ -93,6 +93,28 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Alpha:
+    """The alpha matte of one frame's objects, all of them together: soft where they share a pixel with the background.
+
+    - ``alpha_hw``: uint8 (height, width), the share of a pixel that is the objects', in 255ths.
+    - ``foreground_hw3``: uint8 (height, width, 3), the frame, but at the edge the objects' own colours without the
+      background's; None: the frame's pixels are taken as they are.
+
+    Raises ContractError for arrays of other dtypes or shapes.
+    """
+
+    alpha_hw: NDArray[np.uint8]
+    foreground_hw3: RGB | None = None
+
+    def __post_init__(self) -> None:
+        if self.alpha_hw.dtype != np.uint8 or self.alpha_hw.ndim != 2:
+            raise ContractError(f"Alpha: alpha_hw is {kind(self.alpha_hw)}; it must be uint8 (height, width)")
+        colours, shape = self.foreground_hw3, (*self.alpha_hw.shape, 3)
+        if colours is not None and (colours.dtype != np.uint8 or colours.shape != shape):
+            raise ContractError(f"Alpha: foreground_hw3 is {kind(colours)}; with this alpha it must be uint8 {shape}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameMasks:
     """The masks of one frame, one for each object, at the size of the frame.
 
@@ -101,7 +123,9 @@ class FrameMasks:
     - ``logits_nhw``: float32 (objects, height, width), in the order of ``object_ids``; above 0 on the object.
     - ``scores``: for each object the model's confidence that it is in the picture, 0 to 1, or None.
     - ``names``: for each object what it is called, or None; a run gives objects the names of their prompts.
-    - ``masks_nhw``: bool, ``logits_nhw > 0``. ``boxes``, ``areas`` and ``outlines`` are those of these masks.
+    - ``alpha``: the objects' alpha matte, or None; a run with a matte gives masks theirs before outputs get them.
+    - ``masks_nhw``: bool, ``logits_nhw > 0``. ``boxes``, ``areas``, ``outlines``, ``edges_px`` and ``union_hw`` are
+      those of these masks.
     - ``best_hw``: uint8 (height, width), the row of the highest logit at each pixel (the first among equals); None
       unless a segmenter has computed it.
 
@@ -113,6 +137,7 @@ class FrameMasks:
     logits_nhw: Logits
     scores: tuple[float | None, ...] | None = None
     names: tuple[str | None, ...] | None = None
+    alpha: Alpha | None = field(default=None, repr=False)
     masks_nhw: NDArray[np.bool_] = field(init=False, repr=False)
     best_hw: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
     _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
@@ -147,6 +172,21 @@ class FrameMasks:
 
         return self._once("outlines", lambda: tuple(map(measure.outlines, self._parts(), self.boxes)))
 
+    @property
+    def union_hw(self) -> NDArray[np.uint8]:
+        """1 inside any mask, uint8 (height, width). Not to be written to."""
+        from vidseg import measure
+
+        return self._once("union_hw", lambda: measure.union(self.masks_nhw))
+
+    @property
+    def edges_px(self) -> tuple[float | None, ...]:
+        """For each object the distance in pixels over which its logit falls by 1 at the mask's edge; None of an empty
+        mask. A model that is sure of an edge has a steep one."""
+        from vidseg import measure
+
+        return self._once("edges_px", lambda: tuple(map(measure.edge_px, self.logits_nhw, self.boxes)))
+
     def _parts(self) -> Iterator[Mask]:
         """Each object's mask in its box; an empty one's is whole."""
         return (mask if box is None else mask[box] for mask, box in zip(self.masks_nhw, self.boxes, strict=True))
@@ -163,6 +203,17 @@ class FrameMasks:
         """Gives objects their names by id, unless they have some."""
         if self.names is None and names:
             object.__setattr__(self, "names", tuple(map(names.get, self.object_ids)))
+
+    def soften(self, alpha: Alpha) -> None:
+        """Gives the objects their alpha matte. Raises ContractError if it isn't of the masks' size."""
+        if alpha.alpha_hw.shape != self.masks_nhw.shape[1:]:
+            size = self.masks_nhw.shape[1:]
+            raise ContractError(f"FrameMasks: alpha_hw is {kind(alpha.alpha_hw)}; with these masks it must be {size}")
+        object.__setattr__(self, "alpha", alpha)
+
+    def recall_edges(self, edges_px: tuple[float | None, ...]) -> None:
+        """Sets ``edges_px`` to what was recorded with the masks, whose logits weren't."""
+        self._once("edges_px", lambda: edges_px)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -394,12 +445,25 @@ class Segmenter(Protocol):
         """
 
 
+class Matte(Protocol):
+    """Makes alpha out of masks, for the outputs and metrics of one run.
+
+    A matte may have another method, ``for_outputs(alpha)``: it returns the matte for a run in which an output has an
+    alpha channel (True) or none has, or None if nothing is to be done to masks.
+    """
+
+    def refine(self, frame: Frame, masks: FrameMasks) -> Alpha:
+        """The alpha of one frame; frames come in the order of the video. Called in a thread of the matte's own, which
+        leaves frames and masks as they are."""
+
+
 class Output(Protocol):
     """Writes one kind of file from frames and masks.
 
     ``path`` is the file or folder that it makes, relative to the run's folder. An output may have another method,
     ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written. One
     whose folder holds more than files named as the frames has ``files``: the paths in it of the others and of folders.
+    One whose files have an alpha channel may have ``alpha = True``: with ``matte=auto`` it gets a soft one.
     One that numbers classes may have ``expect(classes)``: called before ``check`` with the names that objects may have,
     in an order that is the same for all videos of one command; none if the prompts don't say.
 

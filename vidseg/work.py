@@ -14,7 +14,7 @@ from vidseg.meter import Meter, peak_cuda_mib, rss_mib
 from vidseg.prompt.obeyed import disobeyed
 from vidseg.record.masks import mask_line
 from vidseg.record.progress import Progress
-from vidseg.types import Finder, Frame, FrameMasks, Metric, Output, Prompt, Source, Tracker
+from vidseg.types import Finder, Frame, FrameMasks, Matte, Metric, Output, Prompt, Source, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ class Parts(Told):
     metrics: Sequence[Metric]
     samples: SampleWriter
     tracker: Tracker
+    matte: Matte | None = field(default=None, kw_only=True)  # None: alpha is 0 or 255
     note: Callable[[Sequence[tuple[int, str]]], None] = field(default=log_notes, kw_only=True)
 
 
@@ -94,23 +95,25 @@ class Made:
     lap_ms: Mapping[str, float]  # what the loop spent on it, by stage
 
 
-def most_under_way(masks: FrameMasks) -> int:
+def most_under_way(masks: FrameMasks, soft: bool = False) -> int:
     """How many frames are composited, scored and recorded while the next one is segmented: 2 to MOST_UNDER_WAY.
 
-    As many as HELD_BYTES hold.
+    As many as HELD_BYTES hold; ``soft`` ones have an Alpha.
     """
     objects, height, width = map(int, masks.masks_nhw.shape)
-    return max(2, min(MOST_UNDER_WAY, HELD_BYTES // (height * width * (3 + 5 * objects))))
+    return max(2, min(MOST_UNDER_WAY, HELD_BYTES // (height * width * (3 + 5 * objects + 4 * soft))))
 
 
 class Work:
     """The tasks of a run. ``drawing`` are its outputs; ``noting`` are scores, samples and the lines of masks.jsonl.
 
-    Both are by name, for one frame each. ``record`` takes what they returned.
+    Both are by name, for one frame each. ``record`` takes what they returned. ``first``, unless it is None, comes
+    before them: it gives the masks their alpha.
     """
 
     def __init__(self, parts: Parts, progress: Progress, meter: Meter) -> None:
         self._parts, self._progress, self._meter = parts, progress, meter
+        self.first = None if parts.matte is None else partial(_soften, parts.matte)
         self.drawing: dict[str, Callable[[Made], Any]] = {
             f"output.{name}": partial(_draw, output) for name, output in parts.outputs.items()
         }
@@ -142,6 +145,10 @@ class Work:
 
     def _line(self, made: Made) -> dict[str, Any] | None:
         return None if self._is_finished(made) else mask_line(made.frame, made.masks)
+
+
+def _soften(matte: Matte, made: Made) -> None:
+    made.masks.soften(matte.refine(made.frame, made.masks))
 
 
 def _draw(output: Output, made: Made) -> None:

@@ -7,8 +7,8 @@ as they stand in YAML; the function checks them. Knows nothing about files, code
 
 from vidseg.composite.looks import Sighting, draw_look
 from vidseg.composite.marks import PALETTE, colour, parse_colour
-from vidseg.composite.pictures import annotate, cutout, draw_prompts, label_map, overlay, transparent
+from vidseg.composite.pictures import annotate, cutout, draw_prompts, label_map, overlay, parse_screen, transparent
 from vidseg.composite.ruler import draw_ruler
 
 __all__ = ["PALETTE", "annotate", "colour", "cutout", "draw_prompts", "label_map", "overlay", "parse_colour"]
-__all__ += ["Sighting", "draw_look", "draw_ruler", "transparent"]
+__all__ += ["Sighting", "draw_look", "draw_ruler", "parse_screen", "transparent"]

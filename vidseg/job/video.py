@@ -25,7 +25,7 @@ from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score
 from vidseg.runner import run
 from vidseg.tracker.guard import Guarded, NoTracker
-from vidseg.types import Metric, Output, Prompt, Segmenter, names_of
+from vidseg.types import Matte, Metric, Output, Prompt, Segmenter, names_of
 from vidseg.work import Parts, Told, log_notes
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,18 @@ class VideoJob:
         if told.tracked is not None:
             log.info("preview: tracking %d frames, from the first prompt to the last", told.steps)
         done = (self._outputs, metrics, samples, self._tracker)
-        return Parts(source, chosen, *done, finder=told.finder, tracked=told.tracked, note=self._note)
+        parts = Parts(source, chosen, *done, matte=self._make_matte(), note=self._note)
+        return replace(parts, finder=told.finder, tracked=told.tracked)
+
+    def _make_matte(self) -> Matte | None:
+        """The matte of the configuration; None if alpha is to be 0 or 255."""
+        matte: Matte = build(self._config, "matte")
+        if for_outputs := getattr(matte, "for_outputs", None):
+            chosen: Matte | None = for_outputs(
+                any(getattr(output, "alpha", False) for output in self._outputs.values())
+            )
+            return chosen
+        return matte
 
     def _note(self, notes: Sequence[tuple[int, str]]) -> None:
         """Logs and keeps what the run lacks, and points that weren't obeyed: levels of logging, and texts."""

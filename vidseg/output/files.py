@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.composite import PALETTE, label_map, transparent
+from vidseg.composite import PALETTE, label_map, parse_screen, transparent
 from vidseg.record.files import whole
 from vidseg.record.label_maps import write_label_map
 from vidseg.types import Frame, FrameMasks, Source
@@ -46,15 +46,22 @@ class MaskImages(_Images):
 
 
 class FrameImages(_Images):
-    """RGBA PNGs with straight alpha."""
+    """RGBA PNGs with straight alpha, unless they are ``premultiplied``; ``despill`` as for ``transparent``."""
+
+    alpha = True
+
+    def __init__(self, path: str, premultiplied: bool = False, despill: str | None = None) -> None:
+        super().__init__(path)
+        parse_screen(despill)
+        self._options: dict[str, object] = {"premultiplied": premultiplied, "despill": despill}
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Writes the picture of one frame."""
-        write_png(self._path(frame), transparent(frame, masks))
+        write_png(self._path(frame), transparent(frame, masks, **self._options))
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Writes RGB (h, w, 3) or RGBA (h, w, 4) with straight alpha as a PNG, whole or not at all."""
+    """Writes RGB (h, w, 3) or RGBA (h, w, 4) as a PNG, whole or not at all."""
     from PIL import Image
 
     with whole(path) as part:

@@ -37,6 +37,7 @@ class VideoOutput:
         self._codec, self._quality, self._name = codec, quality, render
         self._render: Render = partial(locate("render", render), **options)
         self._alpha = check_codec(codec, path, quality)[0].alpha
+        self.alpha = False  # whether it has an alpha channel, once it is checked
         self._encoder: Encoder | None = None
         self._still: Path | None = None  # the PNG of a photograph
 
@@ -51,7 +52,7 @@ class VideoOutput:
         logits_nhw = np.broadcast_to(logits_hw, (len(ids), height, width))
         frame = Frame(source.frames[0], 0.0, np.full((height, width, 3), 128, np.uint8))
         try:
-            self._picture(frame, FrameMasks(frame.index, ids, logits_nhw))
+            self.alpha = self._picture(frame, FrameMasks(frame.index, ids, logits_nhw)).shape[2] == 4
         except InputError:
             raise
         except TypeError as error:

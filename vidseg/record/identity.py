@@ -25,7 +25,7 @@ Identity = dict[str, Any]
 
 NAME = IDENTITY
 
-WITHOUT_MASKS = ("output", "metric", "tracker", "stride", "optimize", "resume", "repeat", "checkpoint")
+WITHOUT_MASKS = ("matte", "output", "metric", "tracker", "stride", "optimize", "resume", "repeat", "checkpoint")
 """Keys and groups that change no mask."""
 NOT_THE_RUNS = ("hydra", "resume", "optimize", "checkpoint")  # how a run is made, not what it is
 WITHOUT_FILES = ("output", "tracker")

@@ -4,7 +4,8 @@ A line is ``{"frame": i, "time_s": t, "objects": [{"id": 1, "rle": {"size": [h, 
 "score": s}]}``: ``frame`` is the number in the source, ``area`` is in pixels, ``score`` is the model's object score in
 0..1 or null. Every object is on every line from the one on which it was known; one that is absent has an empty mask. An
 object with a name has a ``name``. One that others cover in part has another RLE, ``on_top``: the pixels of its mask
-where its logit is the highest.
+where its logit is the highest. ``edge`` is over how many pixels the logit falls by 1 at the mask's edge; a matte needs
+it, and logits aren't recorded.
 """
 
 import math
@@ -80,6 +81,8 @@ def mask_line(frame: Frame, masks: FrameMasks) -> dict[str, Any]:
         score = None if masks.scores is None else masks.scores[row]
         rle = encode(masks.masks_nhw[row], masks.boxes[row])
         objects.append({"id": object_id, "rle": rle, "area": area, "score": None if score is None else round(score, 4)})
+    for thing, edge_px in zip(objects, masks.edges_px, strict=True):
+        thing |= {} if edge_px is None else {"edge": edge_px}
     for thing, name in zip(objects, masks.names or (), strict=False):
         thing |= {} if name is None else {"name": name}
     for row, on_top_hw in _covered(masks):
@@ -122,6 +125,8 @@ def _as_masks(line: Mapping[str, Any], object_ids: Sequence[int], height: int, w
     scores = [things.get(object_id, {}).get("score") for object_id in object_ids]
     found = FrameMasks(line["frame"], tuple(object_ids), logits_nhw, tuple(scores))
     found.name({thing["id"]: thing["name"] for thing in line["objects"] if "name" in thing})
+    if any("edge" in thing for thing in line["objects"]):
+        found.recall_edges(tuple(things.get(object_id, {}).get("edge") for object_id in object_ids))
     return found
 
 

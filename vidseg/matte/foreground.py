@@ -1,0 +1,70 @@
+"""The objects' own colours where they share pixels with the background.
+
+In a window the picture is alpha times the object's colour plus 1 - alpha times the background's: both colours are a
+least-squares fit. Where alpha hardly varies in the window, they are its weighted means, by alpha and by 1 - alpha. Then
+the object's is moved so that both give the pixel's colour, as in Forte, Approximate Fast Foreground Colour Estimation
+(ICIP 2021). On the built-in clip, with its true alpha, 1.1 levels of 255 of the background remain at the edge: 2.5 to
+3.0 without it, 1.25 with Forte's means alone, and 1.4 to 1.5 with multi-level estimation (Germer et al., ICPR 2020;
+pymatting's), which takes a hundred times as long.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.measure import bounding_box
+from vidseg.types import RGB
+
+NEAR = 3  # pixels at 1280x720 to each side from which colours are taken
+STEADY = 0.002  # of alpha's variance in a window, 0 to 0.25: below it the means count more than the fit
+REACH = 9  # beyond alpha so many pixels have the objects' colours too: codecs and scalers mix that far
+
+
+def estimate_foreground(rgb_hw3: RGB, alpha_hw: NDArray[np.uint8], reach: int = REACH) -> RGB:
+    """A copy of the picture (h, w, 3) with the objects' colours where alpha (h, w) isn't 255, and ``reach`` pixels
+    around, where alpha is 0."""
+    out = rgb_hw3.copy()
+    near = max(NEAR, round(NEAR * min(alpha_hw.shape) / 720))
+    if (box := bounding_box(alpha_hw, margin=reach + near)) is None:
+        return out
+    alpha, picture = np.ascontiguousarray(alpha_hw[box]), np.ascontiguousarray(rgb_hw3[box])
+    own_hw3 = cv2.multiply(picture, cv2.merge([alpha] * 3), None, 1 / 255, cv2.CV_32F)
+    edge = np.flatnonzero((alpha > 0) & (alpha < 255))
+    filled = picture.copy()
+    filled.reshape(-1, 3)[edge] = _rounded(_unmixed(picture, own_hw3, alpha, edge, near))
+    around = cv2.dilate(alpha, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    outside = np.flatnonzero((around > 0) & (alpha == 0))
+    own_hw3 = cv2.multiply(filled, cv2.merge([alpha] * 3), None, 1 / 255, cv2.CV_32F)
+    front, share = _means(own_hw3, reach)[outside], _means(alpha, reach)[outside] / 255
+    filled.reshape(-1, 3)[outside] = _rounded(front / share)
+    out[box] = filled
+    return out
+
+
+def _unmixed(
+    picture: RGB, own_hw3: NDArray[np.float32], alpha_hw: NDArray[np.uint8], at: NDArray[np.intp], radius: int
+) -> NDArray[np.float32]:
+    """The objects' colours (n, 3) in the pixels ``at``; ``own_hw3`` is the picture times alpha."""
+    own, whole = _means(own_hw3, radius)[at], _means(picture, radius)[at]
+    share_hw = alpha_hw.astype(np.float32) / 255
+    mean, square = _means(share_hw, radius)[at], _means(share_hw * share_hw, radius)[at]
+    variance = np.maximum(square - mean * mean, 1e-6)
+    slope = (own - mean * whole) / variance  # of the colours along alpha
+    fit = variance / (variance + STEADY)
+    front = fit * (whole + slope * (1 - mean)) + (1 - fit) * own / mean  # the mean is neither 0 nor 1
+    back = fit * (whole - slope * mean) + (1 - fit) * (whole - own) / (1 - mean)
+    alpha = share_hw.reshape(-1, 1)[at]
+    found = front + alpha * (picture.reshape(-1, 3)[at] - alpha * front - (1 - alpha) * back)
+    return np.asarray(found)
+
+
+def _means(picture: NDArray[np.generic], radius: int) -> NDArray[np.float32]:
+    """The means of the windows around all pixels, float32 (h · w, channels)."""
+    means = cv2.boxFilter(picture, cv2.CV_32F, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(means.reshape(-1, 1 if picture.ndim == 2 else 3))
+
+
+def _rounded(colours: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(np.clip(colours, 0, 255)), np.uint8)

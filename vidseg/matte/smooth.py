@@ -1,0 +1,49 @@
+"""Alpha smoothed over time: mixed with that of the frame before, which is moved along the optical flow."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.flow import Flow, Grey, shrink
+from vidseg.types import RGB
+
+LONG_SIDE = 480  # of the pictures between which flow is estimated: 4 ms at 1280x720
+ALIKE = 12.0  # levels of 255 by which a pixel may differ from where it was; beyond, the frame before counts little
+
+
+class Smoothing:
+    """A recursive filter: ``share`` of a frame's alpha is that of the frame before.
+
+    It is less where the moved picture doesn't fit (uncovered background, a cut): share · exp(-(difference / ALIKE)²).
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._flow = Flow()
+        self._before: tuple[Grey, NDArray[np.uint8]] | None = None  # the small picture and alpha of the frame before
+
+    def __call__(self, rgb_hw3: RGB, alpha_hw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The smoothed alpha (h, w) of the next frame."""
+        grey_hw = np.asarray(shrink(cv2.cvtColor(rgb_hw3, cv2.COLOR_RGB2GRAY), LONG_SIDE), np.uint8)
+        out = alpha_hw
+        if self._before is not None and self._before[1].shape == alpha_hw.shape:
+            out = self._mixed(grey_hw, alpha_hw, *self._before)
+        self._before = grey_hw, out
+        return out
+
+    def _mixed(self, grey_hw: Grey, alpha_hw: Grey, before_hw: Grey, alpha_before_hw: Grey) -> Grey:
+        origin_xy = self._flow.origin_xy(grey_hw, before_hw)
+        moved_hw = cv2.remap(before_hw, origin_xy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        differ = cv2.blur(cv2.absdiff(grey_hw, moved_hw), (3, 3)).astype(np.float32)
+        share_hw = self._share * np.exp(-((differ / ALIKE) ** 2))
+        height, width = alpha_hw.shape
+        scale = max(1.0, max(height, width) / LONG_SIDE)
+        rows, columns = round(height / scale), round(width / scale)  # without the padding
+        size = (width, height)
+        larger = np.array((width / columns, height / rows), np.float32)
+        origin = (origin_xy[:rows, :columns] + 0.5) * larger - 0.5  # a pixel's centre is at +0.5 in both sizes
+        origin = cv2.resize(origin, size, interpolation=cv2.INTER_LINEAR)
+        share = cv2.resize(share_hw[:rows, :columns], size, interpolation=cv2.INTER_LINEAR)
+        then = cv2.remap(alpha_before_hw, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        mixed = cv2.blendLinear(then, alpha_hw, share, 1 - share)
+        return np.asarray(mixed, np.uint8)
