@@ -100,9 +100,7 @@ class FirstLooks:
             prompts = [mirrored_prompt(prompt, self._whole.width) for prompt in prompts]
         whole = view == self._whole
         features = self._features_of_whole[mirrored] if whole else self._engine.features(self._pictures[mirrored], view)
-        pass_.condition(self._position, features, view, prompts)
-        pass_.begin([(self._position, prompt) for prompt in prompts])
-        low_res = pass_.step(self._position, features, view)
+        low_res = pass_.decode(self._position, features, view, prompts)
         masks = pass_.show(self._position, low_res, prompts[0].frame_index)
         logits_hw = masks.logits_nhw[0, :, ::-1] if mirrored else masks.logits_nhw[0]
         return logits_hw.clip(-_SURE, _SURE)

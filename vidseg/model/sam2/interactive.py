@@ -7,22 +7,22 @@ features of frames, the memory of the prompted ones, and the memory before frame
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, fields
-from functools import partial
 from heapq import merge
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from vidseg.errors import InputError
 from vidseg.model.sam2.corrections import PositionedPrompt, by_position, initial_and_corrections, position_of
 from vidseg.model.sam2.engine import Engine, Features
-from vidseg.model.sam2.joining import separate
+from vidseg.model.sam2.joining import Course, Encoded, separate
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.shown import Shown, gather
+from vidseg.model.sam2.stages import Seen, Stages
 from vidseg.model.sam2.view import NewViews, View
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
@@ -73,6 +73,33 @@ class Keeping(Engine):
         return self.kept.get_or(key, lambda: super(Keeping, self).features(rgb_hw3, view))
 
 
+class _Before(NamedTuple):
+    """What a pass is before a frame, and the views that were chosen for it and those after it."""
+
+    pass_: dict[str, Any]
+    chosen: dict[int, tuple[Any, ...]]
+
+
+class _Following(Stages[tuple[int, Callable[[], Shown]]]):
+    """Steps along one ``course``, and keeps in ``states`` what it was before each frame."""
+
+    def __init__(self, source: Source, engine: Engine, course: Course, key: Hashable, states: Kept[_Before]) -> None:
+        super().__init__(source, engine)
+        self._course, self._key, self._states = course, key, states
+
+    def step(self, seen: Seen, features: Features | None) -> Callable[[], tuple[int, Callable[[], Shown]]]:
+        """Segments the frame; what is shown is made only where it is asked for."""
+        frame, position, view = seen
+        course = self._course
+        self._states.get_or((self._key, position), lambda: _Before(course.pass_.state(), course.chosen()))
+        show = course.step(position, frame.index, Encoded(self._engine, frame.rgb_hw3, view, features))
+        assert show is not None
+        return lambda: (position, show)
+
+    def _view(self, position: int) -> View | None:
+        return self._course.look(position)
+
+
 class Interactive:
     """The masks of single frames of ``source``, forward from the first prompt, as a run with the same prompts has them.
 
@@ -84,7 +111,7 @@ class Interactive:
         self._source, self._new_views = source, new_views
         self._pictures: Kept[RGB] = Kept(2)
         self._passes: Kept[Pass] = Kept(_PASSES)
-        self._states: Kept[dict[str, Any]] = Kept(_STATES)
+        self._states: Kept[_Before] = Kept(_STATES)
 
     def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped = _silent) -> FrameMasks:
         """The masks on a frame of the objects that ``prompts`` has there, by ascending id.
@@ -117,12 +144,23 @@ class Interactive:
 
     def _look(self, position: int, initial: Positioned, corrections: Positioned, stepped: Stepped) -> FrameMasks:
         here = [each for each in corrections if each[0] == position]
+        if not here:
+            return self._decoded(position, by_position(initial))
         pass_ = self._pass(initial)
-        if here:
-            self._correct(pass_, initial, position, [prompt for _, prompt in here], stepped)
+        self._correct(pass_, initial, position, [prompt for _, prompt in here], stepped)
         ids = {prompt.object_id for at, prompt in (*initial, *here) if at == position}
         pass_.begin([each for each in (*initial, *here) if each[1].object_id in ids])
-        return self._step(pass_, position, self._picture(position))()
+        view = pass_.views.at(position)
+        low_res = pass_.step(position, self._engine.features(self._picture(position), view), view)
+        return pass_.show(position, low_res, frame_index=self._source.frames[position])
+
+    def _decoded(self, position: int, prompts: Mapping[int, Sequence[Prompt]]) -> FrameMasks:
+        """The masks on a frame without corrections: nothing needs to be remembered for them."""
+        pass_ = Pass(self._engine, self._source, self._new_views(self._engine, self._source, prompts))
+        rgb_hw3 = self._picture(position)
+        view, adapted = pass_.views.prompted(position, rgb_hw3, prompts[position])
+        low_res = pass_.decode(position, self._engine.features(rgb_hw3, view), view, adapted)
+        return pass_.show(position, low_res, self._source.frames[position])
 
     def _track(
         self, first: int, initial: Positioned, corrections: Positioned, stepped: Stepped
@@ -153,32 +191,32 @@ class Interactive:
         with closing(self._steps(pass_, initial, position, stepped)) as steps:
             if next(steps, None) is None:
                 raise InputError(f"prompt.frame: {self._source.frames[position]} can't be read (a damaged picture)")
-        pass_.restore(self._states[tuple(initial), position])
-        rgb_hw3, view = self._picture(position), pass_.views.corrected(position, prompts)
+        before, views = self._states[tuple(initial), position], pass_.views
+        pass_.restore(before.pass_)
+        views.resume(views.of(before.chosen[position]))  # a run chooses the view when it looks at the frame, ahead
+        rgb_hw3, view = self._picture(position), views.corrected(position, prompts)
         pass_.correct(position, self._engine.features(rgb_hw3, view), view, prompts)
 
     def _steps(self, pass_: Pass, prompts: Positioned, first: int, stepped: Stepped) -> Generator[FrameMasks]:
         """The masks from the frame at position ``first`` on; those before are tracked as far as they weren't yet."""
         key, start = tuple(prompts), min(at for at, _ in prompts)
-        pass_.begin(prompts)
         began = next((at for at in range(first, start, -1) if (key, at) in self._states), start)
+        course = Course(pass_, start)
+        pass_.begin(prompts)
         if began > start:
-            pass_.restore(self._states[key, began])
-        with closing(_onward(self._source, began)) as frames:
-            for frame in frames:
-                position = self._source.frames.index(frame.index)
-                self._states.get_or((key, position), pass_.state)
-                show = self._step(pass_, position, frame.rgb_hw3)
+            before = self._states[key, began]
+            pass_.restore(before.pass_)
+            course.choose(before.chosen)
+        stages = _Following(self._source, self._engine, course, key, self._states)
+        with (
+            closing(_onward(self._source, began)) as frames,
+            closing(self._engine.speed.run(frames, stages)) as followed,
+        ):
+            for position, show in followed:
                 if position >= first:
-                    yield show()
+                    yield self._gathered(self._source.frames[position], [show()])
                 else:
                     stepped(position + 1 - began, first - began)
-
-    def _step(self, pass_: Pass, position: int, rgb_hw3: RGB) -> Callable[[], FrameMasks]:
-        """Steps to the frame at a position; returns what makes its masks."""
-        view = pass_.views.at(position)
-        low_res = pass_.step(position, self._engine.features(rgb_hw3, view), view)
-        return partial(pass_.show, position, low_res, self._source.frames[position])
 
     def _picture(self, position: int) -> RGB:
         return self._pictures.get_or(position, lambda: self._source[self._source.frames[position]].rgb_hw3)

@@ -51,26 +51,51 @@ class Pass:
 
         ``features`` are those of what ``view`` shows of the frame.
         """
-        state, predictor = self._state, self._predictor
-        self._put(position, features, view)
+        state = self._state
         with self._engine.computing():
-            for prompt in (view.prompt(prompt) for prompt in prompts):
-                at = {"frame_idx": position, "obj_id": prompt.object_id}
-                if prompt.mask_hw is not None:
-                    predictor.add_new_mask(state, **at, mask=torch.from_numpy(np.ascontiguousarray(prompt.mask_hw)))
-                else:
-                    predictor.add_new_points_or_box(
-                        state, **at, points=prompt.points_xy, labels=prompt.labels, box=prompt.box_xyxy
-                    )
-                row = state["obj_id_to_idx"][prompt.object_id]
-                self._fill(state["temp_output_dict_per_obj"][row]["cond_frame_outputs"][position])
-            predictor.propagate_in_video_preflight(state)
+            self._give(position, features, view, prompts)
+            self._predictor.propagate_in_video_preflight(state)
             for object_id in dict.fromkeys(prompt.object_id for prompt in prompts):
                 outputs = state["output_dict_per_obj"][state["obj_id_to_idx"][object_id]]["cond_frame_outputs"]
                 self._conditioned.setdefault(object_id, {})[position] = _joinable(outputs[position])
+        self._forget_inputs()
+
+    def decode(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> LowRes:
+        """The masks that first prompts make of their frame, which isn't remembered: for a pass of its own."""
+        self._first = {prompt.object_id: position for prompt in prompts}
+        with self._engine.computing():
+            given = self._give(position, features, view, prompts)
+            outputs = [given[object_id].pop(position) for object_id in self._first]
+            logits_n1hw = torch.cat([self._predictor.mask_logits(output) for output in outputs])
+            scores_n = torch.cat([output["object_score_logits"].float() for output in outputs]).flatten().sigmoid()
+        self._forget_inputs()
+        return LowRes(view, logits_n1hw, scores_n, features.image_13hw if self._predictor.needs_image else None)
+
+    def _give(
+        self, position: int, features: Features, view: View, prompts: Sequence[Prompt]
+    ) -> dict[int, dict[int, FrameOutput]]:
+        """Has sam2 decode the prompts of one frame; returns the outputs that it holds until it remembers, by object."""
+        state, given = self._state, dict[int, dict[int, FrameOutput]]()
+        self._put(position, features, view)
+        for prompt in (view.prompt(prompt) for prompt in prompts):
+            at = {"frame_idx": position, "obj_id": prompt.object_id}
+            if prompt.mask_hw is not None:
+                mask = torch.from_numpy(np.ascontiguousarray(prompt.mask_hw))
+                self._predictor.add_new_mask(state, **at, mask=mask)
+            else:
+                points = {"points": prompt.points_xy, "labels": prompt.labels, "box": prompt.box_xyxy}
+                self._predictor.add_new_points_or_box(state, **at, **points)
+            row = state["obj_id_to_idx"][prompt.object_id]
+            given[prompt.object_id] = state["temp_output_dict_per_obj"][row]["cond_frame_outputs"]
+            self._fill(given[prompt.object_id][position])
+        return given
+
+    def _forget_inputs(self) -> None:
+        """Drops what sam2 keeps of prompts that were decoded."""
+        state = self._state
         for inputs in (*state["point_inputs_per_obj"].values(), *state["mask_inputs_per_obj"].values()):
             inputs.clear()
-        self._state["cached_features"] = {}
+        state["cached_features"] = {}
 
     def correct(self, position: int, features: Features, view: View, prompts: Sequence[Prompt]) -> None:
         """Takes points on objects that are tracked to this frame: they are decoded with what was tracked, and memories.
@@ -140,9 +165,14 @@ class Pass:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from the ``state`` of a pass with the same prompts, in place of conditioning and steps."""
+        """Goes on from the ``state`` of a pass with the same prompts, in place of conditioning and steps.
+
+        The state stays as it is.
+        """
         self._first, self._until = state["first"], state["until"]
         self._banks = [MemoryBank(**bank, reach=self.reach) for bank in state["banks"]]
+        for bank in self._banks:
+            bank.conditioning, bank.tracked = dict(bank.conditioning), bank.copy_tracked()
         self.views.restore(state["views"])
         tracked, view = state["before_turn"]
         self._before_turn = tracked, self.views.of(view)
