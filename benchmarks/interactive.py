@@ -7,7 +7,7 @@ Ravi et al., SAM 2 (2024), section 6.1 and appendix: the first prompt is in the 
 annotated frame. In every round the frame with the lowest IoU of all gets clicks, one after the other: each in the
 middle of the largest error of that frame as it is by then, positive where the object is missed and negative where
 something else is taken. Then the whole video is tracked again. The middle of an area is the pixel that is furthest
-from its edge.
+from its edge. With propagate=both the first click is on the middle annotated frame, and corrections come after it.
 
 FOLDER has JPEGImages and Annotations, as DAVIS, MOSE and YouTube-VOS; or videos, those of strangers.json, whose objects
 have four or five annotated frames; ``sample`` is the built-in clip. KEY=VALUE are keys of the model, as ``python -m
@@ -59,8 +59,12 @@ class Subject:
         return [float(np.mean([*each.values()])) for each in self.ious]
 
     def worst(self) -> int:
-        """The annotated frame with the lowest IoU."""
-        return min(self.ious[-1], key=lambda frame: self.ious[-1][frame])
+        """The annotated frame with the lowest IoU, from the first click on."""
+        return min(filter(self.may_correct, self.ious[-1]), key=lambda frame: self.ious[-1][frame])
+
+    def may_correct(self, frame: int) -> bool:
+        """Whether a click there is a correction: before the first one it would be the first."""
+        return frame >= min(self.clicks)
 
 
 @dataclass
@@ -130,7 +134,7 @@ def play(segmenter: SAM2, source: Source, subjects: Mapping[int, Subject]) -> di
             score = subject.ious[-1][frame] = iou(masks[number], truth_hw)
             if frame in subject.clicks:
                 kept[number][frame] = masks[number].copy()
-            elif score < worst.get(number, (2.0, 0))[0]:
+            elif subject.may_correct(frame) and score < worst.get(number, (2.0, 0))[0]:
                 if number in worst:
                     del kept[number][worst[number][1]]
                 worst[number] = score, frame
@@ -139,10 +143,11 @@ def play(segmenter: SAM2, source: Source, subjects: Mapping[int, Subject]) -> di
 
 
 def interact(segmenter: SAM2, source: Source, subjects: Mapping[int, Subject], per_round: int, rounds: int,
-             tally: Tally) -> None:  # fmt: skip
+             tally: Tally, both: bool = False) -> None:  # fmt: skip
     """The first click of every object, and then all rounds."""
     for subject in subjects.values():
-        first = min(frame for frame, truth_hw in subject.truth.items() if truth_hw.any())
+        there = sorted(frame for frame, truth_hw in subject.truth.items() if truth_hw.any())
+        first = there[len(there) // 2 if both else 0]
         subject.clicks[first] = [(*middle(subject.truth[first]), 1)]
     kept = play(segmenter, source, subjects)
     for _ in range(rounds):
@@ -244,7 +249,7 @@ def main() -> None:
     for per_round in map(int, args.clicks.split(",")):
         done, tally = dict[str, Subject](), Tally()
         for name, source, subjects in videos(args.data, args.videos and args.videos.split(","), args.step):
-            interact(segmenter, source, subjects, per_round, args.rounds, tally)
+            interact(segmenter, source, subjects, per_round, args.rounds, tally, "propagate=both" in overrides)
             for number, subject in subjects.items():
                 done[f"{name} {number}"] = subject
                 print(f"{name:20}{number:3}  {'  '.join(f'{j:.3f}' for j in subject.j)}", flush=True)
