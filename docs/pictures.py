@@ -4,17 +4,21 @@ python -m docs.pictures demo           demo.jpg and contact_sheet.jpg: three out
 python -m docs.pictures nano VIDEO     nano.jpg: six frames of nano's overlay of VIDEO, from a box
 python -m docs.pictures corrections FOLDER   corrections.jpg: one click, and two corrections, in three videos
 python -m docs.pictures comparison     comparison.jpg: the page of a sweep (needs chromium and chromedriver)
+python -m docs.pictures pick           pick.jpg: the picker's page, half in light and half in dark (needs them, too)
 """
 
 import argparse
 import base64
+import contextlib
 import io
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -43,6 +47,12 @@ SHOWN, STEP, STOP = (30, 90), 5, 100
 SWEEP = ["model.quantize=null,int8", "model.zoom=null,0.85", "model.memory_stride=1,3"]
 PAGE = (1280, 1560)  # width and height of each half of the picture, in pixels of the page
 MIDDLE = "const slider = document.querySelector('.player input'); slider.value = slider.max / 2;"
+
+PICKER = (1280, 760)
+PICKED = [
+    {"frame": 0, "object": 1, "points": [[782, 301], [640, 80]], "labels": [1, 0], "name": "skater"},
+    {"frame": 60, "object": 2, "box": [41, 271, 471, 648]},
+]
 
 
 def demo(folder: Path) -> None:
@@ -104,21 +114,11 @@ def comparison(folder: Path) -> None:
 
 def photograph(page: Path) -> Image.Image:
     """Two parts of the page side by side, with its videos in the middle of their time."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
     width, height = PAGE
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for argument in ("headless=new", "no-sandbox", "hide-scrollbars", f"window-size={width},{height}"):
-        options.add_argument(f"--{argument}")
     picture = Image.new("RGB", (2 * width, height))
-    with webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as browser:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    with chromium(width, height) as browser:
         browser.get(page.as_uri())
-        while not browser.execute_script("return document.documentElement.dataset.ready"):
-            time.sleep(0.1)
+        until(browser, "return document.documentElement.dataset.ready")
         browser.execute_script(f"{MIDDLE} slider.dispatchEvent(new Event('input'))")
         time.sleep(2)  # until the videos show that frame
         videos = browser.execute_script("return document.querySelector('.gallery').getBoundingClientRect().top") - 24
@@ -127,6 +127,54 @@ def photograph(page: Path) -> Image.Image:
             shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
             picture.paste(Image.open(io.BytesIO(base64.b64decode(shot["data"]))), (x, 0))
     return picture
+
+
+def pick(folder: Path) -> None:
+    """The picker's page with two skaters that are prompted and tracked: on the left in light, on the right in dark."""
+    width, height = PICKER
+    picture = Image.new("RGB", (2 * width, height))
+    with contextlib.chdir(folder), chromium(width, height) as browser:
+        Path("prompts.json").write_text(json.dumps({"prompts": PICKED}))
+        picker = vidseg.pick("sample", prompt="file", **{"prompt.path": "prompts.json", "extract.stop": 91})
+        browser.get(picker.address)
+        ready = "return window.vidseg?.ready && window.vidseg.frame === arguments[0]"
+        until(browser, ready, 0)
+        browser.execute_script("document.getElementById('track-on').click()")
+        until(browser, ready, 90)
+        number = "const number = document.getElementById('frame'); number.value = arguments[0];"
+        browser.execute_script(f"{number} number.dispatchEvent(new Event('change'))", DEMO_FRAME)
+        until(browser, ready, DEMO_FRAME)
+        browser.execute_script("document.querySelector('.message .close')?.click()")
+        for n, scheme in enumerate(("light", "dark")):
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            time.sleep(1)  # until it is drawn
+            shot = browser.execute_cdp_cmd("Page.captureScreenshot", {})
+            picture.paste(Image.open(io.BytesIO(base64.b64decode(shot["data"]))), (n * width, 0))
+        picker.close()
+    half = picture.resize((1800, 1800 * height // (2 * width)), Image.Resampling.LANCZOS)
+    save(np.asarray(half), "pick.jpg", 84)
+
+
+def until(browser: Any, script: str, *arguments: object) -> None:
+    """Waits until the script returns something true."""
+    while not browser.execute_script(script, *arguments):
+        time.sleep(0.1)
+
+
+def chromium(width: int, height: int) -> Any:
+    """A browser without a window whose page has that size."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("headless=new", "no-sandbox", "hide-scrollbars", f"window-size={width},{height}"):
+        options.add_argument(f"--{argument}")
+    browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    return browser
 
 
 def decoded(path: Path, index: int, pixels: str) -> NDArray[np.uint8]:
@@ -168,6 +216,7 @@ def main() -> None:
     pictures.add_parser("nano", help="nano.jpg").add_argument("video", help="the model card's: skateboarder.mp4")
     pictures.add_parser("corrections", help="corrections.jpg").add_argument("videos", type=Path, metavar="FOLDER")
     pictures.add_parser("comparison", help="comparison.jpg (needs chromium and chromedriver)")
+    pictures.add_parser("pick", help="pick.jpg (needs chromium and chromedriver)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "runs"
@@ -180,6 +229,8 @@ def main() -> None:
                 corrections(options.videos)
             case "comparison":
                 comparison(folder)
+            case "pick":
+                pick(Path(temporary))
 
 
 if __name__ == "__main__":

@@ -239,6 +239,10 @@ def python(module, arguments, monkeypatch, capsys):
 
         main(arguments)
         assert "fps" in capsys.readouterr().out
+    elif module == "vidseg.pick":
+        from vidseg.pick.opening import open_all
+
+        open_all([SMALL.get(each, each) for each in arguments]).close()  # tests/pick opens the page
     elif module == "docs.keys":
         assert not arguments  # test_keys runs it
     else:

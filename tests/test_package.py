@@ -31,6 +31,10 @@ def test_every_config_and_the_type_marker_are_in_the_wheel(installed):
         "page.js",
         "page.py",
     }
+    page = ROOT / "vidseg" / "pick" / "page"
+    files = {path.name for path in page.iterdir()}
+    assert files > {"index.html", "pick.css", "main.js"}
+    assert {path.name for path in (installed / "vidseg" / "pick" / "page").iterdir()} == files
     assert not (installed / "tests").exists()
 
 

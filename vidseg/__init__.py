@@ -6,6 +6,8 @@ The public API:
   ``Sweep``, a list of them.
 - ``compare(runs, reference=None, sort=None)``: what differs between runs and what came of them, a list of dicts that a
   notebook shows as a table.
+- ``pick(video, model="nano", **keys)``: a page in a notebook's cell on which to click on objects; the sequence of
+  their prompts.
 - ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
   no files.
 - ``show(frame, masks=None, prompts=())``: a picture of them for a notebook.
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
     from vidseg.compare.listing import compare
     from vidseg.errors import InputError
     from vidseg.job import JobFailed
+    from vidseg.pick.notebook import pick
     from vidseg.results import Run, Sweep, show
     from vidseg.types import Frame, FrameMasks, Output, Prompt, Segmenter, Source
     from vidseg.video import open_source
 
 __all__ = ["Frame", "FrameMasks", "InputError", "JobFailed", "Output", "Prompt", "Run", "Segmenter", "Source"]
-__all__ += ["Sweep", "compare", "open_source", "run", "segment", "show"]
+__all__ += ["Sweep", "compare", "open_source", "pick", "run", "segment", "show"]
 
 # The modules of the names that aren't in vidseg.types
 _MODULES = {"run": "api", "segment": "api", "Run": "results", "Sweep": "results", "show": "results"}
@@ -40,8 +43,8 @@ def __getattr__(name: str) -> Any:
     # A name's module is imported when the name is first used, so that `python -m vidseg --help` loads no torch.
     if name not in __all__:
         raise AttributeError(f"module 'vidseg' has no attribute {name!r}")
-    if name == "compare":
-        return import_module("vidseg.compare")  # a package that can be called
+    if name in ("compare", "pick"):
+        return import_module(f"vidseg.{name}")  # a package that can be called
     return getattr(import_module(f"vidseg.{_MODULES.get(name, 'types')}"), name)
 
 

@@ -6,12 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import chromium, emulated, find, wait
 from conftest import ROOT
 
 from vidseg.compare.page import write_page
@@ -26,20 +26,8 @@ TIMES = "return [...document.querySelectorAll('video')].map(video => video.curre
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a window; it has no network but files."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no Chromium with its chromedriver is installed (apt-get install chromium chromium-driver)")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1280,900", "mute-audio"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    with chromium("window-size=1280,900") as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +71,6 @@ def opened(loaded):
     assert loaded.get_log("browser") == []
 
 
-def wait(browser, script, seconds=60):
-    end = time.monotonic() + seconds
-    while not browser.execute_script(script):
-        assert time.monotonic() < end, f"not in {seconds} s: {script}"
-        time.sleep(0.05)
-
-
 def set_slider(browser, place):
     browser.execute_script(
         "const slider = document.querySelector('.player input'); slider.value = arguments[0];"
@@ -97,10 +78,6 @@ def set_slider(browser, place):
         place,
     )
     wait(browser, "return [...document.querySelectorAll('video')].every(video => !video.seeking)")
-
-
-def find(browser, selector):
-    return browser.find_elements("css selector", selector)
 
 
 def test_it_needs_nothing_from_outside(page):
@@ -221,18 +198,11 @@ def test_a_heading_sorts_the_table_with_the_best_first(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_nothing_sticks_out_and_charts_follow_the_scheme(opened, scheme, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    try:
+    with emulated(opened, width, scheme=scheme):
         wait(opened, f"return document.documentElement.scrollWidth <= {width}", 10)
         expected = {"light": "#5f6068", "dark": "#a0a1ab"}[scheme]
         colour = "return document.querySelector('[data-chart=\"memory\"]').layout.font.color"
         wait(opened, f"{colour} === '{expected}'", 10)
-    finally:
-        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 LONG = "a configuration whose name is as long as those of sweeps over many keys are, with "
@@ -254,18 +224,11 @@ def test_any_number_of_runs_fits_any_width_and_scheme(make_run, browser, tmp_pat
         "return [...document.querySelectorAll('[data-chart]')].map(node => node._fullLayout._size.w / node.clientWidth)"
     )
     texts = "return [...document.querySelectorAll('.annotation-text')].map(node => node.getBoundingClientRect().right)"
-    try:
-        for width, scheme in product((1280, 360), ("light", "dark")):
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            features = [{"name": "prefers-color-scheme", "value": scheme}]
-            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    for width, scheme in product((1280, 360), ("light", "dark")):
+        with emulated(browser, width, scheme=scheme):
             wait(browser, f"return document.documentElement.scrollWidth <= {width}", 10)
             wait(browser, f"return Math.max(0, ...({texts.removeprefix('return ')})) <= {width}", 10)
             assert min(browser.execute_script(shares)) >= 0.5
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     charts = [node.get_attribute("data-chart") for node in find(browser, "[data-chart]")]
     assert charts == (["memory", "stages"] if count == 1 else ["times", "speed", "memory", "stages", "iou-0"])
     assert browser.get_log("browser") == []

@@ -57,7 +57,7 @@ class Running:
         try:
             return str(json.loads((self._folder / "summary.json").read_text("utf-8"))["status"])
         except (OSError, ValueError, KeyError):
-            return "interrupted" if code == 130 else "failed"
+            return "interrupted" if code in (130, -signal.SIGINT) else "failed"  # -SIGINT: before it was under way
 
     def _done(self) -> int:
         try:
