@@ -26,7 +26,7 @@ from vidseg.record.masks import open_masks
 from vidseg.types import Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.codec import CODECS
-from vidseg.video.colour import to_yuv420p
+from vidseg.video.colour import to_ycbcr
 
 H264 = CODECS["h264"]
 RENDERS = {"cutout": cutout, "overlay": overlay}
@@ -119,7 +119,7 @@ def main() -> None:
     rows: dict[str, Any] = {}
     for name, render in RENDERS.items():
         frames = islice(pairs(args.video, args.masks), args.frames)
-        images = [to_yuv420p(render(frame, masks), 1) for frame, masks in frames]
+        images = [to_ycbcr(render(frame, masks), 1, "yuv420p") for frame, masks in frames]
         ours = encoded(images, H264.options_for(None))
         print(f"{name:8} {'ours':10} {ours}", flush=True)
         rows[name] = {"ours": {**H264.options_for(None), **ours}}

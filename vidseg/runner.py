@@ -49,7 +49,7 @@ def run(parts: Parts, segmenter: Segmenter, folder: Path, meter: Meter, progress
         for position, (frame, found) in enumerate(pairs):
             masks = progress.agreed(position, found, parts.source.info)
             crew.put(Made(position, frame, masks, parts.prompts_so_far, meter.lap_ms()))
-            while crew.under_way > most_under_way(masks, soft=parts.matte is not None):
+            while crew.under_way > most_under_way(masks, soft=parts.matte is not None, deep=frame.deep is not None):
                 with meter.stage("composite"):
                     crew.wait(work.drawing)
                 with meter.stage("log"):

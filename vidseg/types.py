@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RGB = NDArray[np.uint8]
+RGB16 = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
 _computing = threading.RLock()  # of FrameMasks: what is computed takes half a millisecond
@@ -36,6 +37,13 @@ class Colour(NamedTuple):
     matrix: int  # by which it becomes Y'CbCr in an output
     primaries: int
     transfer: int
+
+
+class Depth(NamedTuple):
+    """How many bits, more than 8, a source's values have, and in which colours they are: HDR before it becomes SDR."""
+
+    bits: int
+    colour: Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class VideoInfo:
     file_numbers: tuple[int, ...] | None = None  # the frames' numbers in these names; None where none is the frame's
     sample_aspect_ratio: Fraction = Fraction(1)  # width / height of a pixel as displayed, for outputs to say
     colour: Colour | None = None  # None: as usual for the size
+    depth: Depth | None = None  # of a source with more than 8 bits
     timecode: str | None = None  # of the first frame taken: 01:00:00:00, or 01:00:00;00 where labels are dropped
     still: bool = False  # a photograph: its outputs are pictures
 
@@ -77,19 +86,38 @@ class VideoInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Deep:
+    """A picture with all bits of its source, HDR too: R'G'B' in ``colour``, uint16 (height, width, 3) up to 65535.
+
+    Equal only to itself. Raises ContractError for pixels of another dtype or shape.
+    """
+
+    rgb_hw3: RGB16
+    colour: Colour
+
+    def __post_init__(self) -> None:
+        if self.rgb_hw3.dtype != np.uint16 or self.rgb_hw3.ndim != 3 or self.rgb_hw3.shape[2] != 3:
+            raise ContractError(f"Deep: rgb_hw3 is {kind(self.rgb_hw3)}; it must be uint16 (height, width, 3)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of a video: uint8 (height, width, 3), with its number in the source, from 0, and its time in seconds.
 
+    ``deep`` is the same picture with more bits, if the source has them and was asked for them (``Source``).
     Equal only to itself. Raises ContractError for pixels of another dtype or shape.
     """
 
     index: int
     time_s: float
     rgb_hw3: RGB
+    deep: Deep | None = None
 
     def __post_init__(self) -> None:
         if self.rgb_hw3.dtype != np.uint8 or self.rgb_hw3.ndim != 3 or self.rgb_hw3.shape[2] != 3:
             raise ContractError(f"Frame: rgb_hw3 is {kind(self.rgb_hw3)}; it must be uint8 (height, width, 3)")
+        if self.deep is not None and self.deep.rgb_hw3.shape != self.rgb_hw3.shape:
+            raise ContractError(f"Frame: deep is {kind(self.deep.rgb_hw3)}; it must be of the size of rgb_hw3")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -372,6 +400,7 @@ class Source(Protocol):
 
     One that is read on from a frame quicker than frame by frame with ``source[index]`` has a method
     ``onward(position)``: it yields ``frames[position]`` and those after it, otherwise as iteration does.
+    One whose ``info`` has a ``depth`` has a method ``carry_depth()``: from then on its frames come with ``deep``.
     """
 
     name: str  # of the file or folder
@@ -464,6 +493,7 @@ class Output(Protocol):
     ``check(source, prompts)``: called before the model is built, it raises InputError for what can't be written. One
     whose folder holds more than files named as the frames has ``files``: the paths in it of the others and of folders.
     One whose files have an alpha channel may have ``alpha = True``: with ``matte=auto`` it gets a soft one.
+    One that writes more than 8 bits has ``deep = True``: frames come with ``deep`` then, if the source has them.
     One that numbers classes may have ``expect(classes)``: called before ``check`` with the names that objects may have,
     in an order that is the same for all videos of one command; none if the prompts don't say.
 

@@ -95,13 +95,13 @@ class Made:
     lap_ms: Mapping[str, float]  # what the loop spent on it, by stage
 
 
-def most_under_way(masks: FrameMasks, soft: bool = False) -> int:
+def most_under_way(masks: FrameMasks, soft: bool = False, deep: bool = False) -> int:
     """How many frames are composited, scored and recorded while the next one is segmented: 2 to MOST_UNDER_WAY.
 
-    As many as HELD_BYTES hold; ``soft`` ones have an Alpha.
+    As many as HELD_BYTES hold; ``soft`` ones have an Alpha, ``deep`` ones 16 bits, too.
     """
     objects, height, width = map(int, masks.masks_nhw.shape)
-    return max(2, min(MOST_UNDER_WAY, HELD_BYTES // (height * width * (3 + 5 * objects + 4 * soft))))
+    return max(2, min(MOST_UNDER_WAY, HELD_BYTES // (height * width * (3 + 6 * deep + 5 * objects + 4 * soft))))
 
 
 class Work:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from video.clips import copy_video
 
+from vidseg.colour import LUMA
 from vidseg.types import Colour
 from vidseg.video import open_source
-from vidseg.video.colour import LUMA, to_yuv420p
+from vidseg.video.colour import to_ycbcr
 
 PATCHES = np.array([[60] * 3, [120] * 3, [200] * 3, [235] * 3, [220, 40, 30], [30, 60, 230], [70, 160, 60]], np.uint8)
 FULL = 2  # of color_range
@@ -161,7 +162,7 @@ def test_8_bit_4_2_0_is_the_formula_to_a_level(matrix):
     y = red * r + (1 - red - blue) * g + blue * b
     wanted = [16 + 219 * y, 128 + 224 * (b - y) / (2 - 2 * blue), 128 + 224 * (r - y) / (2 - 2 * red)]
     wanted[1:] = [each.reshape(18, 2, 25, 2).mean((1, 3)) for each in wanted[1:]]
-    image = to_yuv420p(rgb_hw3, matrix)
+    image = to_ycbcr(rgb_hw3, matrix, "yuv420p")
     assert image.color_range == 1
     # OpenCV's numbers have 10 bits: 0.37 at most, and rounding; for chroma rounding of the mean, too
     for plane, codes, most in zip(image.planes, wanted, (0.88, 1.38, 1.38), strict=True):
@@ -169,5 +170,5 @@ def test_8_bit_4_2_0_is_the_formula_to_a_level(matrix):
         assert np.abs(found - codes).max() <= most
         assert np.abs(found - codes).mean() <= 0.3
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(2, 128, 3)
-    _, *chroma = (np.frombuffer(plane, np.uint8)[: plane.width] for plane in to_yuv420p(greys, matrix).planes)
+    _, *chroma = (np.frombuffer(plane, np.uint8)[: plane.width] for plane in to_ycbcr(greys, matrix, "yuv420p").planes)
     assert all((codes == 128).all() for codes in chroma)

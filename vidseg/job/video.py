@@ -130,6 +130,9 @@ class VideoJob:
                     check(source, chosen)
                 except InputError as error:
                     raise InputError(f"output.{name}.{error}") from error
+        if source.info.depth is not None and any(getattr(output, "deep", False) for output in self._outputs.values()):
+            deep_source: Any = source
+            deep_source.carry_depth()
         metrics: list[Metric] = [build(config, "metric", name) for name in config.metric]
         for metric in metrics:
             metric.open(source, chosen)

@@ -1,6 +1,7 @@
 """A rendered video, or picture of a photograph. Cutout, overlay and transparency are this one output with another
 render function and codec."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.output.files import write_png
-from vidseg.types import Frame, FrameMasks, Prompt, Source
+from vidseg.types import Deep, Frame, FrameMasks, Prompt, Source
 from vidseg.video.codec import check_codec
-from vidseg.video.encoder import Encoder
+from vidseg.video.encoder import Encoder, takes_depth
 
-Render = Callable[[Frame, FrameMasks], NDArray[np.uint8]]
+Render = Callable[..., NDArray[Any]]
 
 
 class VideoOutput:
@@ -26,7 +27,8 @@ class VideoOutput:
     - ``codec``: a row of vidseg.video.codec.
     - ``quality``: the encoder's own number, smaller is better; None: the codec's default.
     - ``render``: the dotted name of a function, one of vidseg.composite or your own. It returns uint8 (h, w, 3) RGB, or
-      (h, w, 4) RGBA for a codec with alpha.
+      (h, w, 4) RGBA for a codec with alpha. If it has a parameter ``deep``, a source with more than 8 bits and a codec
+      that keeps them make it True: it is to draw ``frame.deep`` then, and returns uint16.
     - ``options``: the function's other parameters.
 
     Raises InputError for a codec or quality that can't be used, and for a function that isn't there.
@@ -35,8 +37,10 @@ class VideoOutput:
     def __init__(self, path: str, codec: str, quality: float | None, render: str, **options: Any) -> None:
         self.path = path
         self._codec, self._quality, self._name = codec, quality, render
-        self._render: Render = partial(locate("render", render), **options)
+        function = locate("render", render)
+        self._render: Render = partial(function, **options)
         self._alpha = check_codec(codec, path, quality)[0].alpha
+        self.deep = takes_depth(codec, path) and _has_deep(function)
         self.alpha = False  # whether it has an alpha channel, once it is checked
         self._encoder: Encoder | None = None
         self._still: Path | None = None  # the PNG of a photograph
@@ -50,7 +54,9 @@ class VideoOutput:
         logits_hw = np.full((height, width), -1, np.float32)
         logits_hw[height // 4 : -(height // 4) or None, width // 4 : -(width // 4) or None] = 1
         logits_nhw = np.broadcast_to(logits_hw, (len(ids), height, width))
-        frame = Frame(source.frames[0], 0.0, np.full((height, width, 3), 128, np.uint8))
+        grey_hw3, depth = np.full((height, width, 3), 128, np.uint8), source.info.depth
+        deep = Deep(grey_hw3.astype(np.uint16) * 257, depth.colour) if self.deep and depth else None
+        frame = Frame(source.frames[0], 0.0, grey_hw3, deep)
         try:
             self.alpha = self._picture(frame, FrameMasks(frame.index, ids, logits_nhw)).shape[2] == 4
         except InputError:
@@ -67,8 +73,9 @@ class VideoOutput:
         if source.info.still:
             self._still = path
             return
+        deep = self.deep and source.info.depth is not None
         self._encoder = Encoder(
-            path, self._codec, source.info, quality=self._quality, audio=audio, offset_s=source.offset_s
+            path, self._codec, source.info, quality=self._quality, audio=audio, offset_s=source.offset_s, deep=deep
         )
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
@@ -95,17 +102,26 @@ class VideoOutput:
         if source.info.still:
             self.path, self._alpha = str(Path(self.path).with_suffix(".png")), True
 
-    def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
-        picture = self._render(frame, masks)
+    def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[Any]:
+        deep = self.deep and frame.deep is not None
+        picture = self._render(frame, masks, deep=True) if deep else self._render(frame, masks)
         height, width = frame.rgb_hw3.shape[:2]
         dtype, shape = getattr(picture, "dtype", type(picture).__name__), getattr(picture, "shape", ())
-        if dtype != np.uint8 or shape not in ((height, width, 3), (height, width, 4)):
+        wanted = np.dtype(np.uint16 if deep else np.uint8)
+        if dtype != wanted or shape not in ((height, width, 3), (height, width, 4)):
             raise ContractError(
                 f"render: {self._name} returned {dtype} {shape} for frame {frame.index}; "
-                f"it must be uint8 ({height}, {width}, 3), or 4 with alpha"
+                f"it must be {wanted} ({height}, {width}, 3), or 4 with alpha"
             )
         if shape[2] == 4 and not self._alpha:
             raise InputError(
                 f"codec: {self._codec} has no alpha, which {self._name} draws; prores4444 and vp9_alpha have"
             )
         return picture
+
+
+def _has_deep(function: Callable[..., Any]) -> bool:
+    try:
+        return "deep" in inspect.signature(function).parameters
+    except ValueError:  # some functions of C have none
+        return False

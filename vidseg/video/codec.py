@@ -16,7 +16,7 @@ QP_TO_LAMBDA = 118
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The encoder's own number for quality: its name in FFmpeg, best and worst value, and default.
+    """The encoder's own number for quality: its name in FFmpeg, best, worst, default, and the default of deep sources.
 
     The options ``quantiser`` and ``qscale`` are both ``-q:v`` of FFmpeg's command line. The MPEG-4 encoder reads it
     from each frame, where PyAV can't set it; for ``quantiser`` the lower and the upper limit are set to it instead.
@@ -26,6 +26,7 @@ class Quality:
     best: float
     worst: float
     default: float
+    deep: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Codec:
       are numbered, and its packets get the true time stamps afterwards; it must not reorder them.
     - ``fallback``: the row to use instead if the encoder can't be opened, as without its hardware.
     - ``smallest``: the least width and height in pixels (SVT-AV1 4.1 hangs below 64).
+    - ``deep``: the pixel formats for sources with more than 8 bits, of fewer bits first; ``pix_fmt`` is for 8.
     """
 
     encoder: str
@@ -48,18 +50,26 @@ class Codec:
     own_clock: bool = False
     fallback: str | None = None
     smallest: int = 1
+    deep: tuple[str, ...] = ()
 
-    def options_for(self, quality: float | None) -> dict[str, str]:
-        """FFmpeg's options for a quality; None is the default."""
+    def options_for(self, quality: float | None, deep: bool = False) -> dict[str, str]:
+        """FFmpeg's options for a quality; None is the default, that of ``deep`` sources if they are of such."""
         if self.quality is None:
             return dict(self.options)
-        value = self.quality.default if quality is None else quality
+        default = self.quality.deep if deep and self.quality.deep is not None else self.quality.default
+        value = default if quality is None else quality
         own = {self.quality.option: f"{value:g}"}
         if self.quality.option == "qscale":
             own = {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
         elif self.quality.option == "quantiser":
             own = {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
         return {**self.options, **own}
+
+    def pixels_for(self, bits: int) -> str:
+        """The pixel format that keeps ``bits`` of a source, or as many of them as the encoder can."""
+        if bits == 8 or not self.deep:
+            return self.pix_fmt
+        return next((name for name in self.deep if int(name[-4:-2]) >= bits), self.deep[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,10 @@ _VP9 = {"b": "0", "deadline": "realtime", "row-mt": "1"}
 _VP9_ALPHA = {**_VP9, "cpu-used": "5", "auto-alt-ref": "0"}
 # Pictures have 8 bits of alpha, which come back exactly: 29 core-ms a frame at 720p, where 16 bits take 40.
 _PRORES = {"profile": "4444", "alpha_bits": "8", "vendor": "apl0"}
+_PRORES_XQ = {**_PRORES, "profile": "4444xq"}
+# Of 877 grey levels of 10 bits 660 survive qscale 4 and 877 survive 2
+_QSCALE = Quality("qscale", 1, 31, 4, deep=2)
+_PRORES_PIXELS = "yuva444p10le"  # prores_ks takes no 12 bits
 
 CODECS: Mapping[str, Codec] = {
     "h264": Codec("libx264", "yuv420p", _H264, Quality("crf", 0, 51, 20), {"preset": "veryfast"}),
@@ -100,6 +114,9 @@ CODECS: Mapping[str, Codec] = {
         "h264_nvenc", "yuv420p", _H264, Quality("cq", 1, 51, 23), {"rc": "vbr", "b": "0"}, fallback="h264"
     ),
     "hevc": Codec("libx265", "yuv420p", _H264, Quality("crf", 0, 51, 24), _X265, tag="hvc1"),
+    "hevc10": Codec(
+        "libx265", "yuv420p10le", _H264, Quality("crf", 0, 51, 16), _X265, tag="hvc1", deep=("yuv420p10le",)
+    ),
     "av1": Codec(
         "libsvtav1", "yuv420p", ("mp4", "webm", "matroska"), Quality("crf", 1, 63, 30), {"preset": "9"}, smallest=64
     ),
@@ -112,11 +129,26 @@ CODECS: Mapping[str, Codec] = {
         "libvpx-vp9", "yuva420p", ("webm", "matroska"), Quality("crf", 0, 63, 12), _VP9_ALPHA, alpha=True
     ),
     "prores4444": Codec(
-        "prores_ks", "yuva444p10le", ("mov", "matroska"), Quality("qscale", 1, 31, 4), _PRORES, alpha=True
+        "prores_ks", _PRORES_PIXELS, ("mov", "matroska"), _QSCALE, _PRORES, alpha=True, deep=(_PRORES_PIXELS,)
+    ),
+    "prores4444xq": Codec(
+        "prores_ks",
+        _PRORES_PIXELS,
+        ("mov", "matroska"),
+        Quality("qscale", 1, 31, 2, deep=1),
+        _PRORES_XQ,
+        alpha=True,
+        deep=(_PRORES_PIXELS,),
     ),
     "qtrle": Codec("qtrle", "argb", ("mov",), alpha=True),
     "png": Codec("png", "rgba", ("mov", "avi"), options={"pred": "up"}, alpha=True),
-    "ffv1": Codec("ffv1", "bgr0", ("matroska", "avi"), options={"level": "3", "slices": "4", "slicecrc": "1"}),
+    "ffv1": Codec(
+        "ffv1",
+        "bgr0",
+        ("matroska", "avi"),
+        options={"level": "3", "slices": "4", "slicecrc": "1"},
+        deep=("yuv444p10le", "yuv444p12le", "yuv444p14le", "yuv444p16le"),
+    ),
 }
 
 

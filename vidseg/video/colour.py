@@ -1,15 +1,4 @@
-"""What the numbers of a picture mean: which Y'CbCr it is in, and HDR made SDR. Knows nothing about files.
-
-HDR is tone-mapped once, on decoding, to what an SDR screen shows:
-
-1. Light: PQ (SMPTE ST 2084) and HLG with its OOTF for a screen of 1,000 cd/m2, as ITU-R BT.2100 defines them. The white
-   of a sheet of paper, 203 cd/m2 by ITU-R BT.2408, is 1.
-2. Primaries: BT.2020 to BT.709 by the matrix of ITU-R BT.2407. What BT.709 can't show is clipped.
-3. Highlights: below ``KNEE`` light stays as it is. Above, the largest of R, G and B rolls off towards 1 along a
-   hyperbola (that of FFmpeg's ``tonemap=mobius``, for an infinite peak), and the other two with it, so that hues stay.
-   Paper becomes 0.9, which is 243 of 255.
-4. Code values: the curve of sRGB (IEC 61966-2-1), which SDR screens and the models' training pictures share.
-"""
+"""Pictures between FFmpeg's pixel formats and R'G'B', in the colours that their tags say. Knows nothing about files."""
 
 from functools import cache
 from typing import Any
@@ -20,39 +9,11 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
+from vidseg.colour import BT601, BT709, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
 from vidseg.types import RGB, Colour
 
-BT709, BT601 = Colour(1, 1, 1), Colour(6, 6, 6)
-PQ, HLG = 16, 18
-UNKNOWN = {0, 2, 3}
-"""Unspecified, and reserved. As a matrix, 0 is RGB."""
-BT2020_MATRIX = 9
-LUMA = {
-    1: (0.2126, 0.0722),
-    4: (0.30, 0.11),
-    5: (0.299, 0.114),
-    6: (0.299, 0.114),
-    7: (0.212, 0.087),
-    9: (0.2627, 0.0593),
-}
-"""By matrix, how much of red and of blue is in luma (H.273, table 4): those that FFmpeg can convert to and from."""
-
-REFERENCE_WHITE, HLG_WHITE = 203.0, 1000.0  # cd/m2
-KNEE = 0.8
-BT2020_TO_BT709 = np.array(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-)
-BT2020_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
-WHITE_CODE = 255 * 16
-"""FFmpeg widens 8 bits to 12 by zeros. (Full range of 10 bits comes to 4092: 2 levels of the result more.)"""
-SRGB_STEPS = 2**14
-BLOCK = 2**16
-"""So many values are tone-mapped at once: they stay in the processor's cache."""
-
-
-def by_size(width: int, height: int) -> Colour:
-    """What players take Y'CbCr without tags for: BT.709 from 720 lines (or 1280 columns) on, below BT.601."""
-    return BT709 if height >= 720 or width >= 1280 else BT601
+TOP = 65535
+"""The highest code of 16 bits."""
 
 
 def colour_tags(coded: Any) -> Colour:
@@ -71,81 +32,111 @@ def colour_of(image: av.VideoFrame, container: Colour) -> Colour:
     return Colour(matrix, primaries, transfer)
 
 
-def is_hdr(transfer: int) -> bool:
-    """Whether this is the number of PQ or HLG."""
-    return transfer in (PQ, HLG)
+def bits_of(image: av.VideoFrame) -> int:
+    """How many bits a picture's values have; 8 where more of them aren't kept, as of floats."""
+    bits = max(component.bits for component in image.format.components)
+    return bits if 8 < bits <= 16 else 8
 
 
 def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB:
     """A picture of ``colour`` at the given size as R'G'B', uint8 (height, width, 3); HDR as SDR in BT.709."""
-    if image.colorspace in UNKNOWN and not image.format.is_rgb:
-        image.colorspace = colour.matrix
+    _tag(image, colour)
     if is_hdr(colour.transfer):
         planar = image.reformat(format="gbrp12le", width=width, height=height)
         codes = (np.frombuffer(p, "<u2").reshape(height, -1)[:, :width] for p in planar.planes)
-        return tone_mapped(np.stack([*codes])[[2, 0, 1]], colour.transfer)
+        return tone_mapped(np.stack([*codes])[[2, 0, 1]], colour)
     rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
     return rgb_hw3
 
 
-def to_yuv420p(rgb_hw3: RGB, matrix: int) -> av.VideoFrame:
-    """A picture with even sides as 8-bit Y'CbCr in limited range by ``matrix``, one of ``LUMA``; chroma is the mean of
-    2x2 pixels. 4 ms at 720p where swscale takes 9; luma is 0.257 levels off on average, and there 0.251.
+def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> NDArray[np.uint16]:
+    """A picture of more than 8 bits at the given size as R'G'B' of 16 bits, (height, width, 3), still in ``colour``.
+
+    swscale only widens the chroma: its 16-bit R'G'B' has white at 65283, which would be 3 levels of 10 bits.
     """
-    height, width, _ = rgb_hw3.shape
-    half_hw3 = cv2.resize(rgb_hw3, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    luma_hw3, chroma_hw3 = (cv2.transform(each, _to_ycbcr(matrix)) for each in (rgb_hw3, half_hw3))
-    image = av.VideoFrame(width, height, "yuv420p")
-    for number, (plane, codes_hw3) in enumerate(zip(image.planes, (luma_hw3, chroma_hw3, chroma_hw3), strict=True)):
-        rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        cv2.extractChannel(codes_hw3, number, rows[:, : plane.width])
+    _tag(image, colour)
+    bits = bits_of(image)
+    kind = "gbrp" if image.format.is_rgb else "yuv444p"
+    bits = bits if bits in (10, 12, 14, 16) else 16
+    planar = image.reformat(format=f"{kind}{bits}le", width=width, height=height)
+    codes_hw3 = cv2.merge([np.frombuffer(p, "<u2").reshape(height, -1)[:, :width] for p in planar.planes])
+    if kind == "gbrp":
+        matrix = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]) * (TOP / (2**bits - 1))
+    else:
+        matrix = _from_ycbcr(colour.matrix, bits, image.color_range == ColorRange.JPEG)
+    rgb_hw3: NDArray[np.uint16] = cv2.transform(codes_hw3, matrix)
+    return rgb_hw3
+
+
+def _tag(image: av.VideoFrame, colour: Colour) -> None:
+    """Has swscale know the matrix of a picture without one."""
+    if image.colorspace in UNKNOWN and not image.format.is_rgb:
+        image.colorspace = colour.matrix
+
+
+def to_ycbcr(rgb_hwc: NDArray[Any], matrix: int, pix_fmt: str) -> av.VideoFrame:
+    """R'G'B' or R'G'B'A, uint8 or uint16 (h, w, 3 or 4), as planar Y'CbCr in limited range by ``matrix``.
+
+    ``matrix`` is one of ``LUMA``, ``pix_fmt`` is 4:2:0 or 4:4:4, with sides that it can halve. Chroma is the mean of
+    2x2 pixels, alpha is of full range. 8-bit 4:2:0 takes 4 ms at 720p where swscale takes 9; luma is 0.257 levels off
+    on average, and there 0.251.
+    """
+    height, width, channels = rgb_hwc.shape
+    image = av.VideoFrame(width, height, pix_fmt)
+    bits = image.format.components[0].bits
+    if bits > 8 and rgb_hwc.dtype == np.uint8:
+        rgb_hwc = cv2.multiply(rgb_hwc, (TOP / 255,) * 4, dtype=cv2.CV_16U)
+    rgb_hw3 = rgb_hwc if channels == 3 else cv2.cvtColor(rgb_hwc, cv2.COLOR_RGBA2RGB)
+    coefficients = _to_ycbcr(matrix, bits, TOP if rgb_hwc.dtype == np.uint16 else 255)
+    codes_hw3 = chroma_hw3 = cv2.transform(rgb_hw3, coefficients)
+    if image.planes[1].width < width:
+        half_hw3 = cv2.resize(rgb_hw3, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        chroma_hw3 = cv2.transform(half_hw3, coefficients)
+    for number, each_hw3 in enumerate((codes_hw3, chroma_hw3, chroma_hw3)):
+        cv2.extractChannel(each_hw3, number, _rows(image.planes[number], bits))
+    if len(image.planes) == 4:
+        _set_alpha(image, rgb_hwc, bits)
     image.color_range = ColorRange.MPEG
     return image
 
 
+def _set_alpha(image: av.VideoFrame, rgb_hwc: NDArray[Any], bits: int) -> None:
+    """The last plane: the fourth channel, or opaque without one."""
+    rows, top = _rows(image.planes[3], bits), 2**bits - 1
+    if rgb_hwc.shape[2] == 3:
+        rows[:] = top
+        return
+    alpha_hw = cv2.extractChannel(rgb_hwc, 3)
+    from_top = TOP if alpha_hw.dtype == np.uint16 else 255
+    rows[:] = alpha_hw if from_top == top else cv2.multiply(alpha_hw, top / from_top, dtype=cv2.CV_16U)
+
+
+def _rows(plane: Any, bits: int) -> NDArray[Any]:
+    """The pixels of a plane, to be written to."""
+    kind = np.dtype(np.uint8 if bits == 8 else "<u2")
+    rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
+    return rows[:, : plane.width]
+
+
 @cache
-def _to_ycbcr(matrix: int) -> NDArray[np.float64]:
-    """(3, 4): what a picture's R'G'B' and 1 are multiplied by."""
+def _to_ycbcr(matrix: int, bits: int, top: int) -> NDArray[np.float64]:
+    """(3, 4): what a picture's R'G'B', whose white is ``top``, and 1 are multiplied by."""
     red, blue = LUMA[matrix]
     y = np.array([red, 1 - red - blue, blue])
     cb, cr = (np.array([0, 0, 1]) - y) / (2 - 2 * blue), (np.array([1, 0, 0]) - y) / (2 - 2 * red)
-    return np.column_stack([np.stack([219 * y, 224 * cb, 224 * cr]) / 255, (16, 128, 128)])
-
-
-def tone_mapped(codes_3hw: NDArray[np.uint16], transfer: int) -> RGB:
-    """SDR, uint8 (h, w, 3), of R'G'B' in BT.2020 primaries and the curve ``transfer``, from 0 to ``WHITE_CODE``."""
-    height, width = codes_3hw.shape[1:]
-    sdr_hw3 = np.empty((height, width, 3), np.uint8)
-    rows = max(1, BLOCK // (3 * width))
-    for top in range(0, height, rows):
-        block = codes_3hw[:, top : top + rows]
-        scene = _light(transfer).take(block.reshape(3, -1), mode="clip")  # which is faster, and all are in the table
-        light = BT2020_TO_BT709 @ scene
-        if transfer == HLG:
-            light *= HLG_WHITE / REFERENCE_WHITE * (BT2020_LUMINANCE @ scene) ** np.float32(0.2)
-        largest = np.maximum(light.max(axis=0), KNEE)
-        light *= (1 - (1 - KNEE) ** 2 / (largest + 1 - 2 * KNEE)) / largest
-        codes = _srgb().take((light * SRGB_STEPS + 0.5).astype(np.intp), mode="clip")  # below 0 is not in BT.709
-        sdr_hw3[top : top + rows] = cv2.merge([*codes.reshape(block.shape)])
-    return sdr_hw3
+    levels = 2 ** (bits - 8)
+    rows = np.stack([219 * y, 224 * cb, 224 * cr]) / top
+    matrix_34: NDArray[np.float64] = levels * np.column_stack([rows, (16, 128, 128)])
+    return matrix_34
 
 
 @cache
-def _light(transfer: int) -> NDArray[np.float32]:
-    """The light of each 12-bit code: of the screen for PQ, 1 is paper; of the scene for HLG, 1 is the most."""
-    code = np.minimum(np.arange(4096) / WHITE_CODE, 1)
-    if transfer == HLG:
-        a, b, c = 0.17883277, 0.28466892, 0.55991073
-        return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12).astype(np.float32)
-    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-    root = code ** (1 / m2)
-    light: NDArray[np.float64] = (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
-    return (light * 10000 / REFERENCE_WHITE).astype(np.float32)
-
-
-@cache
-def _srgb() -> NDArray[np.uint8]:
-    """The 8-bit code of light, which is 0 to ``SRGB_STEPS``."""
-    light = np.arange(SRGB_STEPS + 1) / SRGB_STEPS
-    curve: NDArray[np.float64] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return (curve * 255).round().astype(np.uint8)
+def _from_ycbcr(matrix: int, bits: int, full: bool) -> NDArray[np.float64]:
+    """(3, 4): what Y'CbCr of ``bits``, in full or limited range, and 1 are multiplied by to be 16-bit R'G'B'."""
+    forward = _to_ycbcr(matrix, bits, TOP)
+    if full:
+        ratio = (2**bits - 1) / 2 ** (bits - 8)
+        forward = forward * np.array([ratio / 219, ratio / 224, ratio / 224])[:, None]
+        forward[:, 3] = 0, 2 ** (bits - 1), 2 ** (bits - 1)
+    inverse = np.linalg.inv(forward[:, :3])
+    return np.column_stack([inverse, -inverse @ forward[:, 3]])

@@ -19,11 +19,12 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
+from vidseg.colour import by_size
 from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
-from vidseg.video.colour import by_size, to_yuv420p
+from vidseg.video.colour import to_ycbcr
 from vidseg.video.demux import Sound
 from vidseg.video.matroska import reserve_aspect, write_aspect
 
@@ -32,6 +33,13 @@ log = logging.getLogger(__name__)
 MAX_TIMESCALE = 2**31 - 1
 LARGEST_MPEG4_CLOCK = 65535
 """MPEG-4 part 2 writes the denominator of its clock in 16 bits."""
+
+
+def takes_depth(codec: str, path: str | Path) -> bool:
+    """Whether a codec, in the container that the suffix names, keeps more than 8 bits. AVI has no tags to say their
+    colours."""
+    row, container = check_codec(codec, path)
+    return bool(row.deep) and not container.constant_rate
 
 
 class Encoder:
@@ -46,6 +54,9 @@ class Encoder:
     ``info.colour`` says. AVI has no tags for them: there they are what players take them for at that size. The shape of
     pixels and the timecode of ``info`` go on (FFV1 in AVI has no place for the shape).
 
+    ``deep``: pictures are uint16 with the bits and the colours of ``info.depth``, and so is the file. ``takes_depth``
+    says whether codec and container can.
+
     Raises InputError as ``check_codec`` does, and for a size that the codec refuses. ``write`` and ``close`` raise
     OSError if the file can't be written, as on a full disk.
     """
@@ -59,9 +70,11 @@ class Encoder:
         quality: float | None = None,
         audio: Path | None = None,
         offset_s: float = 0.0,
+        deep: bool = False,
     ) -> None:
         self._codec, self._format = check_codec(codec, path, quality)
         self.alpha = self._codec.alpha
+        self._depth = info.depth if deep else None
         self._path, self._partial = path, path.with_name(f".{path.name}.part")
         self._info, self._offset_s = info, offset_s
         self._last_pts: int | None = None
@@ -82,15 +95,16 @@ class Encoder:
         except BaseException:
             self._discard()
             raise
-        self._thread: Background[tuple[NDArray[np.uint8], float]] = Background(self._encode)
+        self._thread: Background[tuple[NDArray[Any], float]] = Background(self._encode)
 
-    def write(self, image_hwc: NDArray[np.uint8], time_s: float) -> None:
+    def write(self, image_hwc: NDArray[Any], time_s: float) -> None:
         """Queues one picture of the size of ``info``; don't change it afterwards. Raises ValueError for another dtype
         or shape, and what encoding an earlier picture raised."""
         height, width = self._info.height, self._info.width
         shapes = [(height, width, 3), (height, width, 4)] if self.alpha else [(height, width, 3)]
-        if image_hwc.dtype != np.uint8 or image_hwc.shape not in shapes:
-            raise ValueError(f"{self._path.name} takes uint8 {shapes}, not {image_hwc.dtype} {image_hwc.shape}")
+        dtype = np.dtype(np.uint16 if self._depth else np.uint8)
+        if image_hwc.dtype != dtype or image_hwc.shape not in shapes:
+            raise ValueError(f"{self._path.name} takes {dtype} {shapes}, not {image_hwc.dtype} {image_hwc.shape}")
         self._thread.put((image_hwc, time_s))
 
     def close(self) -> None:
@@ -147,11 +161,14 @@ class Encoder:
         self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
         if row.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: FFmpeg's log doesn't filter it
-        stream = container.add_stream(row.encoder, rate=info.fps, options=row.options_for(quality))
+        stream = container.add_stream(
+            row.encoder, rate=info.fps, options=row.options_for(quality, deep=self._depth is not None)
+        )
         context: Any = stream.codec_context  # PyAV's type has audio's and subtitles' in it
-        even = 2 if "420" in row.pix_fmt else 1
+        pix_fmt = row.pixels_for(self._depth.bits if self._depth else 8)
+        even = 2 if "420" in pix_fmt else 1
         context.width, context.height = -(-info.width // even) * even, -(-info.height // even) * even
-        context.pix_fmt, context.time_base = row.pix_fmt, self._clock
+        context.pix_fmt, context.time_base = pix_fmt, self._clock
         context.thread_type, context.thread_count = "AUTO", 0
         if row.tag is not None and not (row.tag == "hvc1" and self._format.muxer == "matroska"):
             context.codec_tag = row.tag
@@ -162,9 +179,10 @@ class Encoder:
         if info.timecode is not None:
             container.metadata["timecode"] = info.timecode
         self._colour: Colour | None = None
-        if row.pix_fmt.startswith("yuv"):  # RGB needs no tag
+        if pix_fmt.startswith("yuv"):  # RGB needs no tag
             assumed = by_size(info.width, info.height)
             self._colour = assumed if self._format.constant_rate else info.colour or assumed
+            self._colour = self._depth.colour if self._depth else self._colour
             context.colorspace, context.color_primaries, context.color_trc = self._colour
             context.color_range = ColorRange.MPEG
         # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later
@@ -174,7 +192,7 @@ class Encoder:
         stream.time_base = self._clock if self._format.constant_rate else info.time_base
         return stream
 
-    def _encode(self, item: tuple[NDArray[np.uint8], float]) -> None:
+    def _encode(self, item: tuple[NDArray[Any], float]) -> None:
         if self._stopped:
             return
         image_hwc, time_s = item
@@ -187,24 +205,15 @@ class Encoder:
         self._frames += 1
         self._mux(self._stream.encode(frame))
 
-    def _to_frame(self, image_hwc: NDArray[np.uint8]) -> av.VideoFrame:
+    def _to_frame(self, image_hwc: NDArray[Any]) -> av.VideoFrame:
         context, (height, width, channels) = self._stream.codec_context, image_hwc.shape
         padding = ((0, context.height - height), (0, context.width - width), (0, 0))
         padded = np.pad(image_hwc, padding, mode="edge") if any(map(any, padding)) else image_hwc
-        if context.pix_fmt == "yuv420p" and self._colour is not None:
-            coded = to_yuv420p(padded, self._colour.matrix)
-        else:
+        if self._colour is None:
             name = "rgb24" if channels == 3 else "rgba"
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format=name)
-            if self._colour is None:
-                return frame.reformat(format=context.pix_fmt)
-            # Chroma by area: at 4:2:0 skateboarding footage is 0.94 levels off; with the default, bilinear, it is 1.17
-            coded = frame.reformat(
-                format=context.pix_fmt,
-                dst_colorspace=self._colour.matrix,
-                dst_color_range=ColorRange.MPEG,
-                interpolation="AREA",
-            )
+            return frame.reformat(format=context.pix_fmt)
+        coded = to_ycbcr(padded, self._colour.matrix, context.pix_fmt)
         coded.colorspace, coded.color_primaries, coded.color_trc = self._colour  # ProRes has them in each frame
         return coded
 

@@ -1,5 +1,6 @@
 """What a value of ``video`` is that names no video file: a URL, a camera, an archive. Each error says what to do."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -28,6 +29,10 @@ _KINDS = {
 
 _STILL_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}  # of HEIF; msf1, hevc and avis are sequences
 _TEXTS = {".txt", ".csv", ".pls", ".xspf", ".ffconcat", ".json", ".yaml", ".yml"}
+
+HASHED_WHOLE = 2 * 2**30
+"""Files of up to so many bytes are hashed as a whole (2 GiB take about two seconds), of larger ones both ends."""
+HASHED_ENDS = 64 * 2**20
 
 
 def check_value(video: str) -> None:
@@ -96,3 +101,15 @@ def _kind(path: Path, start: bytes) -> str | None:
         if "://" in text or "#EXT-X-" not in text:
             return "a playlist of other files; give those, or download it first: ffmpeg -i URL -c copy clip.mp4"
     return None
+
+
+def hash_of(path: Path) -> dict[str, str]:
+    """A file's SHA-256, under a key that says what was hashed."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= HASHED_WHOLE:
+            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        digest = hashlib.sha256(file.read(HASHED_ENDS))
+        file.seek(-HASHED_ENDS, 2)
+        digest.update(file.read(HASHED_ENDS) + str(size).encode())
+    return {"sha256_of_first_and_last_64_mib_and_size": digest.hexdigest()}

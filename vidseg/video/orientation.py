@@ -1,11 +1,10 @@
 """Which way up a picture is shown, by its display matrix (ISO/IEC 14496-12, 8.3.2; FFmpeg's libavutil/display.h)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
-
-from vidseg.types import RGB
+from numpy.typing import NDArray
 
 
 class Orientation(NamedTuple):
@@ -15,12 +14,12 @@ class Orientation(NamedTuple):
     upside_down: bool = False
     mirrored: bool = False
 
-    def upright(self, rgb_hw3: RGB) -> RGB:
+    def upright(self, rgb_hw3: NDArray[Any]) -> NDArray[Any]:
         """The picture as it is shown; quarter turns change width and height."""
         shown = rgb_hw3.swapaxes(0, 1) if self.transposed else rgb_hw3
         return np.ascontiguousarray(shown[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1])
 
-    def stored(self, rgb_hw3: RGB) -> RGB:
+    def stored(self, rgb_hw3: NDArray[Any]) -> NDArray[Any]:
         """What ``upright`` makes a shown picture of."""
         flipped = rgb_hw3[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
         return np.ascontiguousarray(flipped.swapaxes(0, 1) if self.transposed else flipped)

@@ -1,6 +1,5 @@
 """Frames from a video file, through PyAV. Knows nothing about masks or models."""
 
-import hashlib
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,12 +11,13 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from vidseg.colour import BT709, is_hdr
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
-from vidseg.types import Frame, Prompt, VideoInfo
-from vidseg.video.colour import BT709, colour_of, colour_tags, is_hdr, to_rgb
+from vidseg.types import Deep, Depth, Frame, Prompt, VideoInfo
+from vidseg.video.colour import bits_of, colour_of, colour_tags, to_deep_rgb, to_rgb
 from vidseg.video.demux import audio_stream, open_input, pixel_shape, video_stream
-from vidseg.video.files import check_file
+from vidseg.video.files import check_file, hash_of
 from vidseg.video.orientation import orientation_of
 from vidseg.video.timecode import find_timecode, shifted
 from vidseg.video.timeline import read_timeline
@@ -31,10 +31,6 @@ costs a seek to a key frame and the decoding from there on, so that larger chunk
 chunk, and the few frames of the one before it that wait in the queue of ``prefetch``."""
 CHUNK_FRAMES = 8
 """A chunk has at least so many frames, however large: with one, each frame would cost a whole group of pictures."""
-
-HASHED_WHOLE = 2 * 2**30
-"""Files of up to so many bytes are hashed as a whole (2 GiB take about two seconds), of larger ones both ends."""
-HASHED_ENDS = 64 * 2**20
 
 
 class FileSource:
@@ -57,7 +53,7 @@ class FileSource:
         check_window(start, stop, step)
         check_file(path)
         self.path, self.name = path, path.name
-        self._warned = False
+        self._warned = self._deep = False
         with open_input(path) as container:
             stream = video_stream(container, path)
             tags, timecode = colour_tags(stream.codec_context), find_timecode(container)
@@ -65,7 +61,7 @@ class FileSource:
             if first is None:
                 raise _nothing_decodes(path)
             self._size, self._orientation = (first.width, first.height), orientation_of(first)
-            self._colour, shape = colour_of(first, tags), pixel_shape(stream)
+            self._colour, shape, bits = colour_of(first, tags), pixel_shape(stream), bits_of(first)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
             self.audio = path if audio_stream(container) is not None else None
         with open_input(path) as container:
@@ -89,8 +85,13 @@ class FileSource:
             self._timeline.time_base,
             sample_aspect_ratio=1 / shape if self._orientation.transposed else shape,
             colour=BT709 if is_hdr(self._colour.transfer) else self._colour,
+            depth=Depth(bits, self._colour) if bits > 8 else None,
             timecode=shifted(timecode, self.offset_s, rate) if timecode and step == 1 else None,
         )
+
+    def carry_depth(self) -> None:
+        """Has frames come with all bits of the file from now on, if these are more than 8."""
+        self._deep = self.info.depth is not None
 
     def __iter__(self) -> Generator[Frame]:
         return prefetch(self._read(0))
@@ -120,17 +121,9 @@ class FileSource:
 
     def provenance(self) -> Mapping[str, str]:
         """Path, SHA-256, codec, pixel format, frames a second, number of frames. Reads the file."""
-        key, size = "sha256", self.path.stat().st_size
-        with self.path.open("rb") as file:
-            if size <= HASHED_WHOLE:
-                digest = hashlib.file_digest(file, "sha256")
-            else:
-                key, digest = "sha256_of_first_and_last_64_mib_and_size", hashlib.sha256(file.read(HASHED_ENDS))
-                file.seek(-HASHED_ENDS, 2)
-                digest.update(file.read(HASHED_ENDS) + str(size).encode())
         return {
             "path": str(self.path),
-            key: digest.hexdigest(),
+            **hash_of(self.path),
             "codec": self._codec,
             "pix_fmt": self._pix_fmt,
             "fps": f"{float(self._timeline.rate):g}",
@@ -234,8 +227,12 @@ class FileSource:
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         # The size may change within a stream, but not within an output.
-        rgb_hw3 = to_rgb(image, *self._size, self._colour)
-        return Frame(number, self._timeline.time_s(number), self._orientation.upright(rgb_hw3))
+        rgb_hw3 = self._orientation.upright(to_rgb(image, *self._size, self._colour))
+        deep = None
+        if self._deep:
+            deep_hw3 = to_deep_rgb(image, *self._size, self._colour)
+            deep = Deep(self._orientation.upright(deep_hw3), self._colour)
+        return Frame(number, self._timeline.time_s(number), rgb_hw3, deep)
 
     def _warn_once(self, error: Exception) -> None:
         if not self._warned:
