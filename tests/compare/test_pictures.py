@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from video.clips import shown
 
 from vidseg.compare import pictures
 from vidseg.compare.gallery import make_galleries, make_gallery
@@ -89,7 +90,7 @@ def test_a_disagreement_is_drawn_on_the_best_picture_there_is(runs, clip, monkey
         pictures, "draw_difference", lambda rgb, *masks: drawn.append(rgb) or np.zeros((2, 2, 3), np.uint8)
     )
     with av.open(str(clip)) as container:
-        expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][10]
+        expected = [shown(frame) for frame in container.decode(video=0)][10]
     if left != "video":
         without_video(reference)
         expected = cv2.imread(str(reference.folder / "samples" / "frame_00010.png"))[..., ::-1]

@@ -6,7 +6,8 @@ from itertools import pairwise
 import av
 import numpy as np
 
-from vidseg.types import VideoInfo
+from vidseg.types import Colour, VideoInfo
+from vidseg.video.colour import colour_of, to_rgb
 from vidseg.video.encoder import Encoder
 
 
@@ -104,15 +105,20 @@ def read_packets(path, kind):
         ]
 
 
-def read_frames(path, pix_fmt="rgb24", decoder=None, matrix=None):
-    """Every decoded picture as an array, and its time, read with plain PyAV; ``matrix``: instead of the tags."""
+def shown(frame):
+    """A picture of PyAV as R'G'B', uint8 (h, w, 3); tests/video/test_colour.py checks the conversion itself."""
+    return to_rgb(frame, frame.width, frame.height, colour_of(frame, Colour(2, 2, 2)))
+
+
+def read_frames(path, pix_fmt="rgb24", decoder=None):
+    """Every decoded picture as an array, and its time, read with plain PyAV."""
     images, times_s = [], []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = av.CodecContext.create(decoder, "r") if decoder else stream.codec_context
         for packet in container.demux(stream):
             for frame in context.decode(packet):
-                images.append(frame.to_ndarray(format=pix_fmt, src_colorspace=matrix))
+                images.append(shown(frame) if pix_fmt == "rgb24" else frame.to_ndarray(format=pix_fmt))
                 times_s.append(frame.time)
     assert all(a < b for a, b in pairwise(times_s))
     return images, times_s

@@ -1,15 +1,17 @@
 """Y'CbCr with and without tags, in both directions, and HDR as SDR against the formulas of the standards."""
 
+import struct
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
 import pytest
-from video.clips import copy_video
+from video.clips import copy_video, make_clip
 
 from vidseg.colour import LUMA
-from vidseg.types import Colour
+from vidseg.output.video import VideoOutput
+from vidseg.types import Colour, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.colour import to_ycbcr
 
@@ -85,6 +87,52 @@ def test_an_untouched_pixel_keeps_its_ycbcr_and_its_tags(tmp_path, size, luma, t
         step = size[0] // plane.width
         row = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[10 // step, middles // step]
         assert np.abs(row.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("render", ["cutout", "overlay"])
+@pytest.mark.parametrize(
+    ("pix_fmt", "size"), [("yuv420p", (320, 240)), ("yuvj420p", (320, 240)), ("yuv420p", (1280, 720))]
+)
+def test_what_no_object_touches_keeps_its_codes(tmp_path, render, pix_fmt, size):
+    """Noise in each plane, from the file through a whole output at crf 0, which has limited range."""
+    rng = np.random.default_rng(3)
+    codes = rng.integers((60, 100, 100), (180, 156, 156), (*size[::-1], 3), np.uint8).transpose(2, 0, 1)
+    full = pix_fmt.startswith("yuvj")
+    path = lossless(tmp_path / "in.mp4", codes, pix_fmt, "libx264", **({"color_range": FULL} if full else {}))
+    source = open_source(str(path))
+    output = VideoOutput("out.mp4", "h264", 0, f"vidseg.composite.{render}")
+    output.open(tmp_path, source)
+    for frame in source:
+        logits_nhw = np.full((1, *frame.rgb_hw3.shape[:2]), 1 if render == "cutout" else -1, np.float32)
+        output.write(frame, FrameMasks(frame.index, (1,), logits_nhw))
+    output.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        planes = next(container.decode(video=0)).planes
+    for plane, codes_hw, zero, ratio in zip(
+        planes, codes, (16, 128, 128), (219 / 255, 224 / 255, 224 / 255), strict=True
+    ):
+        step = size[0] // plane.width
+        found = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width].astype(float)
+        wanted = codes_hw[::step, ::step].astype(float)
+        wanted = (wanted - (zero if zero == 128 else 0)) * ratio + zero if full else wanted
+        assert np.abs(found - wanted).max() <= 1
+        assert np.abs(found - wanted).mean() <= (0.3 if full else 0.02)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("prores4444", "a.mov"), ("h264", "a.mov"), ("h264", "a.mp4"), ("hevc", "a.mp4")]
+)
+@pytest.mark.parametrize("size", [(1280, 720), (320, 240)])
+def test_container_and_frame_headers_say_one_thing(tmp_path, codec, name, size):
+    """The bytes: the box colr (ISO/IEC 14496-12, 12.1.5; QuickTime's nclc), and ProRes' frame header (RDD 36)."""
+    source = open_source(str(make_clip(tmp_path / "in.mp4", frames=2, size=size)))
+    content = copy_video(source, tmp_path / name, codec).read_bytes()
+    number = 1 if size[1] >= 720 else 6
+    at = content.index(b"colr")
+    assert struct.unpack(">HHH", content[at + 8 : at + 14]) == (number,) * 3
+    if codec == "prores4444":
+        at = content.index(b"icpf")
+        assert tuple(content[at + 18 : at + 21]) == (number,) * 3
 
 
 def test_avi_has_what_players_take_it_for(tmp_path):

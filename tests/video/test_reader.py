@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from video.clips import copy_video, irregular_pts, make_clip, picture, read_frames, set_display_matrix, sine
+from video.clips import copy_video, irregular_pts, make_clip, picture, read_frames, set_display_matrix, shown, sine
 
 from vidseg.errors import InputError
 from vidseg.video import open_source
@@ -63,7 +63,7 @@ def clip(folder, kind, **options):
 def plain(path):
     """RGB of every frame as PyAV decodes them, in one thread."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [shown(frame) for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -395,7 +395,7 @@ def test_real_videos(data):
     for name, frames in (("skateboarder.mp4", 192), ("coffee.mp4", 287)):
         source = open_source(str(data / "videos" / name))
         assert len(source.frames) == frames
-        images, times_s = read_frames(data / "videos" / name, matrix=1)  # the first has no tags, and 720 lines
+        images, times_s = read_frames(data / "videos" / name)  # the first has no tags, and 720 lines
         for frame, image, time_s in zip(source, images, times_s, strict=True):
             assert (frame.rgb_hw3 == image).all()
             assert frame.time_s == pytest.approx(time_s, abs=1e-9)

@@ -14,6 +14,8 @@ from vidseg.types import RGB, Colour
 
 TOP = 65535
 """The highest code of 16 bits."""
+PLANAR = {f"yuv{range}{chroma}p" for range in ("", "j") for chroma in (420, 422, 444)}
+"""8-bit Y'CbCr, a plane each."""
 
 
 def colour_tags(coded: Any) -> Colour:
@@ -39,14 +41,27 @@ def bits_of(image: av.VideoFrame) -> int:
 
 
 def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB:
-    """A picture of ``colour`` at the given size as R'G'B', uint8 (height, width, 3); HDR as SDR in BT.709."""
+    """A picture of ``colour`` at the given size as R'G'B', uint8 (height, width, 3); HDR as SDR in BT.709.
+
+    swscale's 8-bit R'G'B' is 1.1 to 2.1 levels too dark. Here it is the formula's, rounded: 2 ms at 720p where swscale
+    takes 1. Each value of chroma is that of all its pixels, so that what is untouched has it again in an output.
+    """
     _tag(image, colour)
     if is_hdr(colour.transfer):
         planar = image.reformat(format="gbrp12le", width=width, height=height)
         codes = (np.frombuffer(p, "<u2").reshape(height, -1)[:, :width] for p in planar.planes)
         return tone_mapped(np.stack([*codes])[[2, 0, 1]], colour)
-    rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
-    return rgb_hw3
+    name = image.format.name
+    if bits_of(image) > 8:
+        return np.asarray(cv2.convertScaleAbs(to_deep_rgb(image, width, height, colour), alpha=255 / TOP))
+    if name not in PLANAR or (image.width, image.height) != (width, height):
+        rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
+        return rgb_hw3
+    luma_hw, *halves = (_rows(plane, 8) for plane in image.planes)
+    chroma = (cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST) for each in halves)
+    codes_hw3 = cv2.merge([luma_hw, *chroma])
+    full = name.startswith("yuvj") or image.color_range == ColorRange.JPEG
+    return np.asarray(cv2.transform(codes_hw3, _from_ycbcr(colour.matrix, 8, full, 255)))
 
 
 def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> NDArray[np.uint16]:
@@ -59,11 +74,11 @@ def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -
     kind = "gbrp" if image.format.is_rgb else "yuv444p"
     bits = bits if bits in (10, 12, 14, 16) else 16
     planar = image.reformat(format=f"{kind}{bits}le", width=width, height=height)
-    codes_hw3 = cv2.merge([np.frombuffer(p, "<u2").reshape(height, -1)[:, :width] for p in planar.planes])
+    codes_hw3 = cv2.merge([_rows(plane, bits) for plane in planar.planes])
     if kind == "gbrp":
         matrix = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]) * (TOP / (2**bits - 1))
     else:
-        matrix = _from_ycbcr(colour.matrix, bits, image.color_range == ColorRange.JPEG)
+        matrix = _from_ycbcr(colour.matrix, bits, image.color_range == ColorRange.JPEG, TOP)
     rgb_hw3: NDArray[np.uint16] = cv2.transform(codes_hw3, matrix)
     return rgb_hw3
 
@@ -131,9 +146,9 @@ def _to_ycbcr(matrix: int, bits: int, top: int) -> NDArray[np.float64]:
 
 
 @cache
-def _from_ycbcr(matrix: int, bits: int, full: bool) -> NDArray[np.float64]:
-    """(3, 4): what Y'CbCr of ``bits``, in full or limited range, and 1 are multiplied by to be 16-bit R'G'B'."""
-    forward = _to_ycbcr(matrix, bits, TOP)
+def _from_ycbcr(matrix: int, bits: int, full: bool, top: int) -> NDArray[np.float64]:
+    """(3, 4): what Y'CbCr of ``bits`` and 1 are multiplied by to be R'G'B' with white at ``top``."""
+    forward = _to_ycbcr(matrix, bits, top)
     if full:
         ratio = (2**bits - 1) / 2 ** (bits - 8)
         forward = forward * np.array([ratio / 219, ratio / 224, ratio / 224])[:, None]
