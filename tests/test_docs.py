@@ -61,6 +61,7 @@ SMALL = {  # what takes the place of an argument, so that a run takes seconds
     "extract.start=3000": "extract.start=1",
     "extract.stop=130s": "extract.stop=0.15s",
     "output.cutout.codec=hevc": "output.cutout.codec=ffv1",
+    "extract.height=540": "extract.height=60",
 }
 SAM2 = ("tiny", "small", "base_plus", "large")
 RAN = []  # small commands that have run

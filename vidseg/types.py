@@ -6,7 +6,7 @@ The data are frozen dataclasses that check their fields when they are made. Arra
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction = Fraction(1)  # width / height of a pixel as displayed, for outputs to say
     colour: Colour | None = None  # None: as usual for the size
     depth: Depth | None = None  # of a source with more than 8 bits
+    source_size: tuple[int, int] | None = None  # width and height that prompts are told in, if frames are scaled
     timecode: str | None = None  # of the first frame taken: 01:00:00:00, or 01:00:00;00 where labels are dropped
     still: bool = False  # a photograph: its outputs are pictures
 
@@ -71,6 +72,13 @@ class VideoInfo:
             raise InputError(f"video: a frame of {self.width}x{self.height} pixels can't be segmented")
         if self.fps <= 0 or self.time_base <= 0:
             raise InputError(f"video: {self.fps} frames a second (time base {self.time_base} s) is not a rate")
+
+    @property
+    def of_source(self) -> "VideoInfo":
+        """The same with the size of the source: label maps and prompts have it."""
+        if self.source_size is None:
+            return self
+        return replace(self, width=self.source_size[0], height=self.source_size[1], source_size=None)
 
     @property
     def file_stems(self) -> tuple[str, ...] | None:

@@ -34,6 +34,8 @@ class Extract:
     step: int = 1
     fps: float | None = None
     photos: bool | None = None
+    scale: float | None = None
+    height: int | None = None
 
 
 @dataclass

@@ -1,14 +1,17 @@
 """What a job is told: the frames of its video, and its prompts, all checked before a model is built."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from vidseg import config as configuration
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.prompt import checking
+from vidseg.scaling import scaled
 from vidseg.types import Finder, Prompt, Source
 from vidseg.work import Told
 
@@ -21,12 +24,13 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
 
     With ``preview`` only the prompted frames are given out. If there are several, what is between them is tracked.
     """
-    from vidseg.video import open_source
+    from vidseg.video import open_source, resized
     from vidseg.video.window import Excerpt, Selection
 
     configuration.check(config)
     extract = config.extract
     source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+    frames = resized(source, extract.scale, extract.height)
     given: Any = prompts
     if prompts is None:
         function = build(config, "prompt")
@@ -38,6 +42,8 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
             raise InputError(f"prompt: {error}") from error  # a key that was removed, or that isn't there
         prompts = check_prompts(f"{config.prompt._target_}: it must return vidseg.Prompts", given)
     prompts = checking.check(source, prompts)
+    prompts = _at_size(source, frames, prompts, getattr(given, "looks", None))
+    source = frames
     tracked: Source | None = None
     if config.preview:
         numbers = sorted({prompt.frame_index for prompt in prompts})
@@ -47,3 +53,12 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     detector = getattr(getattr(given, "detector", None), "provenance", None)
     looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
     return Told(source, prompts, tracked=tracked, finder=finder, looks=looks, detector=detector, classes=classes)
+
+
+def _at_size(source: Source, frames: Source, prompts: tuple[Prompt, ...], looks: Any) -> tuple[Prompt, ...]:
+    """The prompts in pixels of the ``frames``; so are then the ``looks`` that aren't drawn yet."""
+    size, to = ((each.info.width, each.info.height) for each in (source, frames))
+    factors = np.tile(np.array(to, np.float32) / np.array(size, np.float32), 2)
+    for index, sightings in (looks or {}).items():
+        looks[index] = tuple(replace(each, box_xyxy=each.box_xyxy * factors) for each in sightings)
+    return tuple(scaled(prompt, size, to) for prompt in prompts)

@@ -24,6 +24,7 @@ from vidseg.record.progress import Progress, Recorded, Resumed, check_alike, dig
 from vidseg.record.run import flatten
 from vidseg.record.summary import Summary, score
 from vidseg.runner import run
+from vidseg.scaling import scaled
 from vidseg.tracker.guard import Guarded, NoTracker
 from vidseg.types import Matte, Metric, Output, Prompt, Segmenter, names_of
 from vidseg.work import Parts, Told, log_notes
@@ -103,7 +104,10 @@ class VideoJob:
         self._known |= {"device": segmenter.device, "precision": segmenter.precision, "wandb": None, "ended": None}
         if resumed is not None:
             self._known |= {"wandb": resumed.known.get("wandb"), "ended": resumed.ended}
-            parts.samples.go_on([prompt for prompt in read_found(self._folder) if resumed.covers(prompt.frame_index)])
+            info = parts.source.info
+            size = (info.width, info.height)
+            found = (scaled(prompt, info.source_size or size, size) for prompt in read_found(self._folder))
+            parts.samples.go_on([prompt for prompt in found if resumed.covers(prompt.frame_index)])
         remember(self._folder, self._known)
         if self._tracker is not None and self._known["wandb"] is not None:
             self._tracker.resume(self._known["wandb"])
@@ -138,7 +142,8 @@ class VideoJob:
             metric.open(source, chosen)
             self._note(getattr(metric, "notes", ()))
         stride = 1 if config.preview else config.stride
-        samples = Samples(self._folder, stride, chosen, len(source.frames), told.finder, told.looks)
+        found = (told.finder, told.looks, source.info.source_size)
+        samples = Samples(self._folder, stride, chosen, len(source.frames), *found)
         if told.tracked is not None:
             log.info("preview: tracking %d frames, from the first prompt to the last", told.steps)
         done = (self._outputs, metrics, samples, self._tracker)

@@ -19,6 +19,7 @@ from vidseg.measure import bounding_box, iou
 from vidseg.metric.score import first_prompts, name_scores
 from vidseg.record.label_maps import annotations_of
 from vidseg.record.object_maps import open_annotations
+from vidseg.scaling import scaled_mask
 from vidseg.types import Frame, FrameMasks, Mask, Prompt, Source
 
 log = logging.getLogger(__name__)
@@ -64,19 +65,19 @@ class DavisJF:
 
     def open(self, source: Source, prompts: Sequence[Prompt]) -> None:
         """Begins a run. Raises InputError if label maps don't have the video's size, or ``root`` none of this video."""
-        self._source, self._first = source, first_prompts(prompts)
+        self._source, self._first, self._maps = source, first_prompts(prompts), source.info.of_source
         if self._files is None and self._root is not None:
             self._files = open_annotations(annotations_of(source.name, self._root), "metric.davis_jf.root")
         if self._files is None:
             if all(source.truth(index) is None for index in source.frames):
                 self._lacks = logging.INFO, NO_TRUTH
             return
-        first = next((index for index in source.frames if self._files.has(index, source.info)), None)
+        first = next((index for index in source.frames if self._files.has(index, self._maps)), None)
         if first is None:
             text = "metric.davis_jf: none of the label maps is of a frame of this run: there are no scores"
             self._lacks = logging.WARNING, text
         else:
-            self._expected = set(self._files.objects(first, source.info))
+            self._expected = set(self._files.objects(first, self._maps))
 
     def update(self, frame: Frame, masks: FrameMasks) -> dict[str, float]:
         """``j_<id>`` and ``f_<id>`` of one frame."""
@@ -121,7 +122,9 @@ class DavisJF:
     def _truth(self, index: int, object_ids: Sequence[int]) -> dict[int, Mask]:
         """The ground truth of those objects that have one on a frame."""
         if self._files is not None:
-            return self._files.masks(index, self._source.info, object_ids)
+            found = self._files.masks(index, self._maps, object_ids)
+            size = (self._source.info.width, self._source.info.height)
+            return {number: scaled_mask(mask_hw, size) for number, mask_hw in found.items()}
         labels_hw = self._source.truth(index)
         return {} if labels_hw is None else {number: labels_hw == number for number in object_ids}
 

@@ -16,6 +16,7 @@ from vidseg.composite import Sighting, annotate, draw_look
 from vidseg.errors import InputError
 from vidseg.record.files import whole
 from vidseg.record.found import write_found
+from vidseg.scaling import scaled
 from vidseg.types import RGB, Finder, Frame, FrameMasks, Prompt
 
 PAGE_WIDTH = 1920
@@ -36,7 +37,7 @@ class Samples:
 
     ``finder`` finds objects while the run goes on: their prompts are drawn too. ``looks`` are what a detector saw, by
     number of the frame; each is drawn into ``samples/found_00000.png``, taken out, and its frame is a sample; then
-    found.yaml has the prompts so far.
+    found.yaml has the prompts so far, in pixels of ``source_size`` (width, height) if frames are scaled.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Samples:
         total: int | None,
         finder: Finder | None = None,
         looks: MutableMapping[int, Sequence[Sighting]] | None = None,
+        source_size: tuple[int, int] | None = None,
     ) -> None:
         if stride < 1:
             raise InputError(f"stride: {stride} is not a number of frames; say 1 or more")
         self._folder, self._stride, self._prompts, self._total = folder, stride, tuple(prompts), total
         self._finder, self._looks = finder, {} if looks is None else looks
+        self._source_size = source_size
         self._found: tuple[Prompt, ...] = ()
         self._prompted = {prompt.frame_index for prompt in prompts}
         self._written: list[tuple[int, float]] = []  # frame number and time of every sample
@@ -70,7 +73,8 @@ class Samples:
         """Draws and writes one sample. Returns the picture (h, w, 3)."""
         if (look := self._looks.pop(frame.index, None)) is not None:
             write_png(self._path(frame.index, "found"), draw_look(frame.rgb_hw3, look))
-            write_found(self._folder, self._known())
+            size = frame.rgb_hw3.shape[1::-1]
+            write_found(self._folder, [scaled(each, size, self._source_size or size) for each in self._known()])
         picture = annotate(frame, masks, self._known())
         write_png(self._path(frame.index), picture)
         self._written.append((frame.index, frame.time_s))

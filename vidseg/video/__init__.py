@@ -17,6 +17,8 @@ def open_source(
     step: int = 1,
     fps: float | None = None,
     seed: int = 0,
+    scale: float | None = None,
+    height: int | None = None,
 ) -> Source:
     """The source that ``video`` names: a file, a folder of images, a photograph, or ``sample``, the built-in clip.
 
@@ -24,12 +26,29 @@ def open_source(
       between them is taken.
     - ``fps``: frames a second, for folders only.
     - ``seed``: of the built-in clip.
+    - ``scale``: width and height of the frames are those of the source times this; or ``height`` is their height.
 
     Raises InputError, naming the key ``video`` or ``extract.*``, for what can't be opened.
     """
+    source = _opened(str(video), start, stop, step, fps, seed)
+    return resized(source, scale, height)
+
+
+def resized(source: Source, scale: float | None, height: int | None) -> Source:
+    """The source with frames of the size that ``open_source`` describes; itself if both are None."""
+    if scale is None and height is None:
+        return source
+    from vidseg.video.scaled import Scaled, scaled_size
+
+    size = scaled_size(source.info, scale, height)
+    return source if size is None else Scaled(source, size)
+
+
+def _opened(
+    video: str, start: int | str | None, stop: int | str | None, step: int, fps: float | None, seed: int
+) -> Source:
     from vidseg.video.files import check_value
 
-    video = str(video)
     check_value(video)
     path = meant(video)
     if video != "sample" and path.is_dir():
