@@ -37,7 +37,7 @@ def test_frames_have_the_size(clip, keys, size):
     frames = list(source)
     assert [(f.index, f.time_s) for f in frames] == [(f.index, f.time_s) for f in whole]
     assert {f.rgb_hw3.shape for f in frames} == {(size[1], size[0], 3)}
-    for again in (source[7], next(f for f in source.backwards(9) if f.index == 7)):
+    for again in (source[7], next(f for f in source.backwards(9) if f.index == 7), next(source.onward(7))):
         assert (again.rgb_hw3 == frames[7].rgb_hw3).all()
     if keys == {"scale": 0.5}:
         blocks = whole[7].rgb_hw3.reshape(60, 2, 80, 2, 3).mean((1, 3))

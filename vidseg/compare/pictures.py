@@ -134,8 +134,9 @@ def _read_frames(run: Run, numbers: Collection[int]) -> dict[int, RGB]:
     found = {n: picture for n, path in run.samples.items() if n in numbers and (picture := _read(path)) is not None}
     fps, seed = run.config.get("extract.fps"), run.config.get("sample.seed", 0)
     try:
-        size: Any = {key: run.config.get(f"extract.{key}") for key in ("scale", "height")}
-        source = open_source(str(run.config["video"]), fps=fps, seed=seed, **size)  # type: ignore[arg-type]
+        more: Any = {key: run.config.get(f"extract.{key}") for key in ("scale", "height")}
+        more["deinterlace"] = run.config.get("extract.deinterlace", "auto")
+        source = open_source(str(run.config["video"]), fps=fps, seed=seed, **more)  # type: ignore[arg-type]
         return found | {n: source[n].rgb_hw3 for n in numbers}
     except Exception as error:  # gone, moved, damaged or no video any more
         log.warning("%s can't be read (%s): differences are drawn on samples", run.video, error)

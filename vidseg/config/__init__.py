@@ -36,6 +36,7 @@ class Extract:
     photos: bool | None = None
     scale: float | None = None
     height: int | None = None
+    deinterlace: str | None = "auto"
 
 
 @dataclass

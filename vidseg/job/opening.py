@@ -29,7 +29,15 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
 
     configuration.check(config)
     extract = config.extract
-    source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+    source = open_source(
+        config.video,
+        extract.start,
+        extract.stop,
+        extract.step,
+        extract.fps,
+        config.sample.seed,
+        deinterlace=extract.deinterlace,
+    )
     frames = resized(source, extract.scale, extract.height)
     given: Any = prompts
     if prompts is None:

@@ -19,6 +19,7 @@ def open_source(
     seed: int = 0,
     scale: float | None = None,
     height: int | None = None,
+    deinterlace: str | None = "auto",
 ) -> Source:
     """The source that ``video`` names: a file, a folder of images, a photograph, or ``sample``, the built-in clip.
 
@@ -27,10 +28,11 @@ def open_source(
     - ``fps``: frames a second, for folders only.
     - ``seed``: of the built-in clip.
     - ``scale``: width and height of the frames are those of the source times this; or ``height`` is their height.
+    - ``deinterlace``: "auto" makes interlaced video files whole with FFmpeg's bwdif; None leaves them.
 
     Raises InputError, naming the key ``video`` or ``extract.*``, for what can't be opened.
     """
-    source = _opened(str(video), start, stop, step, fps, seed)
+    source = _opened(str(video), start, stop, step, fps, seed, deinterlace)
     return resized(source, scale, height)
 
 
@@ -45,7 +47,13 @@ def resized(source: Source, scale: float | None, height: int | None) -> Source:
 
 
 def _opened(
-    video: str, start: int | str | None, stop: int | str | None, step: int, fps: float | None, seed: int
+    video: str,
+    start: int | str | None,
+    stop: int | str | None,
+    step: int,
+    fps: float | None,
+    seed: int,
+    deinterlace: str | None,
 ) -> Source:
     from vidseg.video.files import check_value
 
@@ -69,4 +77,4 @@ def _opened(
         return PhotoSource(path, start, stop, step)
     from vidseg.video.reader import FileSource
 
-    return FileSource(path, start, stop, step)
+    return FileSource(path, start, stop, step, deinterlace)

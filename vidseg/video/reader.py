@@ -1,14 +1,12 @@
 """Frames from a video file, through PyAV. Knows nothing about masks or models."""
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
 from vidseg.colour import BT709, is_hdr
@@ -18,7 +16,9 @@ from vidseg.types import Deep, Depth, Frame, Prompt, VideoInfo
 from vidseg.video.colour import bits_of, colour_of, colour_tags, to_deep_rgb, to_rgb
 from vidseg.video.demux import audio_stream, open_input, pixel_shape, video_stream
 from vidseg.video.files import check_file, hash_of
+from vidseg.video.interlace import check_deinterlace
 from vidseg.video.orientation import orientation_of
+from vidseg.video.pictures import Pictures
 from vidseg.video.timecode import find_timecode, shifted
 from vidseg.video.timeline import read_timeline
 from vidseg.video.window import Position, check_window, frame_window
@@ -37,11 +37,11 @@ class FileSource:
     """A video file that FFmpeg reads, as a ``vidseg.types.Source``.
 
     Frames are as displayed: turned and mirrored by the file's metadata, with colours by its tags (without them by its
-    size), HDR as SDR, without alpha. Interlaced frames stay interlaced, and pixels that aren't square keep their shape.
-    Frames are numbered in the order of display. ``time_s`` is the file's own time stamp; the clock of a broadcast
-    format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames taken (the file's
-    divided by ``step``), ``info.num_frames`` the number of all frames of the file. A timecode counts frames: with
-    ``step`` there is none.
+    size), HDR as SDR, without alpha. Interlaced frames are made whole unless ``deinterlace`` is None. Pixels that are
+    not square keep their shape. Frames are numbered in the order of display. ``time_s`` is the file's own time stamp;
+    the clock of a broadcast format, which has no zero, starts at 0 here. ``info.fps`` is the average rate of the frames
+    taken (the file's divided by ``step``), ``info.num_frames`` the number of all frames of the file. A timecode counts
+    frames: with ``step`` there is none.
 
     Opening reads all packets once, without decoding them. Iteration and indexing open the file anew. Damaged pictures
     are skipped with one warning. Raises InputError if no picture, or none between ``start`` and ``stop``, is there.
@@ -49,23 +49,41 @@ class FileSource:
 
     prompts: tuple[Prompt, ...] = ()
 
-    def __init__(self, path: Path, start: Position = None, stop: Position = None, step: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start: Position = None,
+        stop: Position = None,
+        step: int = 1,
+        deinterlace: str | None = "auto",
+    ) -> None:
         check_window(start, stop, step)
+        check_deinterlace(deinterlace)
         check_file(path)
         self.path, self.name = path, path.name
-        self._warned = self._deep = False
+        self._pictures, self._deep = Pictures(path), False
         with open_input(path) as container:
             stream = video_stream(container, path)
             tags, timecode = colour_tags(stream.codec_context), find_timecode(container)
-            first = next(self._decode(container, stream), None)
+            first = next(self._pictures.decode(container, stream), None)
             if first is None:
                 raise _nothing_decodes(path)
             self._size, self._orientation = (first.width, first.height), orientation_of(first)
             self._colour, shape, bits = colour_of(first, tags), pixel_shape(stream), bits_of(first)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
+            self._pictures.woven = first.interlaced_frame and deinterlace is not None
+            if first.interlaced_frame:
+                how = (
+                    "is made whole with bwdif"
+                    if self._pictures.woven
+                    else "stays so; extract.deinterlace=auto makes it whole"
+                )
+                log.info("video: %s is interlaced, and %s", path.name, how)
             self.audio = path if audio_stream(container) is not None else None
         with open_input(path) as container:
-            self._timeline = read_timeline(path, container, video_stream(container, path), first.pts)
+            self._timeline = self._pictures.timeline = read_timeline(
+                path, container, video_stream(container, path), first.pts
+            )
         if not len(self._timeline):  # half a frame was decoded, and there is no other
             raise _nothing_decodes(path)
         self.time_s = self._timeline.time_s
@@ -110,7 +128,7 @@ class FileSource:
             raise InputError(f"video: {self.path.name} has no frame {index}; its last is {last}")
         if index >= len(self._timeline):
             raise self._truncated(len(self._timeline))
-        with closing(self._images(index)) as images:
+        with closing(self._pictures.read(index)) as images:
             number, image = next(images, (-1, None))
         if image is None or number != index:
             raise InputError(f"video: {self.path.name}: frame {index} is damaged and can't be decoded")
@@ -128,11 +146,12 @@ class FileSource:
             "pix_fmt": self._pix_fmt,
             "fps": f"{float(self._timeline.rate):g}",
             "num_frames": str(len(self._timeline)),
+            **({"deinterlaced": "bwdif"} if self._pictures.woven else {}),
         }
 
     def _read(self, position: int) -> Generator[Frame]:
         last, found = self.frames[position] - 1, 0
-        with closing(self._images(self.frames[position])) as images:
+        with closing(self._pictures.read(self.frames[position])) as images:
             for number, image in images:
                 if number > self.frames[-1]:
                     break
@@ -140,16 +159,16 @@ class FileSource:
                 if number in self.frames:
                     found += 1
                     yield self._frame(number, image)
-        if self._cut_short or (self._warned and last < self.frames[-1]):
+        if self._cut_short or (self._pictures.warned and last < self.frames[-1]):
             raise self._truncated(last + 1)
         self._warn_of_missing(len(self.frames) - position - found)
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
         last, found_in_all = -1, 0
-        size = max(CHUNK_FRAMES, CHUNK_BYTES // (3 * self._size[0] * self._size[1]))
+        size = max(CHUNK_FRAMES, CHUNK_BYTES // ((9 if self._deep else 3) * self._size[0] * self._size[1]))
         for end in range(position + 1, 0, -size):
             wanted, found = self.frames[max(0, end - size) : end], list[Frame]()
-            with closing(self._images(wanted[0])) as images:
+            with closing(self._pictures.read(wanted[0])) as images:
                 for number, image in images:
                     last = max(last, number)
                     if number > wanted[-1]:
@@ -159,71 +178,9 @@ class FileSource:
             found_in_all += len(found)
             while found:  # the caller alone holds a frame that has been yielded
                 yield found.pop()
-        if (self._cut_short or self._warned) and last < self.frames[position]:
+        if (self._cut_short or self._pictures.warned) and last < self.frames[position]:
             raise self._truncated(last + 1)
         self._warn_of_missing(position + 1 - found_in_all)
-
-    def _images(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
-        """Decoded frames with their numbers, from ``first`` on.
-
-        Decodes from the key frame before ``first`` if that leads to frame ``first``, else from the start of the file:
-        some demuxers seek to a guessed position, and from some frames marked as key frames nothing decodes.
-        """
-        key = self._timeline.key_before(first)
-        if key is not None:
-            with closing(self._numbered(key)) as images:
-                found = next((image for image in images if image[0] >= first), None)
-                if found is not None and found[0] == first:
-                    yield found
-                    yield from images
-                    return
-        with closing(self._numbered(None)) as images:
-            yield from (image for image in images if image[0] >= first)
-
-    def _numbered(self, key: tuple[int, int] | None) -> Generator[tuple[int, av.VideoFrame]]:
-        """Decoded frames with their numbers, from the packet ``key`` (pts, dts) on; none if the seek misses it."""
-        last = -1
-        with open_input(self.path) as container:
-            stream = video_stream(container, self.path)
-            # With frame threads a broken last packet is reported so late that PyAV drops the frames before it.
-            stream.thread_type = "SLICE" if self._timeline.announced > len(self._timeline) else "AUTO"
-            try:
-                if key is not None:
-                    container.seek(key[1], stream=stream)
-            except av.error.FFmpegError:
-                return
-            for image in self._decode(container, stream, key):
-                number = self._timeline.number(image.pts, last)
-                if number >= len(self._timeline):
-                    return
-                if number > last:  # after damage decoders return some frames too late
-                    yield (last := number), image
-
-    def _decode(
-        self, container: InputContainer, stream: av.VideoStream, key: tuple[int, int] | None = None
-    ) -> Generator[av.VideoFrame]:
-        """Decodes to the end and skips damaged packets. Yields nothing if the first packet is later than ``key``."""
-        packets = self._packets(container, stream)
-        if key is not None:
-            landed = next(packets)
-            if landed is None or not landed.is_keyframe or landed.pts is None or landed.pts > key[0]:
-                return
-            packets = chain([landed], packets)
-        for packet in packets:
-            try:
-                yield from stream.decode(packet)
-            except av.error.FFmpegError as error:
-                self._warn_once(error)
-
-    def _packets(
-        self, container: InputContainer, stream: av.VideoStream
-    ) -> "Iterator[av.Packet[av.VideoStream] | None]":
-        """The stream's packets, and last the one that flushes the decoder."""
-        try:
-            yield from container.demux(stream)
-        except av.error.FFmpegError as error:  # the rest can't be read
-            self._warn_once(error)
-            yield None  # flushes the decoder
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         # The size may change within a stream, but not within an output.
@@ -234,14 +191,9 @@ class FileSource:
             deep = Deep(self._orientation.upright(deep_hw3), self._colour)
         return Frame(number, self._timeline.time_s(number), rgb_hw3, deep)
 
-    def _warn_once(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("%s: damaged data is skipped (%s)", self.path.name, getattr(error, "strerror", error))
-
     def _warn_of_missing(self, missing: int) -> None:
-        if missing and not self._warned:  # packets without a picture, or with a wrong time stamp
-            self._warned = True
+        if missing and not self._pictures.warned:  # packets without a picture, or with a wrong time stamp
+            self._pictures.warned = True
             log.warning("%s: %d of %d frames are damaged and left out", self.path.name, missing, len(self.frames))
 
     def _truncated(self, frames: int) -> InputError:

@@ -72,6 +72,13 @@ class Scaled:
         """As the source's."""
         return prefetch(self._each(lambda: self._source.backwards(position)), depth=1)
 
+    def onward(self, position: int) -> Generator[Frame]:
+        """From the frame at ``position`` of ``frames`` to the last."""
+        begin = getattr(self._source, "onward", None)
+        if begin is None:
+            return (self[number] for number in self._source.frames[position:])
+        return prefetch(self._each(lambda: begin(position)), depth=1)
+
     def __getitem__(self, index: int) -> Frame:
         return self._frame(self._source[index])
 
