@@ -18,7 +18,7 @@ from vidseg.meter import Meter
 from vidseg.runner import segmented
 from vidseg.sample import SampleSource
 from vidseg.types import FrameMasks
-from vidseg.video import open_source, reader
+from vidseg.video import open_source, pictures, reader
 from vidseg.video.reader import FileSource
 from vidseg.video.window import Selection
 from vidseg.work import Told
@@ -67,8 +67,8 @@ def test_a_chunk_has_a_least_number_of_frames(tmp_path, monkeypatch):
     """However little fits, a chunk has eight frames: 21 frames are decoded in three chunks."""
     monkeypatch.setattr(reader, "CHUNK_BYTES", 1)
     source = open_source(str(make_clip(tmp_path / "clip.mp4", frames=60, **LONG_GOP)), start=8, step=2)
-    opened, open_input = [], reader.open_input
-    monkeypatch.setattr(reader, "open_input", lambda path: opened.append(path) or open_input(path))
+    opened, open_input = [], pictures.open_input
+    monkeypatch.setattr(pictures, "open_input", lambda path: opened.append(path) or open_input(path))
     assert [frame.index for frame in source.backwards(20)] == list(range(48, 6, -2))
     assert len(opened) == 3
 
