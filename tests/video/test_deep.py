@@ -11,7 +11,7 @@ import vidseg as package
 from vidseg.colour import HLG, PQ, in_colour, tone_mapped
 from vidseg.composite import cutout, overlay, transparent
 from vidseg.output.video import VideoOutput
-from vidseg.types import Colour, Deep, Frame, FrameMasks
+from vidseg.types import Alpha, Colour, Deep, Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.codec import CODECS
 
@@ -191,6 +191,18 @@ def test_a_deep_cutout_and_a_deep_alpha_are_those_of_8_bits():
     masks = masks_of(0, 240, 320)
     for render in (cutout, transparent):
         assert (render(frame, masks, deep=True) == render(frame, masks).astype(np.uint16) * 257).all()
+    soft_hw = np.linspace(0, 255, 240 * 320).astype(np.uint8).reshape(240, 320)
+    foreground_hw3 = np.where(soft_hw[..., None] < 128, 255 - image, image)
+    masks.soften(Alpha(soft_hw, foreground_hw3))
+    for render, options in (
+        (cutout, {"background": "white"}),
+        (transparent, {}),
+        (transparent, {"premultiplied": True}),
+    ):
+        for despill in (None, "green"):
+            deep = render(frame, masks, deep=True, despill=despill, **options)
+            shallow = render(frame, masks, despill=despill, **options)
+            assert np.abs(deep / 257 - shallow).max() <= 1.01  # roundings of products in 8 bits
     with pytest.raises(ValueError, match="frame 0 has 8 bits"):
         cutout(Frame(0, 0.0, image), masks, deep=True)
 

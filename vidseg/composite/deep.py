@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidseg.colour import in_colour
 from vidseg.composite.marks import Colour
 from vidseg.measure import Box
-from vidseg.types import RGB, RGB16, Deep, Frame
+from vidseg.types import RGB, RGB16, Deep, Frame, FrameMasks
 
 
 def deep_of(frame: Frame) -> Deep:
@@ -18,6 +18,24 @@ def deep_of(frame: Frame) -> Deep:
     if frame.deep is None:
         raise ValueError(f"frame {frame.index} has 8 bits: no deep picture can be made of it")
     return frame.deep
+
+
+def picture_of(frame: Frame, deep: bool) -> NDArray[Any]:
+    """The frame's picture (h, w, 3), uint8 or, if ``deep``, uint16."""
+    return deep_of(frame).rgb_hw3 if deep else frame.rgb_hw3
+
+
+def colours_of(frame: Frame, masks: FrameMasks, box: Box, deep: bool) -> NDArray[Any]:
+    """The colours that the objects have in a ``box``, (h, w, 3)."""
+    if masks.alpha is None or masks.alpha.foreground_hw3 is None:
+        return picture_of(frame, deep)[box]
+    foreground_hw3 = masks.alpha.foreground_hw3[box]
+    return _recoloured(deep_of(frame), box, frame.rgb_hw3[box], foreground_hw3) if deep else foreground_hw3
+
+
+def share_of(alpha_hw: NDArray[np.uint8], deep: bool) -> NDArray[Any]:
+    """Alpha of 8 bits at the depth of the picture."""
+    return np.asarray(cv2.multiply(alpha_hw, 257, dtype=cv2.CV_16U)) if deep else alpha_hw
 
 
 def plain(shape: tuple[int, ...], fill: Colour, deep: Deep | None = None) -> NDArray[Any]:
@@ -49,7 +67,7 @@ def drawn(deep: Deep, draw: Callable[[RGB], RGB]) -> RGB16:
     return out
 
 
-def recoloured(deep: Deep, box: Box, before_hw3: RGB, after_hw3: RGB) -> RGB16:
+def _recoloured(deep: Deep, box: Box, before_hw3: RGB, after_hw3: RGB) -> RGB16:
     """The part of a deep picture in ``box``, changed as its picture of 8 bits was, which had the two parts as given.
 
     What is added to a pixel is the difference of the two colours in those of the deep picture, so that one that wasn't

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.composite import marks
-from vidseg.composite.deep import deep_of, drawn, plain, recoloured
-from vidseg.composite.marks import NEGATIVE, POSITIVE, Colour, colour, parse_colour
+from vidseg.composite.deep import colours_of, deep_of, drawn, picture_of, plain, share_of
+from vidseg.composite.marks import NEGATIVE, POSITIVE, colour, parse_colour
 from vidseg.errors import InputError
 from vidseg.measure import Box, Outlines, bounding_box, outlines
 from vidseg.types import RGB, Frame, FrameMasks, Prompt
@@ -51,24 +51,25 @@ def label_map(masks: FrameMasks, present: Present | None = None) -> NDArray[np.u
 def cutout(
     frame: Frame, masks: FrameMasks, *, background: object = "black", despill: object = None, deep: bool = False
 ) -> NDArray[Any]:
-    """All objects on a plain ``background``, (h, w, 3), with the alpha that ``masks`` have; ``deep``: of ``frame.deep``,
-    uint16.
+    """All objects on a plain ``background``, (h, w, 3), with the alpha that ``masks`` have.
+
+    ``deep``: of ``frame.deep``, uint16.
 
     ``background`` is black, white, grey, green or blue (green and blue are chroma-key paints), ``"#rrggbb"`` or
     ``[r, g, b]``. ``despill`` as in ``transparent``. Raises InputError for anything else.
     """
-    picture = _picture(frame, deep)
+    picture = picture_of(frame, deep)
     out = plain(picture.shape, parse_colour("background", background), frame.deep if deep else None)
     screen = parse_screen(despill)
     inside_hw = _inside(frame, masks)
     if masks.alpha is None and screen is None:
         cv2.copyTo(picture, inside_hw, out)
     elif box := bounding_box(inside_hw):
-        colours = _despilled(_colours(frame, masks, box, deep), screen)
+        colours = _despilled(colours_of(frame, masks, box, deep), screen)
         if masks.alpha is None:
             cv2.copyTo(colours, inside_hw[box], out[box])
             return out
-        share, top = cv2.merge([_share(inside_hw[box], deep)] * 3), np.iinfo(out.dtype).max
+        share, top = cv2.merge([share_of(inside_hw[box], deep)] * 3), np.iinfo(out.dtype).max
         shown = cv2.multiply(colours, share, None, 1 / top)
         cv2.add(shown, cv2.multiply(out[box], cv2.bitwise_not(share), None, 1 / top), out[box])
     return out
@@ -136,12 +137,12 @@ def transparent(
         raise InputError(f"premultiplied: {premultiplied!r} is not true or false")
     screen = parse_screen(despill)
     inside_hw = _inside(frame, masks)
-    out = np.zeros((*inside_hw.shape, 4), _picture(frame, deep).dtype)
+    out = np.zeros((*inside_hw.shape, 4), picture_of(frame, deep).dtype)
     if box := bounding_box(inside_hw, margin=EDGE_BAND):
         # A square kernel is separable: 0.2 ms at 720p; a disc takes 1.4 ms.
         band_hw = cv2.dilate(inside_hw[box], np.ones((2 * EDGE_BAND + 1, 2 * EDGE_BAND + 1), np.uint8))
-        alpha_hw = _share(cv2.multiply(inside_hw[box], 255 if masks.alpha is None else 1), deep)
-        colours = _despilled(_colours(frame, masks, box, deep), screen)
+        alpha_hw = share_of(cv2.multiply(inside_hw[box], 255 if masks.alpha is None else 1), deep)
+        colours = _despilled(colours_of(frame, masks, box, deep), screen)
         if premultiplied:
             colours = cv2.multiply(colours, cv2.merge([alpha_hw] * 3), None, 1 / np.iinfo(out.dtype).max)
         rgba = cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA)
@@ -200,24 +201,6 @@ def _inside(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
     """Above 0 where an object is, uint8 (h, w): the alpha of ``masks``, or 1 inside any mask. Not to be written to."""
     _check_sizes(frame, masks)
     return masks.union_hw if masks.alpha is None else masks.alpha.alpha_hw
-
-
-def _picture(frame: Frame, deep: bool) -> NDArray[Any]:
-    """The frame's picture (h, w, 3), uint8 or, if ``deep``, uint16."""
-    return deep_of(frame).rgb_hw3 if deep else frame.rgb_hw3
-
-
-def _colours(frame: Frame, masks: FrameMasks, box: Box, deep: bool) -> NDArray[Any]:
-    """The colours that the objects have in a ``box``, (h, w, 3)."""
-    if masks.alpha is None or masks.alpha.foreground_hw3 is None:
-        return _picture(frame, deep)[box]
-    foreground_hw3 = masks.alpha.foreground_hw3[box]
-    return recoloured(deep_of(frame), box, frame.rgb_hw3[box], foreground_hw3) if deep else foreground_hw3
-
-
-def _share(alpha_hw: NDArray[np.uint8], deep: bool) -> NDArray[Any]:
-    """Alpha of 8 bits at the depth of the picture."""
-    return np.asarray(cv2.multiply(alpha_hw, 257, dtype=cv2.CV_16U)) if deep else alpha_hw
 
 
 def parse_screen(despill: object) -> int | None:

@@ -5,6 +5,7 @@ DAVIS and YouTube-VOS ask), else the frame's. Where the image's name has no such
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class FrameImages(_Images):
     def __init__(self, path: str, premultiplied: bool = False, despill: str | None = None) -> None:
         super().__init__(path)
         parse_screen(despill)
-        self._options: dict[str, object] = {"premultiplied": premultiplied, "despill": despill}
+        self._options: dict[str, Any] = {"premultiplied": premultiplied, "despill": despill}
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Writes the picture of one frame."""
