@@ -141,6 +141,7 @@ def test_clicks_beside_the_frame_are_clamped_or_refused(page):
     assert "That is outside the frame." in messages(page)[-1]
 
 
+@pytest.mark.slow
 def test_an_address_with_a_token_is_enough_and_one_without_it_is_told(browser, tmp_path):
     with picker(tmp_path, "video=sample", "model=nano", "extract.stop=2", "host=127.0.0.2") as address:
         assert "?token=" in address

@@ -88,6 +88,28 @@ def test_what_is_lost_on_the_way_is_sent_again_and_counts_once(page, lost):
     page.get_log("browser")  # the browser notes what failed
 
 
+SILENT = """
+const real = window.fetch;
+window.fetch = (url, options) => {
+  if (!String(url).includes('api/document')) return real(url, options);
+  window.fetch = real;
+  return new Promise((_, fail) => options.signal.addEventListener('abort', () => fail(options.signal.reason)));
+}"""
+
+
+@pytest.mark.slow
+def test_a_line_that_went_dead_is_noticed(page):
+    page.execute_script(SILENT)
+    at = place(page, 782, 301)
+    mouse(page, "mouseMoved", at)
+    mouse(page, "mousePressed", at, "left")
+    mouse(page, "mouseReleased", at, "left")
+    wait(page, "return !document.getElementById('lost').hidden")
+    wait_ready(page)
+    assert mask(page, 1).any()
+    assert messages(page) == []
+
+
 LATE = """
 const real = window.fetch;
 window.fetch = async (url, ...more) => {

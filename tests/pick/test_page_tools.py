@@ -1,8 +1,11 @@
 """Every tool of the picker's page, as a hand on the mouse and the keyboard uses it."""
 
+import re
+
 import numpy as np
 import pytest
 from browsing import find, wait
+from conftest import ROOT
 from picking import click, document, drag, go, mask, mouse, opened, place, press, screenshot, state, wait_ready
 from selenium.webdriver.common.keys import Keys
 
@@ -126,7 +129,14 @@ def test_the_keyboard_is_enough(page):
     assert page.execute_script("return window.vidseg.frame") == 60
     press(page, "?")
     assert find(page, "#help")[0].is_displayed()
-    assert len(find(page, "#keys dt")) > 30
+    keys = {
+        tuple(node.text.split()): meaning.text
+        for node, meaning in zip(*(find(page, f"#keys {tag}") for tag in ("dt", "dd")), strict=True)
+    }
+    rows = re.findall(r"^\| (`.+) \| (.+) \|$", (ROOT / "docs" / "pick.md").read_text(), re.MULTILINE)
+    told = {tuple(signs.replace("`", "").split()): meaning for signs, meaning in rows}
+    assert len(keys) > 30
+    assert keys.items() <= told.items()
     page.execute_script("document.getElementById('help').close()")
     unnamed = """return [...document.querySelectorAll('button, input, canvas, progress, dialog')].filter(node =>
       !node.hidden && !node.ariaHidden && !node.ariaLabel && !node.textContent.trim() && !node.labels?.length
@@ -141,6 +151,7 @@ def test_the_keyboard_is_enough(page):
     assert positions == sorted(positions)
 
 
+@pytest.mark.slow
 def test_saving_asks_before_it_overwrites_and_starts_a_run(page, folder):
     find(page, "#save-button")[0].click()
     find(page, "#save-submit")[0].click()

@@ -2,6 +2,7 @@
 
 const RETRY_MS = 1000;
 const BROKEN_TRIES = 3; // for an answer that breaks off: a server that ends at every try is not asked for ever
+const ANSWER_MS = 15000; // until an answer begins: a tunnel that broke says nothing
 const PICTURE_MS = 20000;
 const AWAY = [502, 503, 504]; // a tunnel or proxy answers, the server doesn't
 const UNCLEAR = "The server's answer can't be understood. Try again; reload the page if it stays so.";
@@ -34,14 +35,19 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 async function send(path, { body, signal } = {}) {
   const headers = { "X-Vidseg": "1", ...(token && { "X-Token": token }) };
   const options = body === undefined
-    ? { headers, signal }
-    : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
+    ? { headers }
+    : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
   for (;;) { // without the browser's cache: another video may be open at the same address tomorrow
     let response = null;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), ANSWER_MS);
+    const ends = AbortSignal.any([late.signal, ...(signal ? [signal] : [])]);
     try {
-      response = await fetch(new URL(path, document.baseURI), { cache: "no-store", ...options });
+      response = await fetch(new URL(path, document.baseURI), { cache: "no-store", ...options, signal: ends });
     } catch (error) {
       if (signal?.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
     }
     if (response && !AWAY.includes(response.status)) {
       reached(true);
