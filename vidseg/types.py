@@ -65,6 +65,7 @@ class VideoInfo:
     depth: Depth | None = None  # of a source with more than 8 bits
     source_size: tuple[int, int] | None = None  # width and height that prompts are told in, if frames are scaled
     timecode: str | None = None  # of the first frame taken: 01:00:00:00, or 01:00:00;00 where labels are dropped
+    reel: str | None = None  # the name of the reel that the timecode is of
     still: bool = False  # a photograph: its outputs are pictures
 
     def __post_init__(self) -> None:
@@ -414,7 +415,7 @@ class Source(Protocol):
     name: str  # of the file or folder
     info: VideoInfo
     frames: Sequence[int]  # the numbers of the frames that iteration yields, in order
-    audio: Path | None  # the file with the sound of the video
+    audio: Path | None  # the file whose sound, subtitles and chapters go on
     offset_s: float  # the time stamp, in seconds, that is time 0 in output videos
     prompts: tuple[Prompt, ...]  # those that come with the video (the built-in clip has one)
 

@@ -73,9 +73,16 @@ class VideoOutput:
         if source.info.still:
             self._still = path
             return
-        deep = self.deep and source.info.depth is not None
+        end_s = source.time_s(source.frames[-1]) - source.offset_s + float(1 / source.info.fps)
         self._encoder = Encoder(
-            path, self._codec, source.info, quality=self._quality, audio=audio, offset_s=source.offset_s, deep=deep
+            path,
+            self._codec,
+            source.info,
+            quality=self._quality,
+            audio=audio,
+            offset_s=source.offset_s,
+            end_s=end_s,
+            deep=self.deep and source.info.depth is not None,
         )
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:

@@ -74,25 +74,38 @@ class Codec:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """FFmpeg's muxer for a suffix, and the audio codecs that can be copied into it ("pcm_" is all kinds of PCM).
+    """FFmpeg's muxer for a suffix, and the codecs that can be copied into it ("pcm_" is all kinds of PCM).
 
+    - ``chapters``: whether it has them.
     - ``constant_rate``: it has no time stamps (AVI): its frames are shown at a constant rate.
     - ``starts_at_zero``: its muxer (Matroska) shifts the whole file if a time stamp is negative.
     """
 
     muxer: str
     sound: tuple[str, ...]
+    subtitles: tuple[str, ...] = ()
+    chapters: bool = True
     constant_rate: bool = False
     starts_at_zero: bool = False
+
+    def holds(self, kind: str, codec: str) -> bool:
+        """Whether an "audio" or "subtitle" stream of this codec can be copied."""
+        known = self.sound if kind == "audio" else self.subtitles
+        return any(codec == name or (name == "pcm_" and codec.startswith(name)) for name in known)
 
 
 _SOUND = ("aac", "mp3", "mp2", "ac3", "eac3", "alac")
 CONTAINERS: Mapping[str, Container] = {
-    ".mp4": Container("mp4", (*_SOUND, "opus", "flac")),
-    ".mov": Container("mov", (*_SOUND, "pcm_")),
-    ".webm": Container("webm", ("opus", "vorbis"), starts_at_zero=True),
-    ".mkv": Container("matroska", (*_SOUND, "opus", "flac", "vorbis", "dts", "truehd", "pcm_"), starts_at_zero=True),
-    ".avi": Container("avi", (), constant_rate=True),
+    ".mp4": Container("mp4", (*_SOUND, "opus", "flac"), ("mov_text",)),
+    ".mov": Container("mov", (*_SOUND, "pcm_"), ("mov_text",)),
+    ".webm": Container("webm", ("opus", "vorbis"), ("webvtt",), starts_at_zero=True),
+    ".mkv": Container(
+        "matroska",
+        (*_SOUND, "opus", "flac", "vorbis", "dts", "truehd", "pcm_"),
+        ("subrip", "ass", "webvtt", "dvd_subtitle", "dvb_subtitle", "hdmv_pgs_subtitle"),
+        starts_at_zero=True,
+    ),
+    ".avi": Container("avi", (), chapters=False, constant_rate=True),
 }
 
 _QUANTISER = Quality("quantiser", 1, 31, 3)

@@ -25,8 +25,8 @@ from vidseg.prefetch import Background
 from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
 from vidseg.video.colour import to_ycbcr
-from vidseg.video.demux import Sound
 from vidseg.video.matroska import reserve_aspect, write_aspect
+from vidseg.video.tracks import Tracks
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,9 @@ class Encoder:
 
     A picture with ``time_s`` is shown at ``time_s - offset_s``, counted in ``info.time_base``, so that a source with an
     irregular rate and its output stay in step. If it isn't later than the picture before it, it is shown one tick after
-    that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``. The
-    sound of the file ``audio`` is copied from ``offset_s`` on, as ``Sound`` describes.
+    that. Matroska and WebM count milliseconds. AVI has neither time stamps nor sound: its rate is ``info.fps``. Sound,
+    subtitles and chapters of the file ``audio`` are copied from ``offset_s`` on, as ``Tracks`` describes; ``end_s`` is
+    the end of the last frame, in seconds of the output, if it is known.
 
     4:2:0 codecs have even sizes only: the last column or row of an odd picture is doubled. Colours are tagged as
     ``info.colour`` says. AVI has no tags for them: there they are what players take them for at that size. The shape of
@@ -70,6 +71,7 @@ class Encoder:
         quality: float | None = None,
         audio: Path | None = None,
         offset_s: float = 0.0,
+        end_s: float | None = None,
         deep: bool = False,
     ) -> None:
         self._codec, self._format = check_codec(codec, path, quality)
@@ -81,16 +83,16 @@ class Encoder:
         self._stamps: deque[int] = deque()
         self._frames = 0
         self._stopped = False
-        self._sound: Sound | None = None
+        self._tracks: Tracks | None = None
         self._container: OutputContainer | None = None
         try:
             container = self._open(codec, quality)
             if audio is not None:
-                self._sound = Sound(audio, container, self._format, offset_s)
+                self._tracks = Tracks(audio, container, self._format, offset_s, end_s)
             if self._format.muxer in ("mp4", "mov"):
                 # Otherwise they write the start of each track (in edit lists) in milliseconds.
-                sound_clock = self._sound.time_base.denominator if self._sound else 1
-                if (timescale := math.lcm(info.time_base.denominator, sound_clock)) <= MAX_TIMESCALE:
+                clocks = self._tracks.sound_clocks if self._tracks else []
+                if (timescale := math.lcm(info.time_base.denominator, *clocks)) <= MAX_TIMESCALE:
                     container.container_options["movie_timescale"] = str(timescale)
         except BaseException:
             self._discard()
@@ -118,9 +120,9 @@ class Encoder:
                 log.warning("%s: there was no frame to write", self._path.name)
                 return
             self._mux(self._stream.encode(None))
-            if self._sound is not None:
+            if self._tracks is not None:
                 frame_s = float(1 / self._info.fps)
-                self._sound.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
+                self._tracks.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
             self._container.close()
             if self._aspect_reserved:
                 context = self._stream.codec_context
@@ -178,6 +180,7 @@ class Encoder:
             reserve_aspect(container, stream)
         if info.timecode is not None:
             container.metadata["timecode"] = info.timecode
+            stream.metadata.update({} if info.reel is None else {"reel_name": info.reel})
         self._colour: Colour | None = None
         if pix_fmt.startswith("yuv"):  # RGB needs no tag
             assumed = by_size(info.width, info.height)
@@ -224,17 +227,17 @@ class Encoder:
                 packet.time_base = self._info.time_base
                 packet.pts = packet.dts = self._stamps.popleft()
             packet.duration = max(1, round(1 / self._info.fps / packet.time_base))
-            if self._sound is not None:
-                self._sound.copy(float(packet.dts * packet.time_base))
+            if self._tracks is not None:
+                self._tracks.copy(float(packet.dts * packet.time_base))
             self._container.mux(packet)
 
     def _discard(self) -> None:
         """Closes everything, and removes the file if it hasn't got its final name. Never raises."""
-        for resource in (self._container, self._sound):
+        for resource in (self._container, self._tracks):
             with contextlib.suppress(Exception):
                 if resource is not None:
                     resource.close()
         if self._container is not None:
             with contextlib.suppress(OSError):
                 self._partial.unlink(missing_ok=True)
-        self._container = self._sound = None
+        self._container = self._tracks = None

@@ -14,13 +14,14 @@ from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Deep, Depth, Frame, Prompt, VideoInfo
 from vidseg.video.colour import bits_of, colour_of, colour_tags, to_deep_rgb, to_rgb
-from vidseg.video.demux import audio_stream, open_input, pixel_shape, video_stream
+from vidseg.video.demux import open_input, pixel_shape, video_stream
 from vidseg.video.files import check_file, hash_of
 from vidseg.video.interlace import check_deinterlace
 from vidseg.video.orientation import orientation_of
 from vidseg.video.pictures import Pictures
-from vidseg.video.timecode import find_timecode, shifted
+from vidseg.video.timecode import find_reel, find_timecode, shifted
 from vidseg.video.timeline import read_timeline
+from vidseg.video.tracks import has_tracks
 from vidseg.video.window import Position, check_window, frame_window
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class FileSource:
         self._pictures, self._deep = Pictures(path), False
         with open_input(path) as container:
             stream = video_stream(container, path)
-            tags, timecode = colour_tags(stream.codec_context), find_timecode(container)
+            tags, timecode, reel = colour_tags(stream.codec_context), find_timecode(container), find_reel(container)
             first = next(self._pictures.decode(container, stream), None)
             if first is None:
                 raise _nothing_decodes(path)
@@ -79,7 +80,7 @@ class FileSource:
                     else "stays so; extract.deinterlace=auto makes it whole"
                 )
                 log.info("video: %s is interlaced, and %s", path.name, how)
-            self.audio = path if audio_stream(container) is not None else None
+            self.audio = path if has_tracks(container) else None
         with open_input(path) as container:
             self._timeline = self._pictures.timeline = read_timeline(
                 path, container, video_stream(container, path), first.pts
@@ -105,6 +106,7 @@ class FileSource:
             colour=BT709 if is_hdr(self._colour.transfer) else self._colour,
             depth=Depth(bits, self._colour) if bits > 8 else None,
             timecode=shifted(timecode, self.offset_s, rate) if timecode and step == 1 else None,
+            reel=reel,
         )
 
     def carry_depth(self) -> None:

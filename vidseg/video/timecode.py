@@ -14,8 +14,17 @@ _LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d{2,3})")
 
 def find_timecode(container: InputContainer) -> str | None:
     """The label of an opened file's first frame, from the tags of the file and its streams."""
+    return _find(container, "timecode")
+
+
+def find_reel(container: InputContainer) -> str | None:
+    """The name of the reel (tape, card) that an opened file's timecode track has."""
+    return _find(container, "reel_name")
+
+
+def _find(container: InputContainer, name: str) -> str | None:
     tags = (*(stream.metadata for stream in container.streams), container.metadata)
-    return next((value for each in tags for key, value in each.items() if key.lower() == "timecode"), None)
+    return next((value for each in tags for key, value in each.items() if key.lower() == name), None)
 
 
 def shifted(label: str, offset_s: float, rate: Fraction) -> str | None:
