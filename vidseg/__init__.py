@@ -10,6 +10,7 @@ The public API:
   their prompts.
 - ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
   no files.
+- ``pick(video, model="nano", **keys)``: a page on which to click on objects; a sequence of the prompts that are on it.
 - ``show(frame, masks=None, prompts=())``: a picture of them for a notebook.
 - ``open_source(video)``: the frames of a video, in order or by number.
 - ``Prompt``: what you say about an object; ``Prompt.from_bboxes`` takes those of jupyter_bbox_widget.

@@ -45,7 +45,7 @@ class Where:
         return cls(host, port, None if host in ("127.0.0.1", "localhost", "::1") else secrets.token_urlsafe(16))
 
     def bind(self) -> socket.socket:
-        """A socket on the port, or on the first free one from 8765 on. Raises InputError if there is none."""
+        """A listening socket on the port, or on the first free one from 8765 on. Raises InputError if there is none."""
         ports = range(PORT, PORT + _TRIED) if self.port is None else (self.port,)
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         for port in ports:
@@ -53,6 +53,7 @@ class Where:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 bound.bind((self.host, port))
+                bound.listen()  # from now on a browser waits, rather than fails
                 return bound
             except OSError as error:
                 bound.close()
@@ -68,13 +69,16 @@ class Where:
 
 @dataclass
 class Opened:
-    """A configuration, checked, with its video and its draft, which is locked until ``close``."""
+    """A configuration, checked, with its video and its draft, which is locked until ``close``.
+
+    ``words`` are those of a command that has the same configuration.
+    """
 
     config: DictConfig
     source: Source
     draft: Draft
     place: Place
-    overrides: Sequence[str]
+    words: Sequence[str]
     held: ExitStack
 
     def close(self) -> None:
@@ -109,4 +113,5 @@ def open_all(overrides: Sequence[str], config_dir: str | Path | None = None) -> 
     except BaseException:
         held.close()
         raise
-    return Opened(config, source, draft, place, overrides, held)
+    flags = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    return Opened(config, source, draft, place, [*flags, *overrides], held)

@@ -34,10 +34,16 @@ class Running:
         self._folder = reserve(Path("runs", f"{now:%Y-%m-%d}", f"{now:%H-%M-%S}"), "hydra.run.dir")
         self._total = total
         command = [sys.executable, "-m", "vidseg", *words, f"hydra.run.dir={self._folder}"]
+        self.close()
         self._console = tempfile.TemporaryFile()  # noqa: SIM115 (the run writes there)
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+    def close(self) -> None:
+        """Follows the run no more."""
+        if self._console is not None:
+            self._console.close()
 
     def stop(self) -> None:
         """Interrupts the run, as Ctrl-C does: what is finished stays."""

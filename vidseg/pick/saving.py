@@ -79,14 +79,14 @@ class Place:
 
 def command(overrides: Sequence[str], words: Sequence[str]) -> list[str]:
     """The arguments of ``python -m vidseg`` for saved prompts: the picker's own, with ``words`` for its prompt."""
-    flags = [word for word in words if not split(word)[0]]
     replaced = {split(word)[1] for word in words}
+    flags = [word for word in words if not split(word)[0]] or [word for word in overrides if not split(word)[0]]
     kept = [
         word
         for word in overrides
-        if not _OWN.fullmatch(key := split(word)[1]) or (key.startswith("extract.") and key not in replaced)
+        if (key := split(word)[1]) and (not _OWN.fullmatch(key) or (key.startswith("extract.") and key not in replaced))
     ]
-    return [*flags, *kept, *(word for word in words if word not in flags)]
+    return [*flags, *kept, *(word for word in words if split(word)[0])]
 
 
 def typed(words: Sequence[str]) -> str:

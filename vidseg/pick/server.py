@@ -38,10 +38,10 @@ _QUALITY = 92  # of JPEG frames; zoomed in, the page asks for PNG
 
 
 class Server:
-    """Answers for one desk. ``overrides`` are the words of the command line that a run gets too."""
+    """Answers for one desk. ``words`` are those of a command with the same configuration."""
 
-    def __init__(self, desk: Desk, place: Place, overrides: Sequence[str], token: str | None) -> None:
-        self._desk, self._place, self._overrides, self._token = desk, place, overrides, token
+    def __init__(self, desk: Desk, place: Place, words: Sequence[str], token: str | None) -> None:
+        self._desk, self._place, self._words, self._token = desk, place, words, token
         self._worker, self._running = Worker(), Running()
 
     def app(self) -> Starlette:
@@ -77,6 +77,7 @@ class Server:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         yield
         self._worker.close()
+        self._running.close()
 
     async def _index(self, request: Request) -> Response:
         return FileResponse(PAGE / "index.html")
@@ -158,7 +159,7 @@ class Server:
         """Saves the prompts; where, and the words of the command that runs them."""
         given = content.get("as"), content.get("group"), content.get("overwrite") is True
         path, words = self._place.save(self._desk.draft, self._desk.source, *given)
-        return path, saving.command(self._overrides, words)
+        return path, saving.command(self._words, words)
 
 
 async def _content(request: Request) -> dict[str, Any]:
