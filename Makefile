@@ -5,7 +5,7 @@ OTHER  ?= .venv-detectors
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume bench-pace bench-encoders bench-interactive format clean
+.PHONY: demo test test-slow test-detectors torture soak parity bench bench-gpu bench-peers bench-flops bench-memory bench-joins bench-resume bench-pace bench-encoders bench-interactive bench-mattes format clean
 
 demo: $(VENV)/.installed  ## the main job on the built-in clip, offline, no account: from a click, then from a detector
 	$(BIN)/python -m vidseg output=[cutout,overlay,rle,transparent_mov]
@@ -66,6 +66,9 @@ bench-encoders: $(VENV)/.installed  ## presets of H.264 by their quality at equa
 
 bench-interactive: $(VENV)/.installed  ## what corrective clicks do to nano's masks: DATA=FOLDER of videos with ground truth
 	$(BIN)/python -m benchmarks.interactive --clicks 1,3 $(if $(DATA),--data $(DATA))
+
+bench-mattes: $(VENV)/.installed-dev  ## how near mattes come to the built-in clip's alpha, and what they cost
+	$(BIN)/python -m benchmarks.mattes
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

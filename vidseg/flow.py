@@ -31,7 +31,22 @@ class Flow:
         return moved
 
 
-@lru_cache(2)
+def unpadded(shape: tuple[int, ...], long_side: int) -> tuple[int, int]:
+    """The height and width that ``shrink`` makes of a picture of ``shape`` (h, w), without its padding."""
+    scale = min(1.0, long_side / max(shape))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def enlarged(origin_xy: NDArray[np.float32], shape: tuple[int, ...], long_side: int) -> NDArray[np.float32]:
+    """The ``origin_xy`` of a picture of ``shape`` (h, w), of that which ``shrink`` made of it."""
+    height, width = shape
+    rows, columns = unpadded(shape, long_side)
+    larger = np.array((width / columns, height / rows), np.float32)
+    origin_xy = (origin_xy[:rows, :columns] + 0.5) * larger - 0.5  # a pixel's centre is at +0.5 in both sizes
+    return np.asarray(cv2.resize(origin_xy, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@lru_cache(4)
 def _places_xy(height: int, width: int) -> NDArray[np.float32]:
     """(h, w, 2): the position of each pixel."""
     return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
@@ -39,10 +54,8 @@ def _places_xy(height: int, width: int) -> NDArray[np.float32]:
 
 def shrink(picture: NDArray[Any], long_side: int) -> NDArray[Any]:
     """A picture with at most ``long_side`` pixels, padded to SHORT_SIDE by repeating its last row or column."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, long_side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    down, right = max(0, SHORT_SIDE - size[1]), max(0, SHORT_SIDE - size[0])
+    rows, columns = unpadded(picture.shape[:2], long_side)
+    small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
+    down, right = max(0, SHORT_SIDE - rows), max(0, SHORT_SIDE - columns)
     padded: NDArray[Any] = cv2.copyMakeBorder(small, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return padded

@@ -129,3 +129,43 @@ def test_the_camera_pans(clip: SampleSource) -> None:
     first, later = (cv2.cvtColor(clip[i].rgb_hw3, cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (10, 14))
     (shift, _), _ = cv2.phaseCorrelate(first[325:410], later[325:410])  # the boards
     assert 5 < abs(shift) < 25
+
+
+def test_alpha_is_the_truth_before_it_was_cut_at_half(clip: SampleSource) -> None:
+    for index in (0, 90):
+        alpha, truth = clip.alpha(index), clip.truth(index)
+        assert (alpha.shape, alpha.dtype) == ((2, 720, 1280), np.uint8)
+        assert alpha.astype(int).sum(0).max() <= 255
+        assert np.array_equal(alpha[0] > 127, truth == 1)
+        assert ((alpha[0] > 0) & (alpha[0] < 255)).sum() > 2_000  # the outline
+    assert alpha[1].any()
+    assert np.array_equal(SampleSource(0).alpha(0), clip.alpha(0))  # from the cache
+
+
+def test_alpha_mixes_the_skater_with_what_is_behind(clip: SampleSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a pixel is more of the skater, it is farther from the picture without skaters, above shadow and mirror."""
+    with_them, alpha = clip[0].rgb_hw3.astype(int), clip.alpha(0)[0].astype(int)
+    monkeypatch.setattr(Skater, "drawn", lambda *_: None)
+    differ = np.abs(with_them - Drawing(0).picture(0)).sum(axis=2)[:410]
+    means = [differ[(alpha[:410] > low) & (alpha[:410] <= low + 64)].mean() for low in (0, 64, 128, 191)]
+    assert means == sorted(means)
+    assert (differ[alpha[:410] == 0] == 0).mean() > 0.999
+
+
+def test_a_shutter_blurs_what_moves() -> None:
+    sharp, open_half = SampleSource(0, [90]), SampleSource(0, [90], shutter=0.5)
+    alpha, blurred = sharp.alpha(90), open_half.alpha(90)
+    soft, softer = (((each > 12) & (each < 243)).sum() for each in (alpha, blurred))
+    assert softer > 2 * soft
+    assert np.abs(alpha.sum(dtype=int) - blurred.sum(dtype=int)) < 0.01 * alpha.sum(dtype=int)
+    assert np.array_equal(open_half.truth(90) == 1, blurred[0] > 127)
+    detail = [cv2.Laplacian(clip[90].rgb_hw3, cv2.CV_64F).std() for clip in (sharp, open_half)]
+    assert detail[1] < detail[0]
+    assert open_half.provenance() == {"name": "sample", "seed": "0", "shutter": "0.5"}
+    assert np.array_equal(SampleSource(0, [90], shutter=0.5)[90].rgb_hw3, open_half[90].rgb_hw3)
+
+
+@pytest.mark.parametrize("shutter", [-0.1, 1.5, float("nan")])
+def test_a_shutter_is_open_for_a_part_of_a_frame(shutter: float) -> None:
+    with pytest.raises(InputError, match=r"sample\.shutter"):
+        SampleSource(0, shutter=shutter)

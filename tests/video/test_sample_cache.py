@@ -216,3 +216,16 @@ def test_whoever_changes_the_drawing_changes_the_version(tmp_path: Path, monkeyp
         before = after
     monkeypatch.setattr("cv2.__version__", "9.9")
     assert cache.version.__wrapped__() != before
+
+
+def test_alpha_is_kept_where_it_was_asked_for(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing, source = drawing_of(0), SampleSource(0)
+    expected = drawing.alpha(90)
+    assert np.array_equal(source.alpha(90), expected)
+    (folder,) = clips.iterdir()
+    assert [path.name for path in folder.iterdir()] == ["090.alpha"]
+    assert (folder / "090.alpha").stat().st_size < 100_000
+    (folder / "090.alpha").write_bytes(flipped((folder / "090.alpha").read_bytes(), 1000))
+    assert np.array_equal(SampleSource(0).alpha(90), expected)
+    monkeypatch.setattr(Drawing, "alpha", lambda *_: pytest.fail("drawn"))
+    assert np.array_equal(SampleSource(0).alpha(90), expected)

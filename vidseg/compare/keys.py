@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from vidseg.record.labels import Scalar, shorten_paths
 from vidseg.record.run import Run
 
-PER_VIDEO = ("video", "sample.seed", "repeat")  # the keys that say what was segmented and how often, not how
+PER_VIDEO = (
+    "video",
+    "sample.seed",
+    "sample.shutter",
+    "repeat",
+)  # the keys that say what was segmented and how often, not how
 _OF_A_VIDEO = ("prompt", "metric", "extract")  # groups whose keys often go with the video
 _TRIVIAL = re.compile(r"tracker$|tracker\.|output\.\w+\.path$|resume$|optimize$|checkpoint\.")
 """Keys that say where a run is recorded and how its sweep went, not what it was."""

@@ -132,11 +132,12 @@ def _read_frames(run: Run, numbers: Collection[int]) -> dict[int, RGB]:
     from vidseg.video import open_source
 
     found = {n: picture for n, path in run.samples.items() if n in numbers and (picture := _read(path)) is not None}
-    fps, seed = run.config.get("extract.fps"), run.config.get("sample.seed", 0)
+    told: dict[str, Any] = {"fps": run.config.get("extract.fps")}
+    told |= {name: run.config.get(f"sample.{name}", 0) for name in ("seed", "shutter")}
     try:
-        more: Any = {key: run.config.get(f"extract.{key}") for key in ("scale", "height")}
-        more["deinterlace"] = run.config.get("extract.deinterlace", "auto")
-        source = open_source(str(run.config["video"]), fps=fps, seed=seed, **more)  # type: ignore[arg-type]
+        told |= {key: run.config.get(f"extract.{key}") for key in ("scale", "height")}
+        told["deinterlace"] = run.config.get("extract.deinterlace", "auto")
+        source = open_source(str(run.config["video"]), **told)
         return found | {n: source[n].rgb_hw3 for n in numbers}
     except Exception as error:  # gone, moved, damaged or no video any more
         log.warning("%s can't be read (%s): differences are drawn on samples", run.video, error)

@@ -24,7 +24,10 @@ QUALITY = ("j_and_f", "j", "iou", "agreement")  # the first of these that there 
 COSTS = ("fps", "peak_rss_mib", "peak_cuda_mib")
 SCORES = ("j_and_f", "j", "f", "iou", "agreement")  # what people look for first
 HIGHER = ("fps", "j_and_f", "j", "f", "iou", "agreement", "j_recall", "f_recall")
-LOWER = ("peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker")
+LOWER = (
+    "peak_rss_mib", "peak_cuda_mib", "seconds", "j_decay", "f_decay", "flicker", "alpha_flicker", "sad", "mse",
+    "gradient", "connectivity", "dtssd",
+)  # fmt: skip
 DECIMALS = {"iou": 4, "agreement": 4, "fps": 2, "absent_frames": 0, "both_empty_frames": 0, "mean_area": 0}
 DECIMALS |= {"mean_parts": 2, "peak_rss_mib": 0, "peak_cuda_mib": 0}
 LONGEST = 28  # characters of a cell where people read it

@@ -23,6 +23,7 @@ class Sample:
     """The built-in clip; every seed draws another one."""
 
     seed: int = 0
+    shutter: float = 0.0
 
 
 @dataclass

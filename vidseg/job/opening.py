@@ -37,6 +37,7 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
         extract.fps,
         config.sample.seed,
         deinterlace=extract.deinterlace,
+        shutter=config.sample.shutter,
     )
     frames = resized(source, extract.scale, extract.height)
     given: Any = prompts

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.flow import Flow, Grey, shrink
+from vidseg.flow import Flow, Grey, enlarged, shrink, unpadded
 from vidseg.types import RGB
 
 LONG_SIDE = 480  # of the pictures between which flow is estimated: 4 ms at 1280x720
@@ -37,13 +37,9 @@ class Smoothing:
         differ = cv2.blur(cv2.absdiff(grey_hw, moved_hw), (3, 3)).astype(np.float32)
         share_hw = self._share * np.exp(-((differ / ALIKE) ** 2))
         height, width = alpha_hw.shape
-        scale = max(1.0, max(height, width) / LONG_SIDE)
-        rows, columns = round(height / scale), round(width / scale)  # without the padding
-        size = (width, height)
-        larger = np.array((width / columns, height / rows), np.float32)
-        origin = (origin_xy[:rows, :columns] + 0.5) * larger - 0.5  # a pixel's centre is at +0.5 in both sizes
-        origin = cv2.resize(origin, size, interpolation=cv2.INTER_LINEAR)
-        share = cv2.resize(share_hw[:rows, :columns], size, interpolation=cv2.INTER_LINEAR)
+        rows, columns = unpadded(alpha_hw.shape, LONG_SIDE)
+        share = cv2.resize(share_hw[:rows, :columns], (width, height), interpolation=cv2.INTER_LINEAR)
+        origin = enlarged(origin_xy, alpha_hw.shape, LONG_SIDE)
         then = cv2.remap(alpha_before_hw, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mixed = cv2.blendLinear(then, alpha_hw, share, 1 - share)
         return np.asarray(mixed, np.uint8)

@@ -95,7 +95,9 @@ def open_all(overrides: Sequence[str], config_dir: str | Path | None = None) -> 
     config, _ = compose_config(overrides, config_dir)
     configuration.check(config)
     extract = config.extract
-    source = open_source(config.video, extract.start, extract.stop, extract.step, extract.fps, config.sample.seed)
+    window = (extract.start, extract.stop, extract.step)
+    clip = config.sample
+    source = open_source(config.video, *window, extract.fps, clip.seed, shutter=clip.shutter)
     held, folder = ExitStack(), folder_of(str(config.video))
     try:
         held.enter_context(lock(folder, "video"))

@@ -39,6 +39,8 @@ def identify(config: DictConfig) -> Identity:
     identity: Identity = dict(flatten("", {key: plain[key] for key in plain if key not in NOT_THE_RUNS}))
     if identity.get("repeat") == 1:  # as if there were no repetitions: a sweep can be resumed with more of them
         del identity["repeat"]
+    if identity.get("sample.shutter") == 0:  # as if there were none: runs of before have none
+        del identity["sample.shutter"]
     for key, value in identity.items():
         if not isinstance(value, str) or key.split(".")[0] in WITHOUT_FILES:
             continue

@@ -139,10 +139,10 @@ class Run:
 
     @cached_property
     def video(self) -> str:
-        """The configuration's ``video``; for the built-in clip also its seed, if that isn't 0."""
+        """The configuration's ``video``; for the built-in clip also its seed and shutter, if they aren't 0."""
         video = str(self.config.get("video", "?"))
-        seed = self.config.get("sample.seed", 0)
-        return f"sample, seed {seed}" if video == "sample" and seed else video
+        told = [f"{name} {value}" for name in ("seed", "shutter") if (value := self.config.get(f"sample.{name}", 0))]
+        return ", ".join([video, *told]) if video == "sample" else video
 
     def same_video(self, other: "Run") -> bool:
         """Whether both runs segmented the same video, perhaps named from different folders: a/clip.mp4, clip.mp4.

@@ -4,6 +4,7 @@ A file is the picture as it is in memory, then the label map as runs of equal la
 takes 1.1 ms of a core and its label map 0.4 ms, where drawing takes 100 ms; a clip takes 500 MB. No lossless codec is
 quick enough: film grain and crowd have 113 MB of information in a clip (FFV1, without the grain, 90 ms a frame), and
 the quickest, MagicYUV, takes 9 ms for 156 MB. A frame that can't be read or kept is drawn, as if there were no cache.
+A frame's alpha, if somebody asked for it, is another file, compressed: 40 kB.
 """
 
 import errno
@@ -36,13 +37,13 @@ _OLD_S = 3600.0  # after so long a file without its final name is a killed run's
 
 
 class FrameCache:
-    """The frames of the clip of one ``seed``. Threads and processes may use the same files at once.
+    """The frames of the clip of one ``seed`` and ``shutter``. Threads and processes may use the same files at once.
 
     What was drawn by other code (``version``) is in another folder, which is removed when this one is made.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, shutter: float = 0.0) -> None:
+        self._clip = f"seed{seed}" + (f"-shutter{shutter:g}" if shutter else "")
         self._keeps = True  # until something can't be written
         self._is_clean = False  # whether what is old was removed
 
@@ -51,7 +52,7 @@ class FrameCache:
         """Where the frames are; None for a user whose home folder is gone after the run."""
         if not find_home():
             return None
-        return cache_folder() / "clip" / f"seed{self._seed}-{version()}"
+        return cache_folder() / "clip" / f"{self._clip}-{version()}"
 
     def picture(self, index: int) -> RGB | None:
         """The picture (720, 1280, 3) of frame ``index``; None if it isn't there or is damaged."""
@@ -74,18 +75,40 @@ class FrameCache:
         self._remove(index)
         return None
 
+    def alpha(self, index: int) -> NDArray[np.uint8] | None:
+        """The alpha (2, 720, 1280) of frame ``index``; None if it isn't there or is damaged."""
+        if self.folder is None:
+            return None
+        path = self.folder / _name(index, "alpha")
+        try:
+            found = np.frombuffer(zlib.decompress(path.read_bytes()), np.uint8)
+            return found.reshape(2, HEIGHT, WIDTH).copy()
+        except OSError:
+            return None
+        except (zlib.error, ValueError):
+            self._remove(index, "alpha")
+            return None
+
+    def keep_alpha(self, index: int, alpha_nhw: NDArray[np.uint8]) -> None:
+        """Writes the alpha of frame ``index``, as ``keep`` does."""
+        self._write(_name(index, "alpha"), zlib.compress(alpha_nhw.tobytes(), 1))
+
     def keep(self, index: int, picture: RGB, labels_hw: NDArray[np.uint8]) -> None:
         """Writes frame ``index``, unless that has failed before or too little space is free."""
-        if not self._keeps or self.folder is None:
-            return
         labels = labels_hw.reshape(-1)
         starts = np.concatenate([[0], np.flatnonzero(labels[1:] != labels[:-1]) + 1])
         runs = np.diff(starts, append=labels.size).astype("<u4").tobytes() + labels[starts].tobytes()
+        end = _END.pack(len(starts), _sum_pages(picture.reshape(-1)), zlib.crc32(runs))
+        self._write(_name(index), picture.data, runs, end)
+
+    def _write(self, name: str, *parts: bytes | memoryview) -> None:
+        if not self._keeps or self.folder is None:
+            return
         try:
             self._make_room(self.folder)
-            with made_whole(self.folder / _name(index)) as file:
-                file.write(picture.data)
-                file.write(runs + _END.pack(len(starts), _sum_pages(picture.reshape(-1)), zlib.crc32(runs)))
+            with made_whole(self.folder / name) as file:
+                for part in parts:
+                    file.write(part)
         except OSError as error:
             self._keeps = False
             log.info("sample: drawn frames are not kept: %s", error)
@@ -99,12 +122,12 @@ class FrameCache:
         except ValueError:  # it ends before the offset
             return np.empty(0, np.uint8)
 
-    def _remove(self, index: int) -> None:
+    def _remove(self, index: int, kind: str = "frame") -> None:
         """Removes a damaged file, so that its frame is drawn and kept again."""
         if self.folder is not None:
-            log.debug("sample: %s is damaged; frame %d is drawn", self.folder / _name(index), index)
+            log.debug("sample: %s is damaged; frame %d is drawn", self.folder / _name(index, kind), index)
             with suppress(OSError):
-                (self.folder / _name(index)).unlink()
+                (self.folder / _name(index, kind)).unlink()
 
     def _make_room(self, folder: Path) -> None:
         """Makes the folder, once without what is old. Raises OSError if that fails or too little space is free."""
@@ -125,7 +148,7 @@ class FrameCache:
         if new:
             log.info("sample: frames are drawn once and kept in %s, 0.5 GB a clip", folder)
             others = sorted((each for each in folder.parent.glob("seed*") if each != folder), key=_age_s)
-            stale = [each for each in others if each.name.startswith(f"seed{self._seed}-")]
+            stale = [each for each in others if each.name.rpartition("-")[0] == self._clip]
             for other in stale + [each for each in others if each not in stale][CLIPS - 1 :]:
                 shutil.rmtree(other, ignore_errors=True)
 
@@ -140,8 +163,8 @@ def version() -> str:
     return found.hexdigest()[:12]
 
 
-def _name(index: int) -> str:
-    return f"{index:03}.frame"
+def _name(index: int, kind: str = "frame") -> str:
+    return f"{index:03}.{kind}"
 
 
 def _age_s(path: Path) -> float:

@@ -20,19 +20,20 @@ def open_source(
     scale: float | None = None,
     height: int | None = None,
     deinterlace: str | None = "auto",
+    shutter: float = 0.0,
 ) -> Source:
     """The source that ``video`` names: a file, a folder of images, a photograph, or ``sample``, the built-in clip.
 
     - ``start``, ``stop`` (exclusive): a frame number of the source, or seconds as "2.5s"; every ``step``-th frame
       between them is taken.
     - ``fps``: frames a second, for folders only.
-    - ``seed``: of the built-in clip.
+    - ``seed``, ``shutter``: of the built-in clip; see ``vidseg.sample.SampleSource``.
     - ``scale``: width and height of the frames are those of the source times this; or ``height`` is their height.
     - ``deinterlace``: "auto" makes interlaced video files whole with FFmpeg's bwdif; None leaves them.
 
     Raises InputError, naming the key ``video`` or ``extract.*``, for what can't be opened.
     """
-    source = _opened(str(video), start, stop, step, fps, seed, deinterlace)
+    source = _opened(str(video), start, stop, step, fps, seed, deinterlace, shutter)
     return resized(source, scale, height)
 
 
@@ -54,6 +55,7 @@ def _opened(
     fps: float | None,
     seed: int,
     deinterlace: str | None,
+    shutter: float,
 ) -> Source:
     from vidseg.video.files import check_value
 
@@ -70,7 +72,8 @@ def _opened(
         from vidseg.sample.source import SampleSource
         from vidseg.video.window import frame_window
 
-        return SampleSource(seed, frame_window([i / FPS for i in range(NUM_FRAMES)], start, stop, step))
+        window = frame_window([i / FPS for i in range(NUM_FRAMES)], start, stop, step)
+        return SampleSource(seed, window, shutter)
     from vidseg.video.photo import PhotoSource, is_photo
 
     if is_photo(path):

@@ -1,0 +1,48 @@
+"""Folders of true alpha: an image a frame, named as the frames are."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.errors import InputError
+from vidseg.paths import meant
+from vidseg.record.label_maps import check_size, label_files
+from vidseg.record.map_names import of_frames
+from vidseg.types import VideoInfo
+
+
+class AlphaMaps:
+    """A folder of images: the alpha channel of those that have one (as ``output=[frames]`` writes), else their grey.
+
+    They have 8 or 16 bits, and are named as ``vidseg.record.map_names.of_frames`` says. Raises InputError, naming
+    ``key``, if there is no such folder or no image in it.
+    """
+
+    def __init__(self, folder: str | Path, key: str) -> None:
+        folder = meant(folder)
+        if not folder.is_dir():
+            raise InputError(f"{key}: no such folder: {folder}")
+        self._key = key
+        self._files = label_files(folder, key)
+        if not self._files:
+            raise InputError(f"{key}: {folder} holds no images of alpha named as the frames, such as 00000.png")
+        self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
+
+    def read(self, index: int, info: VideoInfo) -> NDArray[np.uint8] | None:
+        """The alpha (h, w) of a frame; None for a frame without one.
+
+        Raises InputError for one that can't be read or doesn't have the size of the video.
+        """
+        if self._matched is None or self._matched[0] is not info:
+            self._matched = info, of_frames(self._files, info, self._key)
+        if (file := self._matched[1].get(index)) is None:
+            return None
+        pixels = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+            raise InputError(f"{self._key}: {file} is no image of 8 or 16 bits")
+        check_size(pixels.shape[:2], index, info, self._key)
+        if pixels.ndim == 3:
+            pixels = pixels[..., 3] if pixels.shape[2] == 4 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+        return np.asarray(pixels if pixels.dtype == np.uint8 else np.rint(pixels / 257), np.uint8)
