@@ -6,8 +6,6 @@ The public API:
   ``Sweep``, a list of them.
 - ``compare(runs, reference=None, sort=None)``: what differs between runs and what came of them, a list of dicts that a
   notebook shows as a table.
-- ``pick(video, model="nano", **keys)``: a page in a notebook's cell on which to click on objects; the sequence of
-  their prompts.
 - ``segment(video, prompts, model="tiny", **keys)``: yields a (``Frame``, ``FrameMasks``) for every frame, and writes
   no files.
 - ``pick(video, model="nano", **keys)``: a page on which to click on objects; a sequence of the prompts that are on it.
