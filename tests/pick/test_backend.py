@@ -206,6 +206,7 @@ def test_a_picker_in_a_notebook(picker, here, clip):
     assert picker.address in picker._repr_html_()
     state = ask.json("/api/state")
     assert (state["video"]["width"], state["video"]["frames"], state["document"]) == (160, [*range(20)], doc())
+    assert (state["model"], state["device"]) == ("square", "cpu")
     edited = ask.json("/api/document", {"revision": state["revision"], "document": doc(CLICK)})
     assert edited["document"]["objects"] == [{"id": 1, "name": None, "until": None, "color": "#1e90ff"}]
     assert [*picker] == [Prompt(0, 1, points_xy=[[20, 30]])]

@@ -24,22 +24,12 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
 
     With ``preview`` only the prompted frames are given out. If there are several, what is between them is tracked.
     """
-    from vidseg.video import open_source, resized
+    from vidseg.video import resized
     from vidseg.video.window import Excerpt, Selection
 
     configuration.check(config)
-    extract = config.extract
-    source = open_source(
-        config.video,
-        extract.start,
-        extract.stop,
-        extract.step,
-        extract.fps,
-        config.sample.seed,
-        deinterlace=extract.deinterlace,
-        shutter=config.sample.shutter,
-    )
-    frames = resized(source, extract.scale, extract.height)
+    source = open_full_size(config)
+    frames = resized(source, config.extract.scale, config.extract.height)
     given: Any = prompts
     if prompts is None:
         function = build(config, "prompt")
@@ -62,6 +52,23 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     detector = getattr(getattr(given, "detector", None), "provenance", None)
     looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
     return Told(source, prompts, tracked=tracked, finder=finder, looks=looks, detector=detector, classes=classes)
+
+
+def open_full_size(config: DictConfig) -> Source:
+    """The video of a configuration, in the source's pixels, as prompts are."""
+    from vidseg.video import open_source
+
+    extract, clip = config.extract, config.sample
+    return open_source(
+        config.video,
+        extract.start,
+        extract.stop,
+        extract.step,
+        extract.fps,
+        clip.seed,
+        deinterlace=extract.deinterlace,
+        shutter=clip.shutter,
+    )
 
 
 def _at_size(source: Source, frames: Source, prompts: tuple[Prompt, ...], looks: Any) -> tuple[Prompt, ...]:

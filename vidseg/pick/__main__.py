@@ -70,7 +70,7 @@ def _serve(words: Sequence[str], config_dir: str | None) -> None:
         from vidseg.pick.desk import Desk
         from vidseg.pick.server import Server
 
-        desk = Desk(opened.config, opened.source, opened.draft)
+        desk = Desk(opened.config, opened.model, opened.source, opened.draft)
         app = Server(desk, opened.place, opened.words, where.token).app()
         address = where.address(bound)
         log.info("%s on %s: open %s (Ctrl-C ends it; the draft is in %s)",

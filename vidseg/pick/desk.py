@@ -46,8 +46,8 @@ class Desk:
     ``look`` and ``track`` are for one thread; ``state`` and what edits the draft may be called from any other.
     """
 
-    def __init__(self, config: DictConfig, source: Source, draft: Draft) -> None:
-        self.config, self.source, self.draft = config, source, draft
+    def __init__(self, config: DictConfig, model: str, source: Source, draft: Draft) -> None:
+        self.config, self.model, self.source, self.draft = config, model, source, draft
         self.segmenter, self._looking = looking(config, source)
         self._tracked: OrderedDict[int, _Tracked] = OrderedDict()
         self._detector: Detector | None = None
@@ -57,9 +57,8 @@ class Desk:
         """The video and the model."""
         info, source = self.source.info, self.source
         video = {"name": source.name, "width": info.width, "height": info.height, "fps": float(info.fps)}
-        model = self.config.model.get("_target_", "").rpartition(".")[2]
         about = {"video": {**video, "frames": [*source.frames], "first_s": source.time_s(source.frames[0])}}
-        return {**about, "model": model, "device": self.segmenter.device, "precision": self.segmenter.precision}
+        return {**about, "model": self.model, "device": self.segmenter.device, "precision": self.segmenter.precision}
 
     def state(self) -> dict[str, Any]:
         """The document and what can be done with it."""

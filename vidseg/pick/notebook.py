@@ -28,7 +28,7 @@ class Picker(Sequence[Prompt]):
 
         self._opened, bound = opened, where.bind()
         self.address = where.address(bound)
-        self._desk = Desk(opened.config, opened.source, opened.draft)
+        self._desk = Desk(opened.config, opened.model, opened.source, opened.draft)
         app = Server(self._desk, opened.place, opened.words, where.token).app()
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, daemon=True)

@@ -15,13 +15,13 @@ from vidseg.config.overrides import compose_config
 from vidseg.config.values import split
 from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
+from vidseg.job.opening import open_full_size
 from vidseg.pick import document as documents
 from vidseg.pick.draft import Draft, folder_of
 from vidseg.pick.saving import Place
 from vidseg.prompt import checking
 from vidseg.record.folder import lock
 from vidseg.types import Source
-from vidseg.video import open_source
 
 PORT = 8765
 _TRIED = 20  # ports after it, unless the user names one
@@ -75,6 +75,7 @@ class Opened:
     """
 
     config: DictConfig
+    model: str  # its choice in conf/model
     source: Source
     draft: Draft
     place: Place
@@ -87,17 +88,14 @@ class Opened:
 
 
 def open_all(overrides: Sequence[str], config_dir: str | Path | None = None) -> Opened:
-    """Composes and checks ``overrides``, as a run would, and opens the draft of the video.
+    """Composes and checks ``overrides``, as a run would, and opens the draft of the video, in the source's pixels.
 
     Prompts that the overrides name become the draft's present state. Raises InputError for a mistake, and if another
     picker has the video open.
     """
-    config, _ = compose_config(overrides, config_dir)
+    config, settings = compose_config(overrides, config_dir)
     configuration.check(config)
-    extract = config.extract
-    window = (extract.start, extract.stop, extract.step)
-    clip = config.sample
-    source = open_source(config.video, *window, extract.fps, clip.seed, shutter=clip.shutter)
+    source = open_full_size(config)
     held, folder = ExitStack(), folder_of(str(config.video))
     try:
         held.enter_context(lock(folder, "video"))
@@ -116,4 +114,5 @@ def open_all(overrides: Sequence[str], config_dir: str | Path | None = None) -> 
         held.close()
         raise
     flags = [] if config_dir is None else ["--config-dir", str(config_dir)]
-    return Opened(config, source, draft, place, [*flags, *overrides], held)
+    model = str(settings.runtime.choices.model)
+    return Opened(config, model, source, draft, place, [*flags, *overrides], held)
