@@ -225,6 +225,25 @@ def test_a_picker_in_a_notebook(picker, here, clip):
     assert run.summary["objects"] == [1]
 
 
+def test_prompts_may_be_given_from_python(here, clip):
+    entries = [{"frame": 3, "object": 2, "box": [10, 10, 60, 60], "name": "it's"}, {"object": 1, "points": [[20, 30]]}]
+    picker = public.pick(clip, "square", config_dir=CONF, port=0, prompt="listed", **{"prompt.prompts": entries})
+    try:
+        assert [(prompt.object_id, prompt.name) for prompt in picker] == [(2, "it's"), (1, None)]
+    finally:
+        picker.close()
+
+
+def test_a_new_version_of_the_page_shows(picker):
+    connection = HTTPConnection(picker.address.removeprefix("http://"), timeout=60)
+    for path in ("/", "/main.js"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    connection.close()
+
+
 def test_malformed_questions_are_answered_and_the_server_lives_on(picker, clip, tmp_path):
     ask = Asking(picker.address)
     for path, body, status, text in (

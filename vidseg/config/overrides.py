@@ -179,11 +179,13 @@ def overrides_of(keys: Mapping[str, Any], within: str = "") -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    """A value of Python in Hydra's grammar; what is neither a number nor a sequence is text."""
+    """A value of Python in Hydra's grammar; what is neither a number, a sequence nor a mapping is text."""
     if hasattr(value, "tolist"):  # numpy's
         value = value.tolist()
     if value is None:
         return "null"
     if isinstance(value, bool | int | float):
         return str(value)
+    if isinstance(value, Mapping):  # in a list; others are keys of their own
+        return f"{{{','.join(f'{key}:{_value(each)}' for key, each in value.items())}}}"
     return f"[{','.join(map(_value, value))}]" if isinstance(value, list | tuple) else quoted(str(value))

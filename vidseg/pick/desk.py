@@ -23,7 +23,7 @@ from vidseg.pick.draft import Draft
 from vidseg.pick.looking import looking
 from vidseg.prompt import checking
 from vidseg.prompt.looking import see
-from vidseg.types import RGB, Detector, Prompt, Source
+from vidseg.types import RGB, Detector, FrameMasks, Prompt, Source
 
 Emit = Callable[[Mapping[str, Any]], None]
 """Sends a line of an answer to the page. Raises if nobody listens any more."""
@@ -105,15 +105,23 @@ class Desk:
         return self.source[self._frame(frame)].rgb_hw3
 
     def look(self, frame: Any, hover: Any, emit: Emit) -> dict[str, Any]:
-        """The masks on a frame of the objects that have a prompt there; of a ``hover`` those of its object alone."""
+        """The masks on a frame of the objects that have a prompt there; of a ``hover`` those of its object alone.
+
+        Masks that are almost these are emitted as soon as they are there; for a hover they will do.
+        """
         index, prompts = self._frame(frame), self.prompts()
         only: list[int] = [prompt.object_id for prompt in prompts if prompt.frame_index == index]
         if hover is not None:
             prompts, only = self._hovering(index, prompts, hover)
         if not only:
             return {"frame": index, "objects": []}
-        masks = self._looking.look(index, prompts, _progress(emit))
-        return runs.line(masks, only)
+
+        def enough(masks: FrameMasks) -> bool:
+            if hover is None:
+                emit({**runs.line(masks, only), "early": True})
+            return hover is not None
+
+        return runs.line(self._looking.look(index, prompts, _progress(emit), enough), only)
 
     def track(self, frame: Any, count: Any, emit: Emit) -> None:
         """Emits the masks of all objects on ``count`` frames from ``frame`` on; None: to the out mark or the end."""

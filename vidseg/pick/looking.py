@@ -11,13 +11,18 @@ from vidseg.video.window import Excerpt
 
 Stepped = Callable[[int, int], None]
 """Told how many frames of how many were tracked before the answer."""
+Enough = Callable[[FrameMasks], bool]
+"""Whether masks that are almost the answer will do."""
 
 
 class Looking(Protocol):
     """Gives the masks of single frames; see ``vidseg.model.sam2.interactive.Interactive``."""
 
-    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped) -> FrameMasks:
-        """The masks on a frame of the objects that have a prompt there, or more objects."""
+    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped, enough: Enough) -> FrameMasks:
+        """The masks on a frame of the objects that have a prompt there, or more objects.
+
+        ``enough`` may be shown masks that are almost these sooner, and says whether they will do.
+        """
 
     def track(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped) -> Generator[FrameMasks]:
         """The masks of all objects that have a prompt by then, frame by frame from ``frame_index`` on."""
@@ -39,7 +44,7 @@ class ByTracking:
     def __init__(self, segmenter: Segmenter, source: Source) -> None:
         self._segmenter, self._source = segmenter, source
 
-    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped) -> FrameMasks:
+    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped, enough: Enough) -> FrameMasks:
         """The masks of all objects on the frame. Raises InputError if it can't be read."""
         known = [prompt for prompt in prompts if prompt.frame_index <= frame_index]
         with closing(self._masks(frame_index, frame_index, known, stepped)) as found:

@@ -64,7 +64,7 @@ class Server:
         ]
         hosts = ["*"] if self._token else list(LOOPBACK)
         return Starlette(
-            routes=[Route("/", self._index), Mount("/api", routes=api), Mount("/", StaticFiles(directory=PAGE))],
+            routes=[Route("/", self._index), Mount("/api", routes=api), Mount("/", _PageFiles(directory=PAGE))],
             middleware=[
                 Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
                 Middleware(_Guard, token=self._token),
@@ -80,7 +80,7 @@ class Server:
         self._running.close()
 
     async def _index(self, request: Request) -> Response:
-        return FileResponse(PAGE / "index.html")
+        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def _state(self, request: Request) -> Response:
         return JSONResponse(
@@ -160,6 +160,15 @@ class Server:
         given = content.get("as"), content.get("group"), content.get("overwrite") is True
         path, words = self._place.save(self._desk.draft, self._desk.source, *given)
         return path, saving.command(self._words, words)
+
+
+class _PageFiles(StaticFiles):
+    """The page's own files; a browser asks each time whether they are still the same, so that a new version shows."""
+
+    def file_response(self, *args: Any, **keys: Any) -> Response:
+        response = super().file_response(*args, **keys)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def _content(request: Request) -> dict[str, Any]:

@@ -32,10 +32,17 @@ Group = tuple[Positioned, Positioned]
 """The first prompts of objects that are tracked together, and the points that correct what was tracked."""
 Stepped = Callable[[int, int], None]
 """Told how many frames of how many were tracked before the answer."""
+Enough = Callable[[FrameMasks], bool]
+"""Whether masks that are almost the answer will do."""
 
 
 def _silent(done: int, total: int) -> None:
     """A ``Stepped`` that tells nobody."""
+
+
+def _never(masks: FrameMasks) -> bool:
+    """An ``Enough`` that waits for the exact masks."""
+    return False
 
 
 _VIEWS = 8  # whose features are kept: at 1024 x 1024 some 60 MB each
@@ -113,15 +120,18 @@ class Interactive:
         self._passes: Kept[Pass] = Kept(_PASSES)
         self._states: Kept[_Before] = Kept(_STATES)
 
-    def look(self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped = _silent) -> FrameMasks:
+    def look(
+        self, frame_index: int, prompts: Sequence[Prompt], stepped: Stepped = _silent, enough: Enough = _never
+    ) -> FrameMasks:
         """The masks on a frame of the objects that ``prompts`` has there, by ascending id.
 
-        Points that correct an object are decoded with its memory: the frames before are tracked first, once.
+        Points that correct an object are decoded with its memory: the frames before are tracked first, once. ``enough``
+        is shown masks that are almost these where they are there sooner, and says whether they will do.
         """
-        position = self._source.frames.index(frame_index)
+        position, groups = self._source.frames.index(frame_index), self._groups(prompts)
         parts: list[Shown | FrameMasks] = [
-            self._look(position, initial, corrections, stepped)
-            for initial, corrections in self._groups(prompts)
+            self._look(position, initial, corrections, stepped, enough if len(groups) == 1 else _never)
+            for initial, corrections in groups
             if any(at == position for at, _ in (*initial, *corrections))
         ]
         return self._gathered(frame_index, parts)
@@ -142,10 +152,12 @@ class Interactive:
         groups = ([(position_of(self._source, each), each) for each in own] for own in (told, *joining.values()) if own)
         return [initial_and_corrections(group) for group in groups]
 
-    def _look(self, position: int, initial: Positioned, corrections: Positioned, stepped: Stepped) -> FrameMasks:
+    def _look(
+        self, position: int, initial: Positioned, corrections: Positioned, stepped: Stepped, enough: Enough
+    ) -> FrameMasks:
         here = [each for each in corrections if each[0] == position]
         if not here:
-            return self._decoded(position, by_position(initial))
+            return self._decoded(position, by_position(initial), enough)
         pass_ = self._pass(initial)
         self._correct(pass_, initial, position, [prompt for _, prompt in here], stepped)
         ids = {prompt.object_id for at, prompt in (*initial, *here) if at == position}
@@ -154,11 +166,13 @@ class Interactive:
         low_res = pass_.step(position, self._engine.features(self._picture(position), view), view)
         return pass_.show(position, low_res, frame_index=self._source.frames[position])
 
-    def _decoded(self, position: int, prompts: Mapping[int, Sequence[Prompt]]) -> FrameMasks:
+    def _decoded(self, position: int, prompts: Mapping[int, Sequence[Prompt]], enough: Enough) -> FrameMasks:
         """The masks on a frame without corrections: nothing needs to be remembered for them."""
         pass_ = Pass(self._engine, self._source, self._new_views(self._engine, self._source, prompts))
         rgb_hw3 = self._picture(position)
         view, adapted = pass_.views.prompted(position, rgb_hw3, prompts[position])
+        if adapted is not prompts[position] and (early := self._as_given(position, adapted)) and enough(early):
+            return early  # what the views made of other prompts
         low_res = pass_.decode(position, self._engine.features(rgb_hw3, view), view, adapted)
         return pass_.show(position, low_res, self._source.frames[position])
 
@@ -217,6 +231,15 @@ class Interactive:
                     yield self._gathered(self._source.frames[position], [show()])
                 else:
                     stepped(position + 1 - began, first - began)
+
+    def _as_given(self, position: int, prompts: Sequence[Prompt]) -> FrameMasks | None:
+        """The masks that prompts are; None unless all are masks."""
+        masks = {prompt.object_id: prompt.mask_hw for prompt in prompts if prompt.mask_hw is not None}
+        if len(masks) < len(prompts):
+            return None
+        ids = tuple(sorted(masks))
+        masks_nhw = np.stack([masks[object_id] for object_id in ids])
+        return FrameMasks(self._source.frames[position], ids, np.where(masks_nhw, np.float32(1), np.float32(-1)))
 
     def _picture(self, position: int) -> RGB:
         return self._pictures.get_or(position, lambda: self._source[self._source.frames[position]].rgb_hw3)

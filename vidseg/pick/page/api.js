@@ -103,13 +103,14 @@ export async function* lines(path, body, signal) {
   }
 }
 
-/** The last line of the answer to a POST; ``progress`` is called with those before it. */
-export async function ask(path, body, { signal, progress = () => {} } = {}) {
+/** The last line of the answer to a POST; ``progress`` is called with steps before it, ``early`` with what is almost it. */
+export async function ask(path, body, { signal, progress = () => {}, early = () => {} } = {}) {
   for (let tries = 1; ; tries++) {
     try {
       let last = null;
       for await (const line of lines(path, body, signal)) {
         if (line?.progress) progress(line.progress);
+        else if (line?.early) early(line);
         else last = line;
       }
       if (last) return last;

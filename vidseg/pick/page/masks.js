@@ -43,6 +43,12 @@ export function show(masks) {
   changed();
 }
 
+/** Puts masks on the screen that a gesture waits for. */
+function display(masks) {
+  show(masks);
+  if (app.click) app.click.shown = true;
+}
+
 function keep(masks) {
   if (keptOf !== app.revision) kept = new Map();
   keptOf = app.revision;
@@ -85,8 +91,7 @@ export async function refresh() {
     try {
       const masks = await current(own);
       if (looking !== own || app.frame !== frame) return;
-      show(masks);
-      if (app.click) app.click.shown = true;
+      display(masks);
     } catch (error) {
       if (!own.signal.aborted) fail(error);
     } finally {
@@ -108,7 +113,10 @@ async function current({ frame, revision, signal }) {
     app.progress = { text: `Tracking to frame ${frame}`, ...step };
     changed();
   };
-  const answer = await ask("api/look", { frame, hover: null }, { signal, progress });
+  const early = (line) => {
+    if (looking?.signal === signal && app.frame === frame) display(withOthers(understood(line, revision), document));
+  };
+  const answer = await ask("api/look", { frame, hover: null }, { signal, progress, early });
   if (answer.stopped) return null; // somebody asked something else
   if (answer.revision > revision) elsewhere();
   return withOthers(understood(answer, revision), document);
