@@ -230,7 +230,7 @@ def test_a_run_that_dies_later_is_a_failed_run_in_wandb(tmp_path, clip):
     [
         (
             "output=[cutout,gif]",
-            "output: there is no 'gif'; choose from coco, cutout, cutout_avi, cvat, davis, frames, ",
+            "output: there is no 'gif'; choose from coco, cutout, cutout_avi, cvat, davis, exr, frames, ",
         ),
         ("hydra/launcher=slurm", "hydra/launcher: there is no 'slurm'; choose from basic, "),
         ("strde=3", "strde: unknown key; did you mean stride?"),

@@ -13,6 +13,7 @@ HDR is tone-mapped once, on decoding, to what an SDR screen shows:
 Knows nothing about files.
 """
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.types import RGB, Colour
+from vidseg.types import RGB16, Colour, Deep, Frame
 
 BT709, BT601 = Colour(1, 1, 1), Colour(6, 6, 6)
 SRGB = Colour(1, 1, 13)
@@ -29,6 +30,7 @@ LINEAR = 8
 UNKNOWN = {0, 2, 3}
 """Unspecified, and reserved. As a matrix, 0 is RGB."""
 BT2020, BT2020_MATRIX = 9, 9
+BT2020_PQ = Colour(BT2020_MATRIX, BT2020, PQ)
 LUMA = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -101,6 +103,28 @@ def linear(code: Array, transfer: int) -> Array:
     return np.where(code < 0.081, code / 4.5, ((code + 0.099) / 1.099) ** (1 / 0.45))  # BT.709, BT.601 and BT.2020
 
 
+def linear_table(colour: Colour, bits: int) -> NDArray[np.float16]:
+    """``linear`` of each code of 8 or 16 bits."""
+    return np.asarray(linear(np.arange(2**bits) / (2**bits - 1), colour.transfer), np.float16)
+
+
+def pq_codes(light_hw3: Array) -> RGB16:
+    """The 16-bit picture, in PQ, of linear light in BT.2020 primaries, of which 1 is the white of paper."""
+    codes: RGB16 = np.rint(_pq_code(light_hw3 * (REFERENCE_WHITE / 10000)).clip(0, 1) * 65535).astype(np.uint16)
+    return codes
+
+
+def in_primaries(light_hw3: Array, corners: Array | None, primaries: int) -> Array:
+    """Linear light in ``primaries``, from those whose x and y are given (red, green, blue and white; None: BT.709's).
+
+    White stays white: where the two whites differ, light is scaled in XYZ.
+    """
+    given = _matrix_to_xyz(CHROMATICITIES[BT709.primaries] if corners is None else corners)
+    wanted = _to_xyz(primaries)
+    adapted = np.diag(wanted.sum(axis=1) / given.sum(axis=1)) @ given
+    return np.asarray(light_hw3 @ np.linalg.solve(wanted, adapted).T.astype(np.float32))
+
+
 def in_colour(rgb_n3: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint16]:
     """Colours of an SDR picture, uint8 (n, 3), as 16-bit codes of a picture in ``colour``, (n, 3).
 
@@ -135,17 +159,21 @@ def _between(primaries: int, others: int) -> Array:
 @cache
 def _to_xyz(primaries: int) -> Array:
     """(3, 3): from linear R, G and B to CIE XYZ (SMPTE RP 177); of unknown primaries those of BT.709."""
-    *corners, white = CHROMATICITIES.get(primaries, CHROMATICITIES[BT709.primaries])
+    return _matrix_to_xyz(CHROMATICITIES.get(primaries, CHROMATICITIES[BT709.primaries]))
+
+
+def _matrix_to_xyz(chromaticities: Any) -> Array:
+    *corners, white = chromaticities
     columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in corners]).T
     x, y = white
     return columns * np.linalg.solve(columns, (x / y, 1, (1 - x - y) / y))
 
 
-def tone_mapped(codes_3hw: NDArray[np.uint16], colour: Colour) -> RGB:
-    """SDR, uint8 (h, w, 3), of R'G'B' in HDR, from 0 to ``WHITE_CODE``."""
+def tone_mapped(codes_3hw: NDArray[np.uint16], colour: Colour, bits: int = 8) -> NDArray[Any]:
+    """SDR of 8 or 16 ``bits``, uint8 or uint16 (h, w, 3), of R'G'B' in HDR, from 0 to ``WHITE_CODE``."""
     height, width = codes_3hw.shape[1:]
     transfer, primaries = colour.transfer, _to_bt709(colour.primaries)
-    sdr_hw3 = np.empty((height, width, 3), np.uint8)
+    sdr_hw3 = np.empty((height, width, 3), _srgb(bits).dtype)
     rows = max(1, BLOCK // (3 * width))
     for top in range(0, height, rows):
         block = codes_3hw[:, top : top + rows]
@@ -155,7 +183,7 @@ def tone_mapped(codes_3hw: NDArray[np.uint16], colour: Colour) -> RGB:
             light *= HLG_WHITE / REFERENCE_WHITE * (BT2020_LUMINANCE @ scene) ** np.float32(0.2)
         largest = np.maximum(light.max(axis=0), KNEE)
         light *= (1 - (1 - KNEE) ** 2 / (largest + 1 - 2 * KNEE)) / largest
-        codes = _srgb().take((light * SRGB_STEPS + 0.5).astype(np.intp), mode="clip")  # below 0 is not in BT.709
+        codes = _srgb(bits).take((light * SRGB_STEPS + 0.5).astype(np.intp), mode="clip")  # below 0 is not in BT.709
         sdr_hw3[top : top + rows] = cv2.merge([*codes.reshape(block.shape)])
     return sdr_hw3
 
@@ -174,8 +202,21 @@ def _light(transfer: int) -> NDArray[np.float32]:
 
 
 @cache
-def _srgb() -> NDArray[np.uint8]:
-    """The 8-bit code of light, which is 0 to ``SRGB_STEPS``."""
+def _srgb(bits: int) -> NDArray[Any]:
+    """The code of 8 or 16 bits of light, which is 0 to ``SRGB_STEPS``."""
     light = np.arange(SRGB_STEPS + 1) / SRGB_STEPS
     curve: NDArray[np.float64] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return (curve * 255).round().astype(np.uint8)
+    return np.asarray((curve * (2**bits - 1)).round(), np.uint8 if bits == 8 else np.uint16)
+
+
+def in_sdr(frame: Frame) -> Frame:
+    """The frame, whose deep picture, if it is HDR, is tone-mapped to SDR of 16 bits."""
+    if frame.deep is None or not is_hdr(frame.deep.colour.transfer):
+        return frame
+    return replace(frame, deep=Deep(sdr_of(frame.deep.rgb_hw3, frame.deep.colour, 16), SRGB))
+
+
+def sdr_of(rgb_hw3: RGB16, colour: Colour, bits: int) -> NDArray[Any]:
+    """``tone_mapped`` of a picture of 16 bits."""
+    codes_3hw = np.moveaxis(rgb_hw3, -1, 0) * np.float32(WHITE_CODE / 65535)
+    return tone_mapped(np.rint(codes_3hw).astype(np.uint16), colour, bits)

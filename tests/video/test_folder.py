@@ -90,7 +90,7 @@ def test_no_images(tmp_path, names):
     (tmp_path / "clip/notes1.txt").write_text("x")
     (tmp_path / "clip/2.png").mkdir()
     with pytest.raises(
-        InputError, match=r"video: .*clip holds no JPEG, PNG, BMP, TIFF or WebP images .* holds .*\.txt"
+        InputError, match=r"video: .*clip holds no JPEG, PNG, BMP, TIFF, WebP or EXR images .* holds .*\.txt"
     ):
         open_source(folder)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.colour import in_sdr
 from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.output.files import write_png
@@ -40,7 +41,8 @@ class VideoOutput:
         function = locate("render", render)
         self._render: Render = partial(function, **options)
         self._alpha = check_codec(codec, path, quality)[0].alpha
-        self.deep = takes_depth(codec, path) and _has_deep(function)
+        self._can_be_deep = _has_deep(function)
+        self.deep = self._can_be_deep and takes_depth(codec, path)
         self.alpha = False  # whether it has an alpha channel, once it is checked
         self._encoder: Encoder | None = None
         self._still: Path | None = None  # the PNG of a photograph
@@ -88,7 +90,7 @@ class VideoOutput:
     def write(self, frame: Frame, masks: FrameMasks) -> None:
         """Renders one frame and hands it to the encoder's thread, or writes it if it is the photograph."""
         if self._still is not None:
-            write_png(self._still, self._picture(frame, masks))
+            write_png(self._still, self._picture(in_sdr(frame), masks))
             return
         assert self._encoder is not None
         self._encoder.write(self._picture(frame, masks), frame.time_s)
@@ -107,7 +109,7 @@ class VideoOutput:
     def _suit(self, source: Source) -> None:
         """Makes the path that of a PNG, which has alpha too, if the source is a photograph."""
         if source.info.still:
-            self.path, self._alpha = str(Path(self.path).with_suffix(".png")), True
+            self.path, self._alpha, self.deep = str(Path(self.path).with_suffix(".png")), True, self._can_be_deep
 
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[Any]:
         deep = self.deep and frame.deep is not None

@@ -19,7 +19,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from vidseg.colour import by_size
+from vidseg.colour import SRGB, by_size
 from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import Colour, VideoInfo
@@ -185,7 +185,8 @@ class Encoder:
         if pix_fmt.startswith("yuv"):  # RGB needs no tag
             assumed = by_size(info.width, info.height)
             self._colour = assumed if self._format.constant_rate else info.colour or assumed
-            self._colour = self._depth.colour if self._depth else self._colour
+            if self._depth and self._depth.colour != SRGB:  # images of an sRGB screen are tagged as usual
+                self._colour = self._depth.colour
             context.colorspace, context.color_primaries, context.color_trc = self._colour
             context.color_range = ColorRange.MPEG
         # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later

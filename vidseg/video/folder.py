@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.record.names import NUMBER, Numbering, images, in_order, readable
-from vidseg.types import RGB, Frame, Prompt, VideoInfo
-from vidseg.video.image import SUFFIXES, is_deep, read, remarks
+from vidseg.types import RGB, Deep, Frame, Prompt, VideoInfo
+from vidseg.video.exr import SUFFIX as EXR
+from vidseg.video.image import SUFFIXES, depth_of, is_deep, read, read_deep, remarks
 from vidseg.video.photo import none_read, warn_of_unread
 from vidseg.video.window import Position, check_window, frame_window
 
@@ -28,15 +29,15 @@ DARK, DARK_16_BITS = 16, 64
 
 
 class FolderSource:
-    """A folder of JPEG, PNG, BMP, TIFF or WebP frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
+    """A folder of JPEG, PNG, BMP, TIFF, WebP or EXR frames (00000.jpg, frame_12.png), as a ``vidseg.types.Source``.
 
     Images are in the natural order of their names (``vidseg.record.names.in_order``); the log says how it was
     understood. As in sam2, frames are numbered from 0 on, whatever the numbers in the names are; those are
     ``info.file_numbers``. ``vidseg.video.image.read`` says what becomes of 16 bits, alpha and the like. EXIF
     orientation is ignored, because the annotations of such folders ignore it. ``fps`` is 30 unless given.
 
-    Raises InputError for a folder without images or whose order isn't certain and, when iteration reaches it, for an
-    image that can't be read or has another size than the first.
+    Raises InputError for a folder without images, whose order isn't certain, or with OpenEXR beside other files and,
+    when iteration reaches it, for an image that can't be read or has another size than the first.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -56,12 +57,19 @@ class FolderSource:
         self._files = numbering.files
         self._times_s = [float(i / rate) for i in range(len(self._files))]
         self.frames: Sequence[int] = frame_window(self._times_s, start, stop, step)
+        if len({file.suffix.lower() == EXR for file in self._files}) > 1:
+            raise InputError(f"video: {path} holds OpenEXR and other images; a video has one kind of them")
         first = read(self._files[0])
         self._report(numbering, first)
         height, width = first.shape[:2]
         names = tuple(file.name for file in self._files)
-        self.info = VideoInfo(width, height, rate / step, len(names), 1 / rate, names, numbering.numbers)
+        depth, self._deep = depth_of(self._files[0]), False
+        self.info = VideoInfo(width, height, rate / step, len(names), 1 / rate, names, numbering.numbers, depth=depth)
         self.offset_s = self._times_s[self.frames[0]]
+
+    def carry_depth(self) -> None:
+        """Has frames come with all bits of the images from now on, if these are more than 8."""
+        self._deep = self.info.depth is not None
 
     def __iter__(self) -> Generator[Frame]:
         return prefetch(self[index] for index in self.frames)
@@ -81,7 +89,8 @@ class FolderSource:
                 f"video: {readable(self._files[index])} has {size}: all must have one size\n"
                 "Photographs are segmented one by one with prompt=detect, or prompt=file with the name of each image"
             )
-        return Frame(index, self._times_s[index], rgb_hw3)
+        deep = Deep(read_deep(self._files[index]), info.depth.colour) if self._deep and info.depth else None
+        return Frame(index, self._times_s[index], rgb_hw3, deep)
 
     def time_s(self, index: int) -> float:
         """By the rate."""
@@ -132,4 +141,6 @@ def _numbering(path: Path) -> Numbering:
         raise error
     kinds = ", ".join(sorted({entry.suffix for entry in inside if entry.suffix})[:5])
     there = f"; it holds {kinds}" if kinds else ""
-    raise InputError(f"video: {path} holds no JPEG, PNG, BMP, TIFF or WebP images (00000.jpg, frame_12.png, …){there}")
+    raise InputError(
+        f"video: {path} holds no JPEG, PNG, BMP, TIFF, WebP or EXR images (00000.jpg, frame_12.png, …){there}"
+    )

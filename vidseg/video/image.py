@@ -1,6 +1,5 @@
-"""An image file as 8-bit RGB pixels. Knows nothing about folders or frames."""
+"""An image file as RGB pixels of 8 or 16 bits. Knows nothing about folders or frames."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -11,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vidseg.colour import SRGB
 from vidseg.errors import InputError
-from vidseg.types import RGB
+from vidseg.types import RGB, RGB16, Depth
+from vidseg.video import exr
+from vidseg.video.bits import read_bits, shown_name, top_code
 from vidseg.video.orientation import Orientation
 
-SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", exr.SUFFIX}
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _LARGEST = 256, 257, 258, 262, 274, 281  # EXIF's and TIFF's tags
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274  # EXIF's and TIFF's tags
 _UPRIGHT = {
     2: Orientation(mirrored=True),
     3: Orientation(upside_down=True, mirrored=True),
@@ -41,27 +43,58 @@ _PROFILED = {
 
 
 def read(file: Path, upright: bool = False) -> RGB:
-    """The pixels (h, w, 3) of a JPEG, PNG, BMP, TIFF or WebP file.
+    """The pixels (h, w, 3) of a JPEG, PNG, BMP, TIFF, WebP or OpenEXR file.
 
     Grey, palette, CMYK and 1-bit images become RGB; alpha is left out. 16 bits are scaled by their depth: a TIFF says
-    it (10 or 12 bits, or the largest value), else it is 16. Floats are taken as 0 to 1. EXIF orientation and colour
-    profiles are ignored, unless ``upright``: then the picture is turned, and its 8-bit colours become sRGB.
+    it (10 or 12 bits, or the largest value), else it is 16. Floats in a TIFF are taken as 0 to 1. The light of OpenEXR
+    is tone-mapped to sRGB. EXIF orientation and colour profiles are ignored, unless ``upright``: then the
+    picture is turned, and its 8-bit colours become sRGB.
 
     Raises InputError, naming the key ``video``, if the file can't be read, has several pages or pictures of one size,
     or holds other numbers.
     """
+    return exr.read_exr(file) if _is_exr(file) else _read(file, upright, 255)
+
+
+def read_deep(file: Path, upright: bool = False) -> RGB16:
+    """The same pixels with all bits of the file, 65535 is white, in the colour that ``depth_of`` tells."""
+    return exr.read_deep_exr(file) if _is_exr(file) else _read(file, upright, 65535)
+
+
+def depth_of(file: Path) -> Depth | None:
+    """The depth of an image with more than 8 bits: 16, sRGB or, of OpenEXR, PQ; None if it has 8."""
+    if _is_exr(file):
+        return Depth(16, exr.DEEP_COLOUR)
+    return Depth(16, SRGB) if is_deep(file) else None
+
+
+def _is_exr(file: Path) -> bool:
+    return file.suffix.lower() == exr.SUFFIX
+
+
+def _read(file: Path, upright: bool, white: int) -> NDArray[Any]:
+    """The pixels, uint8 or uint16, by the code of white."""
     with _opened(file) as image:
         if image is None:
-            return _turned(_deep(file, None), _orientation(file, None), True, upright)
+            return _turned(read_bits(file, None, white), _orientation(file, None), True, upright)
         if (pages := _pages(image)) > 1:
-            raise InputError(f"video: {_name(file)} holds {pages} pictures; save each as a file of its own")
-        orientation = _orientation(file, image)  # known until the pixels are loaded
-        pixels = _deep(file, image) if _has_more_bits(image) else _shallow(image, in_srgb=upright)
+            raise InputError(f"video: {shown_name(file)} holds {pages} pictures; save each as a file of its own")
+        more = _has_more_bits(image)  # known until the pixels are loaded, which asking a PNG for its orientation does
+        orientation = _orientation(file, image)
+        if more:
+            pixels: NDArray[Any] = read_bits(file, image, white)
+        else:
+            pixels = _shallow(image, in_srgb=upright)
+            pixels = pixels if white == 255 else pixels.astype(np.uint16) * 257
         return _turned(pixels, orientation, image.format == "TIFF", upright)
 
 
 def size(file: Path) -> tuple[int, int] | None:
     """Width and height of an image, upright, by its header; None if that can't be read."""
+    if _is_exr(file):
+        with suppress(InputError):
+            return exr.size_of(file)
+        return None
     try:
         with Image.open(file) as image:
             # Not image.getexif(): that of a PNG without EXIF at its beginning reads all pixels to find it at the end
@@ -75,17 +108,21 @@ def size(file: Path) -> tuple[int, int] | None:
 
 def is_animated(file: Path) -> bool:
     """Whether a file is a PNG or a WebP whose picture moves."""
+    if _is_exr(file):
+        return False
     with _opened(file) as image:
         return image is not None and image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1
 
 
 def remarks(file: Path, upright: bool = False) -> list[str]:
     """What was assumed about a file that ``read`` has read, for the log."""
+    if _is_exr(file):
+        return ["scene-linear light, tone-mapped as HDR video is"]
     with _opened(file) as image:
         found = []
         if _has_more_bits(image):
             floats = image is None or image.mode == "F"
-            found.append("floats, taken as 0 to 1" if floats else f"16 bits, of which {_top(image)} is white")
+            found.append("floats, taken as 0 to 1" if floats else f"16 bits, of which {top_code(image)} is white")
         if image is not None and ("transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")):
             found.append("alpha is left out")
         if (orientation := _orientation(file, image)) != 1:
@@ -98,6 +135,8 @@ def remarks(file: Path, upright: bool = False) -> list[str]:
 
 def is_deep(file: Path) -> bool:
     """Whether the image has more than 8 bits."""
+    if _is_exr(file):
+        return True
     with _opened(file) as image:
         return _has_more_bits(image)
 
@@ -111,7 +150,7 @@ def _orientation(file: Path, image: Image.Image | None) -> int:
     return int(exif.get(_ORIENTATION, 1))
 
 
-def _turned(pixels: RGB, orientation: int, is_tiff: bool, upright: bool) -> RGB:
+def _turned(pixels: NDArray[Any], orientation: int, is_tiff: bool, upright: bool) -> NDArray[Any]:
     """The pixels upright, or as they are stored. Pillow and OpenCV turn a TIFF while they load it, and nothing else."""
     way_up = _UPRIGHT.get(orientation, Orientation())
     if upright:
@@ -171,10 +210,10 @@ def _opened(file: Path) -> Iterator[Image.Image | None]:
     except InputError:  # of the block
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"video: {_name(file)} can't be read: it is no image") from error
+        raise InputError(f"video: {shown_name(file)} can't be read: it is no image") from error
     # Pillow raises SyntaxError for a broken PNG, ValueError for a broken header.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"video: {_name(file)} can't be read: {error}") from error
+        raise InputError(f"video: {shown_name(file)} can't be read: {error}") from error
 
 
 def _pages(image: Image.Image) -> int:
@@ -187,53 +226,3 @@ def _pages(image: Image.Image) -> int:
     same = image.size == size
     image.seek(0)
     return count if same else 1  # a page of another size is a thumbnail
-
-
-def _deep(file: Path, image: Image.Image | None) -> RGB:
-    """The pixels of an image with more than 8 bits, through OpenCV: Pillow reads RGB with 8 only."""
-    import cv2  # few folders need it
-
-    messages = cv2.utils.logging
-    level = messages.getLogLevel()
-    messages.setLogLevel(messages.LOG_LEVEL_FATAL)  # they go to the console
-    try:
-        found, pages = cv2.imdecodemulti(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        found, pages = False, ()
-    finally:
-        messages.setLogLevel(level)
-    if not found or not pages:
-        raise InputError(f"video: {_name(file)} can't be read: it is broken, or no image")
-    pixels: NDArray[Any] = pages[0]
-    if image is None and len(pages) > 1 and pages[1].shape == pixels.shape:
-        raise InputError(f"video: {_name(file)} holds {len(pages)} pictures; save each as a file of its own")
-    grey = pixels.ndim == 2 or pixels.shape[2] < 3
-    rgb_hw3 = np.repeat(pixels.reshape(*pixels.shape[:2], -1)[..., :1], 3, axis=2) if grey else pixels[..., 2::-1]
-    if rgb_hw3.dtype == np.uint16:
-        top = _top(image)
-    elif rgb_hw3.dtype.kind == "f":
-        top = 1
-        low, high = rgb_hw3.min(), rgb_hw3.max()
-        if not (low >= -1e-3 and high <= 1 + 1e-3):  # true for NaN, too
-            raise InputError(f"video: {_name(file)} holds floats from {low:g} to {high:g}; they must be from 0 to 1")
-    elif rgb_hw3.dtype == np.uint8:
-        return np.ascontiguousarray(rgb_hw3)
-    else:
-        raise InputError(f"video: {_name(file)} holds {rgb_hw3.dtype} pixels; save it with 8 or 16 bits")
-    scaled = np.rint(rgb_hw3 * np.float32(255 / top)).clip(0, 255).astype(np.uint8)
-    inverted = grey and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # white is zero
-    return 255 - scaled if inverted else scaled
-
-
-def _top(image: Image.Image | None) -> int:
-    """The value of white in 16 bits, into which OpenCV shifts 10, 12 or 14."""
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS, (16,))[0]
-    largest: int = max(tags.get(_LARGEST, (0,)))
-    if bits == 16 and 255 < largest < 65535:
-        return largest
-    return (1 << 16) - (1 << (16 - bits)) if 8 < bits <= 16 else 65535
-
-
-def _name(file: Path) -> str:
-    return os.fsencode(file).decode(errors="backslashreplace")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.record.names import cut, images, readable
-from vidseg.types import Frame, Prompt, VideoInfo
+from vidseg.types import Deep, Frame, Prompt, VideoInfo
 from vidseg.video.files import check_file
-from vidseg.video.image import SUFFIXES, is_animated, read, remarks, size
+from vidseg.video.image import SUFFIXES, depth_of, is_animated, read, read_deep, remarks, size
 from vidseg.video.window import Position, frame_window
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ UNREAD = {
 
 
 class PhotoSource:
-    """A JPEG, PNG, BMP, TIFF or WebP file, as a ``vidseg.types.Source`` of one frame.
+    """A JPEG, PNG, BMP, TIFF, WebP or EXR file, as a ``vidseg.types.Source`` of one frame.
 
     Unlike the frames of a folder it is turned upright by its EXIF orientation, as viewers show it: prompts are in the
     pixels that one sees. ``vidseg.video.image.read`` says what becomes of 16 bits, alpha and the like.
@@ -54,9 +54,16 @@ class PhotoSource:
         self.frames: Sequence[int] = frame_window([0.0], start, stop, step)
         self.path, self.name = path, path.name
         height, width = read(path, upright=True).shape[:2]
-        self.info = VideoInfo(width, height, Fraction(1), 1, Fraction(1), (path.name,), still=True)
+        self._deep = False
+        self.info = VideoInfo(
+            width, height, Fraction(1), 1, Fraction(1), (path.name,), still=True, depth=depth_of(path)
+        )
         said = "; ".join([f"a photograph of {width}x{height} pixels", *remarks(path, upright=True)])
         log.info("video: %s: %s", readable(path), said)
+
+    def carry_depth(self) -> None:
+        """Has the frame come with all bits of the file from now on, if these are more than 8."""
+        self._deep = self.info.depth is not None
 
     def __iter__(self) -> Generator[Frame]:
         return (self[index] for index in self.frames)
@@ -68,7 +75,9 @@ class PhotoSource:
     def __getitem__(self, index: int) -> Frame:
         if index != 0:
             raise InputError(f"video: {readable(self.path)} is a photograph: it has frame 0, and no frame {index}")
-        return Frame(0, 0.0, read(self.path, upright=True))
+        depth = self.info.depth if self._deep else None
+        deep = None if depth is None else Deep(read_deep(self.path, upright=True), depth.colour)
+        return Frame(0, 0.0, read(self.path, upright=True), deep)
 
     def time_s(self, index: int) -> float:
         """0: a photograph has no times."""
