@@ -30,7 +30,8 @@ class Windows(Views):
     """
 
     def __init__(self, share: float, engine: Engine, source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
-        self._engine, self._source, self._share, self.together = engine, source, share, len(prompts) == 1
+        self._engine, self._source, self._share = engine, source, share
+        self.together = self.looks_first = len(prompts) == 1
         self._whole = Window.whole(source.info.width, source.info.height)
         self._held: dict[int, View] = {}  # by position, how prompted frames are looked at: they are remembered so
         self._size = 1.0  # of the window, in the picture's

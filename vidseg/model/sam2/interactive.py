@@ -5,28 +5,23 @@ sam2's own way is ``add_new_points_or_box``, then ``propagate_in_video``, again 
 features of frames, the memory of the prompted ones, and the memory before frames that were tracked to.
 """
 
-import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, fields
 from heapq import merge
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from vidseg.errors import InputError
 from vidseg.model.sam2.corrections import PositionedPrompt, by_position, initial_and_corrections, position_of
 from vidseg.model.sam2.engine import Engine, Features
 from vidseg.model.sam2.joining import Course, Encoded, separate
+from vidseg.model.sam2.keeping import Keeping, Kept
 from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.shown import Shown, gather
 from vidseg.model.sam2.stages import Seen, Stages
-from vidseg.model.sam2.view import NewViews, View
+from vidseg.model.sam2.view import NewViews, View, Views
 from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
 
-T = TypeVar("T")
 Positioned = Sequence[PositionedPrompt]
 Group = tuple[Positioned, Positioned]
 """The first prompts of objects that are tracked together, and the points that correct what was tracked."""
@@ -45,39 +40,8 @@ def _never(masks: FrameMasks) -> bool:
     return False
 
 
-_VIEWS = 8  # whose features are kept: at 1024 x 1024 some 60 MB each
 _PASSES = 4  # that were given their prompts
 _STATES = 256  # memories before a frame: they share tensors, so each costs about one frame's
-
-
-class Kept(OrderedDict[Hashable, T]):
-    """The values used last, ``most`` of them."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def get_or(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of ``key``, made now if it isn't kept."""
-        value = self[key] if key in self else make()
-        self[key] = value
-        self.move_to_end(key)
-        while len(self) > self._most:
-            self.popitem(last=False)
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping(Engine):
-    """An engine that keeps the features of what it was shown last."""
-
-    kept: Kept[Features] = field(default_factory=lambda: Kept(_VIEWS))
-
-    def features(self, rgb_hw3: RGB, view: View) -> Features:
-        """The features of what ``view`` shows of one frame."""
-        shown = view.look(rgb_hw3)
-        key = (view, zlib.crc32(np.ascontiguousarray(shown).data))  # 1 ms at 720p
-        return self.kept.get_or(key, lambda: super(Keeping, self).features(rgb_hw3, view))
 
 
 class _Before(NamedTuple):
@@ -114,7 +78,7 @@ class Interactive:
     """
 
     def __init__(self, engine: Engine, source: Source, new_views: NewViews) -> None:
-        self._engine = Keeping(**{each.name: getattr(engine, each.name) for each in fields(engine)})
+        self._engine = Keeping.of(engine)
         self._source, self._new_views = source, new_views
         self._pictures: Kept[RGB] = Kept(2)
         self._passes: Kept[Pass] = Kept(_PASSES)
@@ -168,12 +132,17 @@ class Interactive:
 
     def _decoded(self, position: int, prompts: Mapping[int, Sequence[Prompt]], enough: Enough) -> FrameMasks:
         """The masks on a frame without corrections: nothing needs to be remembered for them."""
-        pass_ = Pass(self._engine, self._source, self._new_views(self._engine, self._source, prompts))
-        rgb_hw3 = self._picture(position)
-        view, adapted = pass_.views.prompted(position, rgb_hw3, prompts[position])
-        if adapted is not prompts[position] and (early := self._as_given(position, adapted)) and enough(early):
-            return early  # what the views made of other prompts
-        low_res = pass_.decode(position, self._engine.features(rgb_hw3, view), view, adapted)
+        views = self._new_views(self._engine, self._source, prompts)
+        rgb_hw3, given = self._picture(position), prompts[position]
+        if views.looks_first and enough is not _never:
+            early = self._decode(position, rgb_hw3, views.view, given)
+            if enough(early):
+                return early
+        return self._decode(position, rgb_hw3, *views.prompted(position, rgb_hw3, given))
+
+    def _decode(self, position: int, rgb_hw3: RGB, view: View, prompts: Sequence[Prompt]) -> FrameMasks:
+        pass_ = Pass(self._engine, self._source, Views(self._engine, self._source, {}))
+        low_res = pass_.decode(position, self._engine.features(rgb_hw3, view), view, prompts)
         return pass_.show(position, low_res, self._source.frames[position])
 
     def _track(
@@ -231,15 +200,6 @@ class Interactive:
                     yield self._gathered(self._source.frames[position], [show()])
                 else:
                     stepped(position + 1 - began, first - began)
-
-    def _as_given(self, position: int, prompts: Sequence[Prompt]) -> FrameMasks | None:
-        """The masks that prompts are; None unless all are masks."""
-        masks = {prompt.object_id: prompt.mask_hw for prompt in prompts if prompt.mask_hw is not None}
-        if len(masks) < len(prompts):
-            return None
-        ids = tuple(sorted(masks))
-        masks_nhw = np.stack([masks[object_id] for object_id in ids])
-        return FrameMasks(self._source.frames[position], ids, np.where(masks_nhw, np.float32(1), np.float32(-1)))
 
     def _picture(self, position: int) -> RGB:
         return self._pictures.get_or(position, lambda: self._source[self._source.frames[position]].rgb_hw3)

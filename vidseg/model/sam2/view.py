@@ -36,9 +36,10 @@ class Views:
     """The view of every frame of one pass over ``source``; ``prompts`` are its first ones, by position.
 
     ``together``: whether what is seen depends on the masks of all objects, so that none is tracked without the others.
+    ``looks_first``: whether ``prompted`` has prompts decoded itself, which takes longer than decoding them once.
     """
 
-    together = False
+    together = looks_first = False
 
     def __init__(self, engine: "Engine", source: Source, prompts: Mapping[int, Sequence[Prompt]]) -> None:
         self.view: View = View(source.info.width, source.info.height)  # of the next frame
