@@ -39,11 +39,23 @@ class Colour(NamedTuple):
     transfer: int
 
 
+class Mastering(NamedTuple):
+    """HDR10's static metadata: the screen that a video was made on (SMPTE ST 2086), and its brightest pictures.
+
+    - ``display``: x and y of green, blue, red and white in 1/50000; the most and the least luminance in 1/10000 cd/m2.
+    - ``content``: MaxCLL and MaxFALL (CTA-861.3), the brightest pixel and the brightest mean of a frame, in cd/m2.
+    """
+
+    display: tuple[int, ...] | None
+    content: tuple[int, int] | None
+
+
 class Depth(NamedTuple):
     """How many bits, more than 8, a source's values have, and in which colours they are: HDR before it becomes SDR."""
 
     bits: int
     colour: Colour
+    mastering: Mastering | None = None
 
 
 @dataclass(frozen=True, slots=True)

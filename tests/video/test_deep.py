@@ -81,7 +81,7 @@ def test_what_is_lossless_has_the_very_codes(tmp_path):
         low, high = 16 << bits - 8, 235 << bits - 8
         codes = grey_ramp(bits).clip(low, high)
         source = open_source(str(lossless(tmp_path / f"{bits}.mkv", codes, pix_fmt, **tags)))
-        assert source.info.depth == (bits, BT2020_PQ)
+        assert source.info.depth[:2] == (bits, BT2020_PQ)
         luma, found, _ = luma_of(write(source, tmp_path / f"out{bits}.mkv", "ffv1"))
         assert found == bits
         assert (luma == codes[0, 0]).all()
@@ -142,6 +142,35 @@ def test_a_run_writes_hdr_where_it_can_and_sdr_elsewhere(tmp_path, own_hydra):
         shown = open_source(str(folder / name))[6].rgb_hw3.astype(int)
         if name != "overlay.mp4":  # both show the square as the SDR picture has it
             assert np.median(np.abs(shown - open_source(str(path))[11].rgb_hw3)[20:40, 30:40]) <= 4
+
+
+MASTERED = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+
+
+def test_hdr10_s_static_metadata_goes_on_in_hevc(tmp_path):
+    """SMPTE ST 2086 and CTA-861.3: what the screen was like, and how bright the video is."""
+    path = make_clip(
+        tmp_path / "in.mp4",
+        codec="libx265",
+        frames=3,
+        pix_fmt="yuv420p10le",
+        options={"x265-params": f"log-level=none:hdr10=1:{MASTERED}"},
+        attributes={"colorspace": 9, "color_primaries": 9, "color_trc": PQ, "color_range": 1},
+    )
+    source = open_source(str(path))
+    display, content = source.info.depth.mastering
+    assert display == (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10000000, 50)
+    assert content == (1000, 400)
+    made = open_source(str(write(source, tmp_path / "o.mp4", "hevc10")))
+    assert made.info.depth.mastering == source.info.depth.mastering
+    assert open_source(str(write(open_source(str(path)), tmp_path / "o.mov", "hevc"))).info.depth is None
+
+
+def test_a_matrix_that_isn_t_read_is_said(tmp_path, caplog):
+    tags = {"colorspace": 14, "color_primaries": 9, "color_trc": PQ}
+    source = open_source(str(lossless(tmp_path / "a.mkv", grey_ramp(), "yuv444p10le", **tags)))
+    assert source.info.depth.colour == BT2020_PQ
+    assert "a.mkv: its colours are wrong: ICtCp isn't read, but taken for Y'CbCr" in caplog.text
 
 
 def test_8_bits_go_into_codecs_of_10(tmp_path):

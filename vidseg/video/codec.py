@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidseg.errors import InputError
+from vidseg.types import Depth, Mastering
 
 QP_TO_LAMBDA = 118
 """libavutil's FF_QP2LAMBDA: ``global_quality`` is a quantiser times this."""
@@ -52,17 +53,19 @@ class Codec:
     smallest: int = 1
     deep: tuple[str, ...] = ()
 
-    def options_for(self, quality: float | None, deep: bool = False) -> dict[str, str]:
-        """FFmpeg's options for a quality; None is the default, that of ``deep`` sources if they are of such."""
+    def options_for(self, quality: float | None, depth: Depth | None = None) -> dict[str, str]:
+        """FFmpeg's options for a quality; None is the default, that of deep sources if they have a ``depth``."""
         if self.quality is None:
             return dict(self.options)
-        default = self.quality.deep if deep and self.quality.deep is not None else self.quality.default
+        default = self.quality.deep if depth and self.quality.deep is not None else self.quality.default
         value = default if quality is None else quality
         own = {self.quality.option: f"{value:g}"}
         if self.quality.option == "qscale":
             own = {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
         elif self.quality.option == "quantiser":
             own = {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
+        if self.encoder == "libx265" and depth and depth.mastering:
+            own["x265-params"] = ":".join([self.options["x265-params"], *_hdr10(depth.mastering)])
         return {**self.options, **own}
 
     def pixels_for(self, bits: int) -> str:
@@ -70,6 +73,16 @@ class Codec:
         if bits == 8 or not self.deep:
             return self.pix_fmt
         return next((name for name in self.deep if int(name[-4:-2]) >= bits), self.deep[-1])
+
+
+def _hdr10(mastering: Mastering) -> list[str]:
+    """x265's parameters for HDR10's static metadata."""
+    words = ["hdr10=1"]
+    if mastering.display:
+        words.append("master-display=G({},{})B({},{})R({},{})WP({},{})L({},{})".format(*mastering.display))
+    if mastering.content:
+        words.append("max-cll={},{}".format(*mastering.content))
+    return words
 
 
 @dataclass(frozen=True, slots=True)

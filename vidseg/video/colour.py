@@ -10,10 +10,11 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from vidseg.colour import BT601, BT709, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
-from vidseg.types import RGB, Colour
+from vidseg.types import RGB, Colour, Mastering
 
 TOP = 65535
 """The highest code of 16 bits."""
+UNREAD_MATRICES = {8: "YCgCo", 10: "BT.2020 of constant luminance", 14: "ICtCp", 15: "IPT of Dolby Vision, profile 5"}
 PLANAR = {f"yuv{range}{chroma}p" for range in ("", "j") for chroma in (420, 422, 444)}
 """8-bit Y'CbCr, a plane each."""
 
@@ -32,6 +33,31 @@ def colour_of(image: av.VideoFrame, container: Colour) -> Colour:
     if matrix in (BT601.matrix, BT709.matrix):  # H.273 has the same number for the three
         primaries, transfer = (matrix if tag in UNKNOWN else tag for tag in (primaries, transfer))
     return Colour(matrix, primaries, transfer)
+
+
+def unread_matrix(image: av.VideoFrame, container: Colour) -> str | None:
+    """The matrix of a picture that is taken for another one, because FFmpeg's swscale doesn't know it; else None."""
+    numbers = (colour_tags(image).matrix, container.matrix)
+    matrix = next((number for number in numbers if number not in UNKNOWN), None)
+    if matrix is None or matrix in LUMA or image.format.is_rgb:
+        return None
+    return UNREAD_MATRICES.get(matrix, f"number {matrix} of H.273")
+
+
+def mastering_of(image: av.VideoFrame) -> Mastering | None:
+    """HDR10's static metadata of a decoded picture (FFmpeg's libavutil/mastering_display_metadata.h)."""
+    display, content = None, None
+    if "MASTERING_DISPLAY_METADATA" in image.side_data:
+        numbers = np.frombuffer(image.side_data["MASTERING_DISPLAY_METADATA"], np.int32)[:22]
+        ratios = [int(top) / int(bottom or 1) for top, bottom in numbers[:20].reshape(10, 2)]
+        red, green, blue, white = (ratios[at : at + 2] for at in (0, 2, 4, 6))
+        if numbers[20:].all():  # both the primaries and the luminance are there
+            corners = [round(value * 50000) for each in (green, blue, red, white) for value in each]
+            display = (*corners, round(ratios[9] * 10000), round(ratios[8] * 10000))
+    if "CONTENT_LIGHT_LEVEL" in image.side_data:
+        most, mean = np.frombuffer(image.side_data["CONTENT_LIGHT_LEVEL"], np.uint32)[:2].tolist()
+        content = (most, mean)
+    return Mastering(display, content) if display or content else None
 
 
 def bits_of(image: av.VideoFrame) -> int:

@@ -163,9 +163,7 @@ class Encoder:
         self._clock = (1 / info.fps).limit_denominator(LARGEST_MPEG4_CLOCK) if self._numbered else info.time_base
         if row.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "0")  # fatal errors only: FFmpeg's log doesn't filter it
-        stream = container.add_stream(
-            row.encoder, rate=info.fps, options=row.options_for(quality, deep=self._depth is not None)
-        )
+        stream = container.add_stream(row.encoder, rate=info.fps, options=row.options_for(quality, self._depth))
         context: Any = stream.codec_context  # PyAV's type has audio's and subtitles' in it
         pix_fmt = row.pixels_for(self._depth.bits if self._depth else 8)
         even = 2 if "420" in pix_fmt else 1

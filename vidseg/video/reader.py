@@ -13,7 +13,15 @@ from vidseg.colour import BT709, is_hdr
 from vidseg.errors import InputError
 from vidseg.prefetch import prefetch
 from vidseg.types import Deep, Depth, Frame, Prompt, VideoInfo
-from vidseg.video.colour import bits_of, colour_of, colour_tags, to_deep_rgb, to_rgb
+from vidseg.video.colour import (
+    bits_of,
+    colour_of,
+    colour_tags,
+    mastering_of,
+    to_deep_rgb,
+    to_rgb,
+    unread_matrix,
+)
 from vidseg.video.demux import open_input, pixel_shape, video_stream
 from vidseg.video.files import check_file, hash_of
 from vidseg.video.interlace import check_deinterlace
@@ -71,6 +79,9 @@ class FileSource:
                 raise _nothing_decodes(path)
             self._size, self._orientation = (first.width, first.height), orientation_of(first)
             self._colour, shape, bits = colour_of(first, tags), pixel_shape(stream), bits_of(first)
+            if unread := unread_matrix(first, tags):
+                log.warning("video: %s: its colours are wrong: %s isn't read, but taken for Y'CbCr", path.name, unread)
+            mastering = mastering_of(first)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
             self._pictures.woven = first.interlaced_frame and deinterlace is not None
             if first.interlaced_frame:
@@ -104,7 +115,7 @@ class FileSource:
             self._timeline.time_base,
             sample_aspect_ratio=1 / shape if self._orientation.transposed else shape,
             colour=BT709 if is_hdr(self._colour.transfer) else self._colour,
-            depth=Depth(bits, self._colour) if bits > 8 else None,
+            depth=Depth(bits, self._colour, mastering) if bits > 8 else None,
             timecode=shifted(timecode, self.offset_s, rate) if timecode and step == 1 else None,
             reel=reel,
         )
