@@ -130,10 +130,10 @@ def in_colour(rgb_n3: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint16]:
 
     In SDR they have the same codes. In HDR white is that of paper, and PQ and HLG show the colour of the SDR screen.
     """
-    code: Array = rgb_n3 / 255
-    if is_hdr(colour.transfer):
-        light = linear(code, SRGB.transfer) @ _between(BT709.primaries, colour.primaries).T * REFERENCE_WHITE
-        code = _hlg_code(light / HLG_WHITE) if colour.transfer == HLG else _pq_code(light / 10000)
+    if not is_hdr(colour.transfer):
+        return rgb_n3.astype(np.uint16) * np.uint16(257)
+    light = linear(rgb_n3 / 255, SRGB.transfer) @ _between(BT709.primaries, colour.primaries).T * REFERENCE_WHITE
+    code = _hlg_code(light / HLG_WHITE) if colour.transfer == HLG else _pq_code(light / 10000)
     codes: NDArray[np.uint16] = np.rint(code.clip(0, 1) * 65535).astype(np.uint16)
     return codes
 

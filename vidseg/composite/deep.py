@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colour import in_colour
+from vidseg.colour import in_colour, is_hdr
 from vidseg.composite.marks import Colour
 from vidseg.measure import Box
 from vidseg.types import RGB, RGB16, Deep, Frame, FrameMasks
@@ -57,13 +57,17 @@ def drawn(deep: Deep, draw: Callable[[RGB], RGB]) -> RGB16:
     """
     shape = deep.rgb_hw3.shape
     black, white = draw(np.zeros(shape, np.uint8)), draw(np.full(shape, 255, np.uint8))
-    marked_hw = (cv2.absdiff(white, black) < 255).any(axis=2)
-    on_black, on_white = black[marked_hw].astype(np.float32), white[marked_hw]
-    kept = ((on_white - on_black).mean(axis=1, keepdims=True) / 255).clip(0, 1)
-    colours = np.rint(on_black / np.maximum(1 - kept, 1 / 255)).clip(0, 255).astype(np.uint8)
-    codes = _each_once(colours, deep)
+    through_hw3 = cv2.absdiff(white, black)
+    reds_hw, greens_hw, _ = cv2.split(through_hw3)
+    at = np.flatnonzero(cv2.min(reds_hw, greens_hw) < 255)
+    on_black = black.reshape(-1, 3).take(at, axis=0)
+    red, green, blue = through_hw3.reshape(-1, 3).take(at, axis=0).astype(np.uint16).T
+    kept = ((red + green + blue) * np.float32(1 / 765))[:, None]
+    colours = np.rint(on_black / np.maximum(1 - kept, np.float32(1 / 255))).clip(0, 255).astype(np.uint8)
     out = deep.rgb_hw3.copy()
-    out[marked_hw] = np.rint(kept * out[marked_hw] + (1 - kept) * codes).astype(np.uint16)
+    pixels = out.reshape(-1, 3)
+    codes = _each_once(colours, deep).astype(np.float32)
+    pixels[at] = np.rint(codes + kept * (pixels.take(at, axis=0) - codes)).astype(np.uint16)
     return out
 
 
@@ -82,6 +86,8 @@ def _recoloured(deep: Deep, box: Box, before_hw3: RGB, after_hw3: RGB) -> RGB16:
 
 def _each_once(colours_n3: RGB, deep: Deep) -> RGB16:
     """``in_colour`` for pixels that have few colours."""
+    if not is_hdr(deep.colour.transfer):
+        return in_colour(colours_n3, deep.colour)
     packed = colours_n3.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     found, where = np.unique(packed, return_inverse=True)
     few = np.stack([found >> 16, found >> 8 & 255, found & 255], 1).astype(np.uint8)

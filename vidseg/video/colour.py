@@ -125,10 +125,10 @@ def to_ycbcr(rgb_hwc: NDArray[Any], matrix: int, pix_fmt: str) -> av.VideoFrame:
     height, width, channels = rgb_hwc.shape
     image = av.VideoFrame(width, height, pix_fmt)
     bits = image.format.components[0].bits
-    if bits > 8 and rgb_hwc.dtype == np.uint8:
-        rgb_hwc = cv2.multiply(rgb_hwc, (TOP / 255,) * 4, dtype=cv2.CV_16U)
     rgb_hw3 = rgb_hwc if channels == 3 else cv2.cvtColor(rgb_hwc, cv2.COLOR_RGBA2RGB)
-    coefficients = _to_ycbcr(matrix, bits, TOP if rgb_hwc.dtype == np.uint16 else 255)
+    if bits > 8 and rgb_hw3.dtype == np.uint8:
+        rgb_hw3 = rgb_hw3.astype(np.uint16) * np.uint16(257)
+    coefficients = _to_ycbcr(matrix, bits, TOP if rgb_hw3.dtype == np.uint16 else 255)
     codes_hw3 = chroma_hw3 = cv2.transform(rgb_hw3, coefficients)
     if image.planes[1].width < width:
         half_hw3 = cv2.resize(rgb_hw3, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -148,8 +148,11 @@ def _set_alpha(image: av.VideoFrame, rgb_hwc: NDArray[Any], bits: int) -> None:
         rows[:] = top
         return
     alpha_hw = cv2.extractChannel(rgb_hwc, 3)
-    from_top = TOP if alpha_hw.dtype == np.uint16 else 255
-    rows[:] = alpha_hw if from_top == top else cv2.multiply(alpha_hw, top / from_top, dtype=cv2.CV_16U)
+    if alpha_hw.dtype == np.uint8:
+        steps = np.rint(np.arange(256) * (top / 255)).astype(rows.dtype)
+        rows[:] = alpha_hw if bits == 8 else cv2.LUT(alpha_hw, steps)
+    else:
+        rows[:] = alpha_hw if bits == 16 else cv2.multiply(alpha_hw, top / TOP, dtype=cv2.CV_16U)
 
 
 def _rows(plane: Any, bits: int) -> NDArray[Any]:
