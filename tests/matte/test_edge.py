@@ -87,7 +87,7 @@ def test_the_band_is_wider_where_the_model_is_unsure_and_where_the_outline_moves
     assert band(Edge(), steep=100) < band(Edge(), steep=2)
     moving, still = Edge(), Edge()
     for shift in (0, 12):
-        moved, stayed = band(moving, 100, shift), band(still, 100)
+        moved, stayed = band(moving, 6, shift), band(still, 6)
     assert stayed < moved
     assert band(Edge(width=2)) < band(Edge(width=8))
     assert band(Edge(width=8), steep=100) == band(Edge(width=8), steep=2)

@@ -8,16 +8,15 @@ the object's is moved so that both give the pixel's colour, as in Forte, Approxi
 pymatting's), which takes a hundred times as long.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.matte.halves import even, half, in_half, padded
 from vidseg.measure import bounding_box
 from vidseg.types import RGB
 
-NEAR = 3  # pixels at 1280x720 to each side from which colours are taken
+NEAR = 3  # pixels at 1280x720 to each side from which colours are taken, at half the resolution
 STEADY = 0.002  # of alpha's variance in a window, 0 to 0.25: below it the means count more than the fit
 REACH = 9  # beyond alpha so many pixels have the objects' colours too: codecs and scalers mix that far
 
@@ -27,44 +26,43 @@ def estimate_foreground(rgb_hw3: RGB, alpha_hw: NDArray[np.uint8], reach: int = 
     around, where alpha is 0."""
     out = rgb_hw3.copy()
     near = max(NEAR, round(NEAR * min(alpha_hw.shape) / 720))
-    if (box := bounding_box(alpha_hw, margin=reach + near)) is None:
+    if (around := bounding_box(alpha_hw, margin=reach + near)) is None:
         return out
-    alpha, picture = np.ascontiguousarray(alpha_hw[box]), np.ascontiguousarray(rgb_hw3[box])
+    box = even(around)
+    alpha, picture = padded(alpha_hw[box]), padded(rgb_hw3[box])
+    share_hw = np.asarray(alpha, np.float32) / np.float32(255)
     own_hw3 = cv2.multiply(picture, cv2.merge([alpha] * 3), None, 1 / 255, cv2.CV_32F)
     edge = np.flatnonzero((alpha > 0) & (alpha < 255))
-    filled = picture.copy()
-    filled.reshape(-1, 3)[edge] = _rounded(_unmixed(picture, own_hw3, alpha, edge, near))
-    around = cv2.dilate(alpha, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    outside = np.flatnonzero((around > 0) & (alpha == 0))
-    own_hw3 = cv2.multiply(filled, cv2.merge([alpha] * 3), None, 1 / 255, cv2.CV_32F)
-    front, share = _means(own_hw3, reach)[outside], _means(alpha, reach)[outside] / 255
-    filled.reshape(-1, 3)[outside] = _rounded(front / share)
-    out[box] = filled
+    found = np.clip(_unmixed(picture, own_hw3, share_hw, edge, near), 0, 255)
+    own_hw3.reshape(-1, 3)[edge] = found * share_hw.reshape(-1, 1)[edge]
+    beside = cv2.dilate(alpha, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    outside = np.flatnonzero((beside > 0) & (alpha == 0))
+    where = in_half(outside, alpha.shape[1])
+    front, share = (_means(half(each), reach // 2 + 1)[where] for each in (own_hw3, share_hw))
+    picture.reshape(-1, 3)[edge] = np.rint(found).astype(np.uint8)
+    picture.reshape(-1, 3)[outside] = np.rint(np.clip(front / share, 0, 255)).astype(np.uint8)
+    height, width = out[box].shape[:2]
+    out[box] = picture[:height, :width]
     return out
 
 
 def _unmixed(
-    picture: RGB, own_hw3: NDArray[np.float32], alpha_hw: NDArray[np.uint8], at: NDArray[np.intp], radius: int
+    picture: RGB, own_hw3: NDArray[np.float32], share_hw: NDArray[np.float32], at: NDArray[np.intp], radius: int
 ) -> NDArray[np.float32]:
-    """The objects' colours (n, 3) in the pixels ``at``; ``own_hw3`` is the picture times alpha."""
-    own, whole = _means(own_hw3, radius)[at], _means(picture, radius)[at]
-    share_hw = alpha_hw.astype(np.float32) / 255
-    mean, square = _means(share_hw, radius)[at], _means(share_hw * share_hw, radius)[at]
+    """The objects' colours (n, 3) in the pixels ``at``; ``share_hw`` is alpha in 0..1, ``own_hw3`` picture times it."""
+    where = in_half(at, share_hw.shape[1])
+    planes = (own_hw3, picture, share_hw, cv2.multiply(share_hw, share_hw))
+    own, whole, mean, square = (_means(half(plane), radius // 2)[where] for plane in planes)
     variance = np.maximum(square - mean * mean, 1e-6)
     slope = (own - mean * whole) / variance  # of the colours along alpha
     fit = variance / (variance + STEADY)
     front = fit * (whole + slope * (1 - mean)) + (1 - fit) * own / mean  # the mean is neither 0 nor 1
     back = fit * (whole - slope * mean) + (1 - fit) * (whole - own) / (1 - mean)
     alpha = share_hw.reshape(-1, 1)[at]
-    found = front + alpha * (picture.reshape(-1, 3)[at] - alpha * front - (1 - alpha) * back)
-    return np.asarray(found)
+    return np.asarray(front + alpha * (picture.reshape(-1, 3)[at] - alpha * front - (1 - alpha) * back))
 
 
-def _means(picture: NDArray[np.generic], radius: int) -> NDArray[np.float32]:
+def _means(picture: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
     """The means of the windows around all pixels, float32 (h · w, channels)."""
-    means = cv2.boxFilter(picture, cv2.CV_32F, (2 * radius + 1, 2 * radius + 1))
+    means = cv2.boxFilter(picture, -1, (2 * radius + 1, 2 * radius + 1))
     return np.asarray(means.reshape(-1, 1 if picture.ndim == 2 else 3))
-
-
-def _rounded(colours: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    return np.asarray(np.rint(np.clip(colours, 0, 255)), np.uint8)

@@ -1,48 +1,47 @@
-"""The guided filter with a colour guide (He, Sun and Tang, TPAMI 2013), computed in a band only.
+"""The guided filter with a colour guide (He, Sun and Tang, TPAMI 2013), at half the picture's resolution.
 
 In each window alpha is taken for a linear function of the picture's three colours; a pixel's alpha is the mean of what
 the windows around it say. It is the local model of the matting Laplacian (Levin, Lischinski and Weiss, TPAMI 2008),
-solved in one step.
+solved in one step. The linear functions are smooth, so that they are fitted to pictures of half the size and applied to
+the whole one (He and Sun, Fast Guided Filter, 2015): a quarter of the time.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.matte.halves import half
+
 Plane = NDArray[np.float32]  # (h, w)
 Values = NDArray[np.float32]  # (n,)
 
 
 def guided_filter(
-    rgb_hw3: NDArray[np.uint8], alpha_hw: Plane, band_hw: NDArray[np.uint8], radius: int, noise: float
-) -> tuple[NDArray[np.intp], Values, Values]:
-    """The flat indices of the pixels in ``band_hw`` (uint8, not 0), their filtered alpha, float32, and how much of
-    alpha's variance in the windows around the picture explains (R², 0 to 1).
+    rgb_hw3: NDArray[np.uint8], alpha_hw: Plane, at: NDArray[np.intp], radius: int, noise: float
+) -> tuple[Values, Values]:
+    """The filtered alpha, float32, of the pixels with the flat indices ``at``; and how much of alpha's variance in the
+    windows around the picture explains (R², 0 to 1).
 
-    ``alpha_hw`` is float32 (h, w), 0 to 1. Windows are squares of 2 ``radius`` + 1 pixels. ``noise`` is the standard
-    deviation, in levels of 255, below which differences of colour tell nothing.
+    ``alpha_hw`` is float32 (h, w), 0 to 1; height and width are even. Windows are squares of 4 ``radius`` + 2 pixels.
+    ``noise`` is the standard deviation, in levels of 255, below which differences of colour tell nothing.
     """
+    planes = [*cv2.split(half(rgb_hw3)), half(alpha_hw)]
     size = (2 * radius + 1, 2 * radius + 1)
-    windows = np.flatnonzero(cv2.dilate(band_hw, np.ones(size, np.uint8)))  # whose means reach the band
-    fit = _fit(rgb_hw3, alpha_hw, windows, size, noise)
-    fits_hw5 = np.zeros((*alpha_hw.shape, 5), np.float32)
-    fits_hw5.reshape(-1, 5)[windows] = np.stack(fit, axis=1)
-    at = np.flatnonzero(band_hw)
-    means = _mean(fits_hw5, size).reshape(-1, 5)[at]
-    colours = rgb_hw3.reshape(-1, 3)[at]
-    return at, np.einsum("nc,nc->n", means[:, :3], colours.astype(np.float32)) + means[:, 3], means[:, 4]
+    fits_hw5 = _mean(cv2.merge(_fit(planes, size, noise)), size)
+    fits = cv2.resize(fits_hw5, alpha_hw.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(-1, 5)[at]
+    colours = rgb_hw3.reshape(-1, 3)[at].astype(np.float32)
+    return np.einsum("nc,nc->n", fits[:, :3], colours) + fits[:, 3], fits[:, 4]
 
 
-def _fit(
-    rgb_hw3: NDArray[np.uint8], alpha_hw: Plane, windows: NDArray[np.intp], size: tuple[int, int], noise: float
-) -> list[Values]:
-    """For each window the slopes of alpha along red, green and blue, its offset, and R²: a ridge regression."""
-    red, green, blue = cv2.split(rgb_hw3.astype(np.float32))
-    means = [_mean(plane, size).reshape(-1)[windows] for plane in (red, green, blue, alpha_hw)]
+def _fit(planes: list[Plane], size: tuple[int, int], noise: float) -> list[Plane]:
+    """For each window the slopes of alpha along red, green and blue, its offset, and R²: a ridge regression.
 
-    def covariance(first: int, second: int) -> Values:
-        planes = (red, green, blue, alpha_hw)
-        product = _mean(cv2.multiply(planes[first], planes[second]), size).reshape(-1)[windows]
+    ``planes`` are red, green, blue and alpha.
+    """
+    means = [_mean(plane, size) for plane in planes]
+
+    def covariance(first: int, second: int) -> Plane:
+        product = _mean(cv2.multiply(planes[first], planes[second]), size)
         return np.asarray(product - means[first] * means[second])
 
     rr, gg, bb = (covariance(n, n) + np.float32(noise * noise) for n in range(3))
