@@ -13,7 +13,7 @@ from vidseg.colour import LUMA
 from vidseg.output.video import VideoOutput
 from vidseg.types import Colour, FrameMasks
 from vidseg.video import open_source
-from vidseg.video.colour import to_ycbcr
+from vidseg.video.colour import to_rgb, to_ycbcr
 
 PATCHES = np.array([[60] * 3, [120] * 3, [200] * 3, [235] * 3, [220, 40, 30], [30, 60, 230], [70, 160, 60]], np.uint8)
 FULL = 2  # of color_range
@@ -133,6 +133,30 @@ def test_container_and_frame_headers_say_one_thing(tmp_path, codec, name, size):
     if codec == "prores4444":
         at = content.index(b"icpf")
         assert tuple(content[at + 18 : at + 21]) == (number,) * 3
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "pix_fmt",
+    ["yuv420p", "yuv422p", "yuv444p", "yuva420p", "yuv411p", "yuv440p", "nv12", "yuyv422", "yuv420p10le", "rgb24"],
+)
+def test_kinds_of_pixels_have_one_colour(pix_fmt, full):
+    """Made by the formula here, packed by FFmpeg; also where a picture has another size than the first."""
+    rgb = np.array([[200, 90, 60]], np.uint8)
+    name = "yuvj444p" if full else "yuv444p"
+    image = av.VideoFrame(64, 48, name)
+    for plane, code in zip(image.planes, ycbcr(rgb, HD, full)[:, 0], strict=True):
+        plane.update(bytes([code]) * plane.buffer_size)
+    image.colorspace, image.color_range = 1, FULL if full else 1
+    if pix_fmt == "rgb24":
+        packed = av.VideoFrame.from_ndarray(rgb[None].repeat(48, 0).repeat(64, 1), format="rgb24")
+    else:
+        packed = image.reformat(format=pix_fmt, src_color_range=image.color_range, dst_color_range=image.color_range)
+        packed.colorspace, packed.color_range = 1, image.color_range
+    for size in ((64, 48), (32, 40)):
+        shown = to_rgb(packed, *size, Colour(1, 1, 1))
+        assert shown.shape == (size[1], size[0], 3)
+        assert np.abs(shown.astype(int) - rgb[0]).max() <= 2
 
 
 def test_avi_has_what_players_take_it_for(tmp_path):

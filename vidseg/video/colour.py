@@ -15,8 +15,10 @@ from vidseg.types import RGB, Colour, Mastering
 TOP = 65535
 """The highest code of 16 bits."""
 UNREAD_MATRICES = {8: "YCgCo", 10: "BT.2020 of constant luminance", 14: "ICtCp", 15: "IPT of Dolby Vision, profile 5"}
-PLANAR = {f"yuv{range}{chroma}p" for range in ("", "j") for chroma in (420, 422, 444)}
+PLANAR = {f"yuv{kind}{chroma}p" for kind in ("", "a", "j") for chroma in (420, 422, 444)}
 """8-bit Y'CbCr, a plane each."""
+OTHER_YCBCR = {"nv12", "nv16", "nv21", "uyvy422", "yuv410p", "yuv411p", "yuv440p", "yuvj411p", "yuvj440p", "yuyv422"}
+"""8-bit Y'CbCr that swscale makes planar without touching its values."""
 
 
 def colour_tags(coded: Any) -> Colour:
@@ -80,13 +82,15 @@ def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB
     name = image.format.name
     if bits_of(image) > 8:
         return np.asarray(cv2.convertScaleAbs(to_deep_rgb(image, width, height, colour), alpha=255 / TOP))
-    if name not in PLANAR or (image.width, image.height) != (width, height):
+    full = name.startswith("yuvj") or image.color_range == ColorRange.JPEG
+    if name in OTHER_YCBCR or (name in PLANAR and (image.width, image.height) != (width, height)):
+        image = image.reformat(format="yuvj444p" if full else "yuv444p", width=width, height=height)
+    elif name not in PLANAR:  # RGB, palettes and grey
         rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
         return rgb_hw3
-    luma_hw, *halves = (_rows(plane, 8) for plane in image.planes)
+    luma_hw, *halves = (_rows(plane, 8) for plane in image.planes[:3])
     chroma = (cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST) for each in halves)
     codes_hw3 = cv2.merge([luma_hw, *chroma])
-    full = name.startswith("yuvj") or image.color_range == ColorRange.JPEG
     return np.asarray(cv2.transform(codes_hw3, _from_ycbcr(colour.matrix, 8, full, 255)))
 
 
