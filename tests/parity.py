@@ -34,8 +34,8 @@ from vidseg.types import Frame, FrameMasks, Prompt
 
 SIZE = int(os.environ.get("VIDSEG_PARITY_SIZE", "128"))  # make parity: 1024, what the models learnt
 LARGE = SIZE > 256  # a frame takes seconds: fewer cases
-# Of the logits' deviation: how far other orders of the same sums may be from upstream. Memories are bfloat16, in which the
-# last bit of a sum can flip one of 256 steps: 1.3e-4 with AVX2 alone, under 1e-4 with AVX-512.
+# Of the logits' deviation: how far other orders of the same sums may be from upstream. Memories are bfloat16, in which
+# the last bit of a sum can flip one of 256 steps: 1.3e-4 with AVX2 alone, under 1e-4 with AVX-512.
 NEAR = 3e-4
 CONFIGS = {"2.1": "configs/sam2.1/sam2.1_hiera_t.yaml", "2": "configs/sam2/sam2_hiera_t.yaml"}
 SEEDS = {"2.1": 2, "2": 1}  # of weights that find something: masks with both signs on every frame
