@@ -35,7 +35,7 @@ function table({ title, actions }) {
 export function showHint() {
   const text = !app.shown ? "" : !prompted(app.document)
     ? "Click on the object that you want. Its mask appears at once."
-    : unseen() ? "No masks here yet. T tracks ten frames from here; M tracks from the last prompt to here." : "";
+    : unseen() ? "No masks here yet. T tracks ten frames from here; M tracks from the first prompt to here." : "";
   if (hint.textContent !== text) hint.textContent = text;
   hint.hidden = !text;
 }

@@ -156,6 +156,7 @@ export async function track(count, go) {
         const masks = { ...understood(line, revision), of: app.document };
         keep(masks);
         app.tracked.add(masks.frame);
+        if (app.frame === masks.frame && app.shown?.frame === masks.frame) show(masks); // its picture is there already
         app.progress = { text: `Tracking, frame ${masks.frame}`, done: place(masks.frame), total: count };
         if (app.frame === followed) go(followed = masks.frame); // until somebody goes elsewhere
         changed();

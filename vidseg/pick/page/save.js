@@ -76,6 +76,7 @@ async function copy() {
 }
 
 async function start() {
+  find("overwrite").hidden = true;
   try {
     showRun(await post("api/run", { ...saved.target, overwrite: true }));
   } catch (error) {
