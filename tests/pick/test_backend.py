@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from omegaconf import OmegaConf
+from picking import picker as served
 
 import vidseg as public
 from vidseg.errors import InputError
@@ -271,6 +272,8 @@ def test_malformed_questions_are_answered_and_the_server_lives_on(picker, clip, 
         assert "error" in ask.json(path, body)
     assert ask("/api/state", host="evil.example")[0] == 400  # a name that another site made lead here
     assert ask("/api/undo", {}, **{"X-Vidseg": "0"})[0] == 403
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        assert ask("/api/frame/0", **{"Sec-Fetch-Site": site})[0] == status
     Path(clip).rename(tmp_path / "away.mp4")
     try:
         status, content = ask("/api/frame/7")
@@ -287,14 +290,15 @@ def test_a_run_is_started_followed_and_stopped(picker, here):
     assert ask("/api/run")[1] == b"null"
     started = ask.json("/api/run", {})
     assert (started["status"], started["total"]) == ("running", 10)
-    assert ask("/api/run", {})[0] == 400
+    assert ask("/api/run", {"overwrite": True})[0] == 400  # one at a time
     deadline = time.monotonic() + 120
     while (state := ask.json("/api/run"))["status"] == "running" and time.monotonic() < deadline:
         time.sleep(0.2)
     assert (state["status"], state["done"]) == ("finished", 10), state
     assert json.loads((here / state["folder"] / "summary.json").read_text())["frames"] == 10
     ask.json("/api/document", {"revision": ask.json("/api/state")["revision"], "document": doc(CLICK)})
-    ask.json("/api/run", {})
+    assert ask("/api/run", {})[0] == 409  # its prompts.yaml is there now
+    ask.json("/api/run", {"overwrite": True})
     ask.json("/api/stop", {})
     while (state := ask.json("/api/run"))["status"] == "running" and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -333,3 +337,15 @@ def test_going_on_from_a_prompt_file(here, clip):
     finally:
         picker.close()
     assert OmegaConf.load(here / "given" / "mine.yaml").prompts[0].name == "it"
+
+
+def test_a_picker_that_is_stopped_while_it_tracks_ends_without_a_word(tmp_path):
+    with served(tmp_path, "video=sample", "model=nano") as address:
+        ask = Asking(address)
+        ask.json("/api/document", {"revision": None, "document": doc({**CLICK, "points": [[782, 301]]})})
+        connection = HTTPConnection(ask.host, timeout=60)
+        connection.request("POST", "/api/track", b'{"from": 0, "count": null}', {"X-Vidseg": "1"})
+        answer = connection.getresponse()
+        assert json.loads(answer.readline())["frame"] == 0
+    assert len((tmp_path / "picker.log").read_text().splitlines()) <= 2  # it waits for no more than a frame
+    connection.close()

@@ -65,10 +65,8 @@ def _serve(words: Sequence[str], config_dir: str | None) -> None:
     opened = open_all(quote_paths(overrides), config_dir)
     try:
         bound = where.bind()  # before the model, which may take long
-        import uvicorn
-
         from vidseg.pick.desk import Desk
-        from vidseg.pick.server import Server
+        from vidseg.pick.server import Server, serving
 
         desk = Desk(opened.config, opened.model, opened.source, opened.draft)
         app = Server(desk, opened.place, opened.words, where.token).app()
@@ -77,8 +75,7 @@ def _serve(words: Sequence[str], config_dir: str | None) -> None:
             opened.source.name, desk.segmenter.device, address, Path(opened.draft.folder))  # fmt: skip
         if own["browser"]:
             webbrowser.open(address)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        server.run(sockets=[bound])
+        serving(app).run(sockets=[bound])
     finally:
         opened.close()
 

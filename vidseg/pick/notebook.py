@@ -21,16 +21,14 @@ class Picker(Sequence[Prompt]):
     """
 
     def __init__(self, opened: Opened, where: Where) -> None:
-        import uvicorn
-
         from vidseg.pick.desk import Desk
-        from vidseg.pick.server import Server
+        from vidseg.pick.server import Server, serving
 
         self._opened, bound = opened, where.bind()
         self.address = where.address(bound)
         self._desk = Desk(opened.config, opened.model, opened.source, opened.draft)
         app = Server(self._desk, opened.place, opened.words, where.token).app()
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        self._server = serving(app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, daemon=True)
         self._thread.start()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import uvicorn
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -64,11 +65,12 @@ class Server:
         ]
         hosts = ["*"] if self._token else list(LOOPBACK)
         return Starlette(
-            routes=[Route("/", self._index), Mount("/api", routes=api), Mount("/", _PageFiles(directory=PAGE))],
-            middleware=[
-                Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-                Middleware(_Guard, token=self._token),
+            routes=[
+                Route("/", self._index),
+                Mount("/api", routes=api, middleware=[Middleware(_Guard, token=self._token)]),
+                Mount("/", _PageFiles(directory=PAGE)),
             ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
             exception_handlers={HTTPException: _failed, InputError: _failed, OSError: _failed, Exception: _failed},
             lifespan=self._lifespan,
         )
@@ -146,7 +148,7 @@ class Server:
 
     async def _run(self, request: Request) -> Response:
         if request.method == "POST":
-            content = {"as": self._place.name, "overwrite": True} | await _content(request)
+            content = {"as": self._place.name} | await _content(request)
             _, words = await run_sync(self._saved, content)
             await run_sync(self._running.start, words, self._desk.taken())
         return JSONResponse(self._running.state())
@@ -160,6 +162,12 @@ class Server:
         given = content.get("as"), content.get("group"), content.get("overwrite") is True
         path, words = self._place.save(self._desk.draft, self._desk.source, *given)
         return path, saving.command(self._words, words)
+
+
+def serving(app: Starlette) -> uvicorn.Server:
+    """What serves ``app``, and ends within a second and the frame that is being worked at. `told` logs what goes wrong;
+    uvicorn would do so again, and with a traceback for each question that is open at the end."""
+    return uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
 
 
 class _PageFiles(StaticFiles):
@@ -208,8 +216,8 @@ class _Guard:
             await self._app(scope, receive, send)
 
     def _refusal(self, request: Request) -> Response | None:
-        if not request.url.path.startswith("/api/"):
-            return None
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return _error(403, "another site's page asks")
         given = request.headers.get("x-token") or request.query_params.get("token") or ""
         if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
             return _error(403, "the address lacks the right token: open the one that the picker printed")
