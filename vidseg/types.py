@@ -234,7 +234,7 @@ class FrameMasks:
         mask. A model that is sure of an edge has a steep one."""
         from vidseg import measure
 
-        return self._once("edges_px", lambda: tuple(map(measure.edge_px, self.logits_nhw, self.boxes)))
+        return self._once("edges_px", lambda: tuple(map(measure.edge_px, self.logits_nhw, self.masks_nhw, self.boxes)))
 
     def _parts(self) -> Iterator[Mask]:
         """Each object's mask in its box; an empty one's is whole."""
