@@ -86,7 +86,9 @@ def test_the_colours_of_a_photograph_become_srgb(tmp_path, caplog):
 def test_outputs_of_a_photograph_are_pictures_of_its_size(tmp_path):
     photo = save(tmp_path / "phone.png", orientation=6)
     outputs = "output=[cutout,overlay,transparent_mov,masks]"
-    folder = package.run([*SQUARE, *CLICK, "matte=none", f"video={photo}", outputs, f"hydra.run.dir={tmp_path / 'run'}"]).folder
+    folder = package.run(
+        [*SQUARE, *CLICK, "matte=none", f"video={photo}", outputs, f"hydra.run.dir={tmp_path / 'run'}"]
+    ).folder
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["outputs"] == {
         "cutout": "cutout.png",
