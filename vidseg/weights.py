@@ -11,6 +11,7 @@ import logging
 import re
 import shutil
 import urllib.request
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -43,6 +44,33 @@ def locate(name: str, key: str, choices: str = _CHOICES) -> Path:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{key}: {name} {what}; give {choices}")
     return path
+
+
+def locate_all(checkpoint: str, files: Sequence[str]) -> tuple[Path, dict[str, str]]:
+    """The folder of a checkpoint as transformers saves it, fetched if need be, and its provenance.
+
+    ``checkpoint`` is hf://OWNER/REPOSITORY or a folder; ``files`` are those that are needed. Raises InputError.
+    """
+    if not checkpoint.startswith("hf://"):
+        folder = meant(checkpoint)
+        if not (folder / "model.safetensors").is_file():
+            raise InputError(
+                f"checkpoint: {checkpoint} is no folder with config.json and model.safetensors; give one, "
+                "hf://OWNER/REPOSITORY or random"
+            )
+        path = folder / "model.safetensors"
+    else:
+        repository = checkpoint.rstrip("/")
+        try:
+            found = {name: locate(f"{repository}/{name}", "checkpoint") for name in files}
+        except InputError as error:
+            first = str(error).splitlines()[0]
+            raise InputError(
+                f"{first}\n`hf download {repository.removeprefix('hf://')}` fetches all files of it; or give a folder "
+                "that holds them"
+            ) from error
+        path = found["model.safetensors"]
+    return path.parent, {"checkpoint": checkpoint, "sha256": digest(path, checkpoint, "checkpoint")}
 
 
 def digest(path: Path, name: str, key: str) -> str:

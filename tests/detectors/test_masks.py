@@ -222,7 +222,7 @@ def test_a_torchvision_for_another_torch_is_told_with_the_remedy(monkeypatch):
     """Fails as it does beside another torch: while it registers what nms does without data."""
     import torch
 
-    from vidseg.model.detector import packages
+    from vidseg import packages
 
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)

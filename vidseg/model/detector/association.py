@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg import packages
 from vidseg.errors import InputError
-from vidseg.model.detector import packages
 from vidseg.model.detector.yolo import load_package
 from vidseg.types import RGB, Detections
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vidseg import packages
 from vidseg.devices import resolve_device
 from vidseg.errors import InputError
-from vidseg.model.detector import packages, published
+from vidseg.model.detector import published
 from vidseg.model.detector.detections import check_share, detections
 from vidseg.types import RGB, Detections
 

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidseg import weights
+from vidseg import packages, weights
 from vidseg.devices import resolve_device
 from vidseg.errors import InputError
-from vidseg.model.detector import packages, published
+from vidseg.model.detector import published
 from vidseg.model.detector.detections import check_share, detections
-from vidseg.paths import meant
 from vidseg.types import RGB, Detections
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ class TextDetector(ABC):
                 torch.manual_seed(seed)
                 self._model, self._processor = self._drawn(package)
         else:
-            folder, self.provenance = files_of(checkpoint, self.FILES)
+            folder, self.provenance = weights.locate_all(checkpoint, self.FILES)
             try:
                 self._model, self._processor = self._read(package, folder)
             except Exception as error:  # of files that are damaged or of another model, in any layer
@@ -194,27 +193,3 @@ def phrases(text: str | Sequence[str] | None) -> list[str]:
     if not (once := list(dict.fromkeys(filter(None, found)))):
         raise InputError(f"text: {text!r} has no words; say what to look for, with a full stop after each: {EXAMPLE}")
     return once
-
-
-def files_of(checkpoint: str, files: Sequence[str]) -> tuple[Path, dict[str, str]]:
-    """The folder of a checkpoint, fetched if need be, and its provenance."""
-    if not checkpoint.startswith("hf://"):
-        folder = meant(checkpoint)
-        if not (folder / "model.safetensors").is_file():
-            raise InputError(
-                f"checkpoint: {checkpoint} is no folder with config.json and model.safetensors; give one, "
-                "hf://OWNER/REPOSITORY or random"
-            )
-        path = folder / "model.safetensors"
-    else:
-        repository = checkpoint.rstrip("/")
-        try:
-            found = {name: weights.locate(f"{repository}/{name}", "checkpoint") for name in files}
-        except InputError as error:
-            first = str(error).splitlines()[0]
-            raise InputError(
-                f"{first}\n`hf download {repository.removeprefix('hf://')}` fetches all files of it; or give a folder "
-                "that holds them"
-            ) from error
-        path = found["model.safetensors"]
-    return path.parent, {"checkpoint": checkpoint, "sha256": weights.digest(path, checkpoint, "checkpoint")}

@@ -13,9 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vidseg import packages
 from vidseg.devices import resolve_device
 from vidseg.errors import InputError
-from vidseg.model.detector import packages, published
+from vidseg.model.detector import published
 from vidseg.model.detector.coco import CLASSES
 from vidseg.model.detector.detections import check_share, detections
 from vidseg.types import RGB, Detections

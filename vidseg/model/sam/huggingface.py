@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from vidseg import packages, weights
 from vidseg.devices import Precision, resolve_device
 from vidseg.errors import InputError
-from vidseg.model.detector import packages
-from vidseg.model.detector.text import files_of
 from vidseg.model.sam.image import Clue, fit, square
 from vidseg.types import RGB, Logits
 
@@ -66,7 +65,7 @@ class HuggingFaceSAM:
             self.provenance: Mapping[str, str] = {"checkpoint": f"random, {size}", "seed": str(seed)}
         else:
             try:
-                folder, self.provenance = files_of(checkpoint, ("config.json", "model.safetensors"))
+                folder, self.provenance = weights.locate_all(checkpoint, ("config.json", "model.safetensors"))
             except InputError as error:
                 raise InputError(f"model.{error}") from error
             try:
