@@ -61,14 +61,15 @@ def test_the_boxes_are_those_of_onnxruntime(nano):
     for name, index, things in reference():
         path = Path(SHARED, "data/videos", name)
         # The reference took video without a colour tag for BT.601, as OpenCV's reader does. vidseg takes HD for BT.709:
-        # the smallest of the 26 boxes, 68x116 pixels in biker.mp4, moves by some pixels.
-        for rgb_hw3, least in ((decoded(path, index, "ITU601"), 0.95), (open_source(path)[int(index)].rgb_hw3, 0.93)):
+        # the smallest of the 26 boxes, 68x116 pixels in biker.mp4, moves by some pixels, and its score by 0.022.
+        own = open_source(path)[int(index)].rgb_hw3
+        for rgb_hw3, least, most in ((decoded(path, index, "ITU601"), 0.95, 0.02), (own, 0.93, 0.03)):
             found = nano.detect(rgb_hw3)
             assert [each.replace(" ", "_") for each in found.names] == [thing["name"] for thing in things]
             for box, score, thing in zip(found.boxes_xyxy, found.scores, things, strict=True):
                 x, y, width, height = thing["box_xywh"]
                 assert iou(box, np.array([x, y, x + width, y + height])) >= least
-                assert abs(score - thing["score"]) <= 0.02
+                assert abs(score - thing["score"]) <= most
 
 
 def test_a_picture_of_any_shape_and_nothing_in_it(nano):
