@@ -22,10 +22,20 @@ def statuses(folder):
 
 
 def inspect(record, *options):
-    """What an offline W&B run holds, by the program behind ``wandb leet inspect``, which takes a second to load."""
+    """What an offline W&B run holds, by the program behind ``wandb leet inspect``, which takes a second to load.
+
+    W&B's service writes the end of a run a little after ``finish`` has returned: it is waited for.
+    """
     (file,) = record.glob("*.wandb")
-    words = [get_core_path(), "leet", "inspect", "--no-observability", *options, "--json", "--run-file", str(file)]
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def told(*words):
+        command = [get_core_path(), "leet", "inspect", "--no-observability", *words, "--json", "--run-file", str(file)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    deadline = time.monotonic() + 5
+    while json.loads(told("--summary")).get("state") not in ("finished", "failed") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return told(*options)
 
 
 def interrupt(folder, *arguments, begun):
