@@ -123,7 +123,8 @@ def test_what_a_detector_found_is_drawn_again_and_not_looked_for(tmp_path, clip,
         return found if self.looked > 1 else Detections(found.boxes_xyxy[:1], found.scores[:1], found.names[:1])
 
     monkeypatch.setattr(Planted, "detect", one_then_two)
-    whole = run(tmp_path / "whole", "output=[]", "stride=50").folder
+    first = run(tmp_path / "whole", "output=[]", "stride=50")
+    whole = first.folder
     stop(run, tmp_path / "stopped", 15, "stride=50")
     folder = tmp_path / "stopped"
     (folder / "summary.json").unlink()
@@ -134,7 +135,8 @@ def test_what_a_detector_found_is_drawn_again_and_not_looked_for(tmp_path, clip,
     for path in pictures:
         assert (folder / "samples" / path.name).read_bytes() == path.read_bytes(), path.name
     assert (folder / "found.yaml").read_bytes() == (whole / "found.yaml").read_bytes()
-    assert resumed.summary["names"] == {"1": "person", "2": "dog", "3": "dog"}
+    assert resumed.summary["names"] == first.summary["names"]
+    assert resumed.summary["names"].items() >= {"1": "person", "2": "dog"}.items()
     monkeypatch.setattr(Planted, "detect", None)
     shown = resumed.show(5)
     assert shown.tobytes() == Image.open(whole / "samples" / "frame_00005.png").convert("RGB").tobytes()
