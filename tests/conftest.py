@@ -18,7 +18,8 @@ from hydra.core.global_hydra import GlobalHydra
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core a worker: two workers of two threads wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit it
+if "PYTEST_XDIST_WORKER" not in os.environ and "vidseg-tests-" not in os.environ.get("XDG_CACHE_HOME", ""):
+    # Once: workers inherit it, and a folder's own conftest.py may import this one again, under another name.
     # Frames of the built-in clip are kept for the session; all else in the user's cache folder is as it was.
     CACHE = tempfile.TemporaryDirectory(prefix="vidseg-tests-")
     own, users = Path(CACHE.name), Path(platformdirs.user_cache_dir())
