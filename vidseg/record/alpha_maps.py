@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import InputError
-from vidseg.paths import meant
-from vidseg.record.label_maps import check_size, label_files
-from vidseg.record.map_names import of_frames
+from vidseg.record.label_maps import FrameFiles, check_size
 from vidseg.types import VideoInfo
 
 
@@ -21,23 +19,14 @@ class AlphaMaps:
     """
 
     def __init__(self, folder: str | Path, key: str) -> None:
-        folder = meant(folder)
-        if not folder.is_dir():
-            raise InputError(f"{key}: no such folder: {folder}")
-        self._key = key
-        self._files = label_files(folder, key)
-        if not self._files:
-            raise InputError(f"{key}: {folder} holds no images of alpha named as the frames, such as 00000.png")
-        self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
+        self._key, self._files = key, FrameFiles(folder, key, "images of alpha")
 
     def read(self, index: int, info: VideoInfo) -> NDArray[np.uint8] | None:
         """The alpha (h, w) of a frame; None for a frame without one.
 
         Raises InputError for one that can't be read or doesn't have the size of the video.
         """
-        if self._matched is None or self._matched[0] is not info:
-            self._matched = info, of_frames(self._files, info, self._key)
-        if (file := self._matched[1].get(index)) is None:
+        if (file := self._files.of(info).get(index)) is None:
             return None
         pixels = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.dtype not in (np.uint8, np.uint16):

@@ -50,6 +50,28 @@ def annotations_of(video: str, root: str | Path) -> Path:
     return folder if folder.is_dir() else folder.with_suffix("")
 
 
+class FrameFiles:
+    """The images of a folder, ``paths`` in order, named as the frames are: see ``vidseg.record.map_names.of_frames``.
+
+    Raises InputError, naming ``key`` and ``what`` they are, if there is no such folder or no image in it.
+    """
+
+    def __init__(self, folder: str | Path, key: str, what: str) -> None:
+        folder = meant(folder)
+        if not folder.is_dir():
+            raise InputError(f"{key}: no such folder: {folder}")
+        self._key, self.paths = key, label_files(folder, key)
+        if not self.paths:
+            raise InputError(f"{key}: {folder} holds no {what} named as the frames, such as 00000.png")
+        self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
+
+    def of(self, info: VideoInfo) -> dict[int, Path]:
+        """The image of each frame that has one, by number. Raises InputError if the names don't tell."""
+        if self._matched is None or self._matched[0] is not info:
+            self._matched = info, of_frames(self.paths, info, self._key)
+        return self._matched[1]
+
+
 class LabelMaps:
     """A folder of label maps or masks, of any kind that ``MaskImages`` reads, named as the frames are: see
     ``vidseg.record.map_names.of_frames``.
@@ -60,28 +82,21 @@ class LabelMaps:
     """
 
     def __init__(self, folder: str | Path, key: str) -> None:
-        folder = meant(folder)
-        if not folder.is_dir():
-            raise InputError(f"{key}: no such folder: {folder}")
-        self._key = key
-        self._files = label_files(folder, key)
-        self._matched: tuple[VideoInfo, dict[int, Path]] | None = None
+        self._key, self._files = key, FrameFiles(folder, key, "label maps")
         self._images = MaskImages(key)
-        if not self._files:
-            raise InputError(f"{key}: {folder} holds no label maps named as the frames, such as 00000.png")
 
     def has(self, index: int, info: VideoInfo) -> bool:
         """Whether the frame has a map. Raises InputError if the names don't tell which map is of which frame."""
-        return index in self._of(info)
+        return index in self._files.of(info)
 
     @cached_property
     def object_ids(self) -> frozenset[int]:
         """The ids on any map; all of them are read for it."""
-        return frozenset(int(value) for file in self._files for value in np.unique(self._ids(file)) if value)
+        return frozenset(int(value) for file in self._files.paths for value in np.unique(self._ids(file)) if value)
 
     @cached_property
     def _void_is_object(self) -> bool:
-        maps = (self._images.read(path) for path in self._files)
+        maps = (self._images.read(path) for path in self._files.paths)
         void = next((bool((labels[labels > 0] == VOID).all()) for labels in maps if labels.any()), False)
         if self._images.numbers:
             for _ in maps:  # so that objects are numbered in the order of the frames, whichever is asked for first
@@ -93,7 +108,7 @@ class LabelMaps:
 
         Raises InputError for a map that doesn't have the size of the video.
         """
-        if (file := self._of(info).get(index)) is None:
+        if (file := self._files.of(info).get(index)) is None:
             return None
         labels = self._ids(file)
         check_size(labels.shape, index, info, self._key)
@@ -111,11 +126,6 @@ class LabelMaps:
         ids = sorted(self.object_ids)
         inside_nhw = labels == np.array(ids)[:, None, None]
         return FrameMasks(index, tuple(ids), np.where(inside_nhw, LOGIT, -LOGIT))
-
-    def _of(self, info: VideoInfo) -> dict[int, Path]:
-        if self._matched is None or self._matched[0] is not info:
-            self._matched = info, of_frames(self._files, info, self._key)
-        return self._matched[1]
 
     def _ids(self, file: Path) -> NDArray[np.uint8]:
         void = 1 if self._void_is_object else 0  # found first, because other maps are read for it
