@@ -270,6 +270,7 @@ def test_malformed_questions_are_answered_and_the_server_lives_on(picker, clip, 
         ("/api/track", {"from": 0}),
     ):
         assert "error" in ask.json(path, body)
+    assert ask("/api/state", host="localhost:9000")[0] == 200  # through a tunnel from another port
     assert ask("/api/state", host="evil.example")[0] == 400  # a name that another site made lead here
     assert ask("/api/undo", {}, **{"X-Vidseg": "0"})[0] == 403
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):

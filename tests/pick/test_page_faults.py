@@ -72,15 +72,20 @@ window.fetch = async (url, ...more) => {
 }"""
 
 
-@pytest.mark.parametrize("lost", ["question", "answer"])
-def test_what_is_lost_on_the_way_is_sent_again_and_counts_once(page, lost):
-    page.execute_script(LOSING, "api/document", lost == "answer")
+def click_while_lost(page):
+    """A click that the page can't bring to the server at first, which it says, and then does."""
     at = place(page, 782, 301)
     mouse(page, "mouseMoved", at)
     mouse(page, "mousePressed", at, "left")
     mouse(page, "mouseReleased", at, "left")
     wait(page, "return !document.getElementById('lost').hidden")
     wait_ready(page)
+
+
+@pytest.mark.parametrize("lost", ["question", "answer"])
+def test_what_is_lost_on_the_way_is_sent_again_and_counts_once(page, lost):
+    page.execute_script(LOSING, "api/document", lost == "answer")
+    click_while_lost(page)
     assert not find(page, "#lost")[0].is_displayed()
     assert document(page)["prompts"] == [{"frame": 0, "object": 1, "points": [[782, 301]], "labels": [1]}]
     assert messages(page) == []
@@ -100,12 +105,7 @@ window.fetch = (url, options) => {
 @pytest.mark.slow
 def test_a_line_that_went_dead_is_noticed(page):
     page.execute_script(SILENT)
-    at = place(page, 782, 301)
-    mouse(page, "mouseMoved", at)
-    mouse(page, "mousePressed", at, "left")
-    mouse(page, "mouseReleased", at, "left")
-    wait(page, "return !document.getElementById('lost').hidden")
-    wait_ready(page)
+    click_while_lost(page)
     assert mask(page, 1).any()
     assert messages(page) == []
 
