@@ -468,6 +468,12 @@ class Checkpoints(Protocol):
         """A file for what grows with the video; a stopped run finds it as it was at its checkpoint, or longer."""
 
 
+Stepped = Callable[[int, int], None]
+"""Told how many frames of how many were tracked before an answer."""
+Enough = Callable[[FrameMasks], bool]
+"""Whether masks that are almost the answer will do."""
+
+
 class Segmenter(Protocol):
     """Follows prompted objects through a video.
 
@@ -480,6 +486,9 @@ class Segmenter(Protocol):
 
     One that takes objects while it tracks has ``joinable = True``, and ``track`` a keyword ``finder``: a Finder or
     None. On a frame that is ``due`` it calls ``find`` with the masks; the new objects are in the frame's masks then.
+
+    One that gives the masks of single frames while prompts are still being made has a method ``interactive(source)``,
+    which returns a ``vidseg.pick.looking.Looking``. Any other is tracked to the frame for that.
     """
 
     device: str  # that it runs on, such as "cuda:0"; never "auto"

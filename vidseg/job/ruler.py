@@ -27,6 +27,14 @@ log = logging.getLogger(__name__)
 DETECTOR = "yolox_nano"
 
 
+def packaged_detector() -> Detector:
+    """The detector whose weights are in the package, with the keys that conf/detector gives it."""
+    path = Path(configuration.folder(), "detector", f"{DETECTOR}.yaml")
+    node: Any = OmegaConf.to_container(OmegaConf.load(path))
+    detector: Detector = build_within("detector", "prompt.detector", node)
+    return detector
+
+
 def ruled_frame(missing: MissingPromptError) -> Frame:
     """The frame that the prompt is to be on; the first extracted one if the user didn't say.
 
@@ -43,10 +51,7 @@ def ruled_frame(missing: MissingPromptError) -> Frame:
 
 def show(source: Source, frame: Frame, folder: Path) -> None:
     """Draws ``frame`` into samples/ruler_00000.png of the run's ``folder``, and logs where things are on it."""
-    path = Path(configuration.folder(), "detector", f"{DETECTOR}.yaml")
-    node: Any = OmegaConf.to_container(OmegaConf.load(path))
-    detector: Detector = build_within("detector", "prompt.detector", node)
-    seen = see(detector, frame, "box")
+    seen = see(packaged_detector(), frame, "box")
     what = f"{DETECTOR} finds {len(seen) or 'nothing that it knows'}"
     at = "" if source.info.still else f", {frame.time_s - source.time_s(0):.3f} s"  # as prompt.frame counts seconds
     log.info("frame %d of %s%s: %s%s", frame.index, source.name, at, what, ":" if seen else "")

@@ -6,17 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from vidseg import config as configuration
 from vidseg import coordinates
 from vidseg.composite.marks import colour
-from vidseg.contract import build_within
 from vidseg.errors import InputError
+from vidseg.job.ruler import packaged_detector
 from vidseg.pick import document as documents
 from vidseg.pick import runs
 from vidseg.pick.draft import Draft
@@ -28,7 +26,6 @@ from vidseg.types import RGB, Detector, FrameMasks, Prompt, Source
 Emit = Callable[[Mapping[str, Any]], None]
 """Sends a line of an answer to the page. Raises if nobody listens any more."""
 
-DETECTOR = "yolox_nano"
 _TRACKED = 20_000  # frames whose masks are kept for the page, of 1 to 10 kB each
 
 
@@ -163,9 +160,7 @@ class Desk:
         """What the detector in the package finds on a frame, the surest first."""
         index = self._frame(frame)
         if self._detector is None:
-            path = Path(configuration.folder(), "detector", f"{DETECTOR}.yaml")
-            node: Any = OmegaConf.to_container(OmegaConf.load(path))
-            self._detector = build_within("detector", "prompt.detector", node)
+            self._detector = packaged_detector()
         seen = see(self._detector, self.source[index], "box")
         last = np.array([self.source.info.width - 1, self.source.info.height - 1] * 2)
         boxes = [np.minimum(np.rint(each.box_xyxy), last).astype(int).tolist() for each in seen]

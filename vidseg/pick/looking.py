@@ -1,18 +1,13 @@
 """How any segmenter gives the masks of single frames: its own ``interactive`` way, or by tracking to the frame."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
 from vidseg.contract import build
 from vidseg.errors import InputError
-from vidseg.types import FrameMasks, Prompt, Segmenter, Source
+from vidseg.types import Enough, FrameMasks, Prompt, Segmenter, Source, Stepped
 from vidseg.video.window import Excerpt
-
-Stepped = Callable[[int, int], None]
-"""Told how many frames of how many were tracked before the answer."""
-Enough = Callable[[FrameMasks], bool]
-"""Whether masks that are almost the answer will do."""
 
 
 class Looking(Protocol):

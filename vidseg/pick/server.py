@@ -128,9 +128,7 @@ class Server:
 
     async def _track(self, request: Request) -> Response:
         content = await _content(request)
-        return self._stream(
-            functools.partial(self._desk.track, content.get("frame", content.get("from")), content.get("count"))
-        )
+        return self._stream(functools.partial(self._desk.track, content.get("from"), content.get("count")))
 
     def _stream(self, work: Any) -> Response:
         return StreamingResponse(self._worker.lines(work), media_type="application/x-ndjson")

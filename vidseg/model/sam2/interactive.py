@@ -20,15 +20,11 @@ from vidseg.model.sam2.one_pass import Pass
 from vidseg.model.sam2.shown import Shown, gather
 from vidseg.model.sam2.stages import Seen, Stages
 from vidseg.model.sam2.view import NewViews, View, Views
-from vidseg.types import RGB, Frame, FrameMasks, Prompt, Source
+from vidseg.types import RGB, Enough, Frame, FrameMasks, Prompt, Source, Stepped
 
 Positioned = Sequence[PositionedPrompt]
 Group = tuple[Positioned, Positioned]
 """The first prompts of objects that are tracked together, and the points that correct what was tracked."""
-Stepped = Callable[[int, int], None]
-"""Told how many frames of how many were tracked before the answer."""
-Enough = Callable[[FrameMasks], bool]
-"""Whether masks that are almost the answer will do."""
 
 
 def _silent(done: int, total: int) -> None:
