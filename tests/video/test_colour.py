@@ -244,3 +244,25 @@ def test_8_bit_4_2_0_is_the_formula_to_a_level(matrix):
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(2, 128, 3)
     _, *chroma = (np.frombuffer(plane, np.uint8)[: plane.width] for plane in to_ycbcr(greys, matrix, "yuv420p").planes)
     assert all((codes == 128).all() for codes in chroma)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuvj420p"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (64, 128), (65, 129), (51, 259)])
+def test_8_bit_planes_are_decoded_by_the_formula_also_where_strips_meet(pix_fmt, size):
+    width, height = size
+    image = av.VideoFrame(width, height, pix_fmt)
+    rng = np.random.default_rng(height)
+    planes = []
+    for plane in image.planes:
+        codes_hw = rng.integers(16, 240, (plane.height, plane.line_size), np.uint8)
+        plane.update(codes_hw.tobytes())
+        planes.append(codes_hw[:, : plane.width])
+    wide = 1 if "444" in pix_fmt else 2
+    tall = 2 if "420" in pix_fmt else 1
+    rows, columns = np.mgrid[:height, :width]
+    y, cb, cr = planes[0].astype(float), *(codes_hw[rows // tall, columns // wide] - 128.0 for codes_hw in planes[1:])
+    y, cb, cr = (y / 255, cb / 255, cr / 255) if "j" in pix_fmt else ((y - 16) / 219, cb / 224, cr / 224)
+    red, blue = y + (2 - 2 * HD[0]) * cr, y + (2 - 2 * HD[1]) * cb
+    green = (y - HD[0] * red - HD[1] * blue) / (1 - sum(HD))
+    wanted_hw3 = (255 * np.dstack([red, green, blue])).clip(0, 255)
+    assert np.abs(to_rgb(image, *size, Colour(1, 1, 1)) - wanted_hw3).max() <= 0.9  # OpenCV's numbers have 10 bits

@@ -8,7 +8,6 @@ where its logit is the highest. ``edge`` is over how many pixels the logit falls
 it, and logits aren't recorded.
 """
 
-import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vidseg.errors import InputError
@@ -42,31 +42,40 @@ def encode(mask_hw: Mask, box: Box | None = None) -> Rle:
 
 
 def decode(*rles: Rle) -> Mask:
-    """The mask (h, w) of an RLE, or the union of several of one size. Raises ValueError for a damaged one."""
+    """The mask (h, w) of an RLE, or the union of several of one size. Raises ValueError for a damaged one.
+
+    pycocotools leaves pixels that no run reaches undefined, so that the lengths are read here; with them numpy takes
+    0.1 ms at 1280x720, pycocotools 0.7 to 2.
+    """
+    height, width = rles[0]["size"]
+    inside_wh = np.zeros((width, height), np.bool_)
     for rle in rles:
-        if _pixels(rle["counts"]) != math.prod(rle["size"]):
+        lengths = _run_lengths(rle["counts"])
+        if lengths.sum() != inside_wh.size:
             raise ValueError("the run lengths don't fill the mask")
-    columns_hw = coco.decode(rles[0] if len(rles) == 1 else coco.merge(list(rles)))
-    return np.asarray(cv2.transpose(columns_hw.T)).view(np.bool_)
+        inside_wh |= np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(inside_wh.shape)
+    return np.asarray(cv2.transpose(inside_wh.view(np.uint8))).view(np.bool_)
 
 
-def _pixels(counts: str) -> int:
-    """The sum of the run lengths; -1 if they are damaged. pycocotools leaves pixels that no run reaches undefined."""
+def _run_lengths(counts: str) -> NDArray[np.int64]:
+    """How many pixels, by columns, are outside, then inside, and so on; none if they are damaged (COCO's
+    ``rleFrString``)."""
+    nothing = np.zeros(0, np.int64)
     if not counts.isascii():
-        return -1
+        return nothing
     bits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
-    more = (bits & 32) > 0  # five bits each, the lowest first; then whether more follow; see rleFrString
+    more = (bits & 32) > 0  # five bits each, the lowest first; then whether more follow
     if not len(bits) or bits.min() < 0 or bits.max() > 63 or more[-1]:
-        return -1
+        return nothing
     begins = np.flatnonzero(np.r_[True, ~more[:-1]])
     lengths = np.diff(begins, append=len(bits))
     place = 5 * (np.arange(len(bits)) - np.repeat(begins, lengths))
     if place.max() > 50:
-        return -1
+        return nothing
     values = np.add.reduceat((bits & 31) << place, begins)
     values -= (bits[begins + lengths - 1] & 16) << place[begins + lengths - 1] + 1  # the sign
     values[1::2], values[2::2] = values[1::2].cumsum(), values[2::2].cumsum()  # from the third on they are differences
-    return -1 if values.min() < 0 else int(values.sum())
+    return nothing if values.min() < 0 else values
 
 
 def rle_iou(rle: Rle, other: Rle) -> float:
