@@ -139,6 +139,7 @@ def test_no_model_is_built_and_torch_isn_t_imported(tmp_path, skater):
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_each_video_of_a_sweep(tmp_path, skater):
     (tmp_path / "b.mp4").symlink_to(skater)
     done = run_command(tmp_path, "-m", f"video={skater},b.mp4", "preview=true", "hydra.sweep.dir=sweep")

@@ -93,6 +93,7 @@ def test_a_job_that_is_killed_fails_alone_and_resume_runs_it_alone(vidseg, tmp_p
     assert [job["skipped"] for job in jobs(tmp_path / "sweep")] == [False, True]
 
 
+@pytest.mark.slow
 def test_repetitions_are_interleaved_and_resumed(vidseg, tmp_path, clip):
     sweep = (*SWEEP, f"video={clip}", "stride=2,3")
     done = vidseg(*sweep, "repeat=2")
@@ -154,6 +155,7 @@ def test_a_signal_to_the_sweep_alone_ends_its_job(tmp_path, clip, number, status
     assert children(process.pid) == []
 
 
+@pytest.mark.slow
 def test_a_job_s_memory_is_the_same_first_last_and_alone(vidseg, tmp_path, clip):
     def peaks(folder, *words):
         done = vidseg(*words[:1], *SQUARE, f"video={clip}", "tracker=none", "output=[]", *words[1:])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browsing import chromium, emulated, find, wait
-from conftest import ROOT
+from conftest import ROOT, slow_but
 
 from vidseg.compare.page import write_page
 from vidseg.compare.table import tabulate
@@ -208,7 +208,7 @@ def test_nothing_sticks_out_and_charts_follow_the_scheme(opened, scheme, width):
 LONG = "a configuration whose name is as long as those of sweeps over many keys are, with "
 
 
-@pytest.mark.parametrize("count", [1, 2, 24])
+@pytest.mark.parametrize("count", slow_but([1, 2], [1, 2, 24]))
 def test_any_number_of_runs_fits_any_width_and_scheme(make_run, browser, tmp_path, count):
     """With labels of 90 characters every chart's plot has at least half of its width, and nothing sticks out."""
     for n in range(count):
@@ -247,6 +247,7 @@ def test_what_a_run_says_of_itself_stays_text(make_run, browser, tmp_path):
     assert browser.get_log("browser") == []
 
 
+@pytest.mark.slow
 def test_many_runs_keep_the_page_small_and_it_says_what_it_shows(make_run, sweep, tmp_path):
     template = next(sweep.glob("0_*"))
     for n in range(60):

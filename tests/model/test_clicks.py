@@ -104,6 +104,7 @@ def test_several_points_on_the_first_frame_are_obeyed() -> None:
     assert done(track(several)[0], several) == [True] * 3
 
 
+@pytest.mark.slow
 def test_without_corrections_nothing_changes() -> None:
     """One click, also beside the object, and a box."""
     for prompt in (FIRST, click(0, 1, (20, 20, 1)), Prompt(0, 1, box_xyxy=np.array([88, 58, 152, 122], np.float32))):

@@ -1,10 +1,10 @@
 """The masks that SAM 2 gives an annotator, frame by frame, are those of a run with the same prompts."""
 
-from collections.abc import Sequence
 from contextlib import closing
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from parity import AS_SHIPPED, CLICK, box, mask, nano, point, segmenter
 from sources import ArraySource, moving_squares
 
@@ -41,8 +41,9 @@ def same(one: FrameMasks, other: FrameMasks, atol: float) -> bool:
     return np.allclose(one.logits_nhw, other.logits_nhw[rows], atol=atol)
 
 
-@pytest.mark.parametrize("prompts", PROMPTS.values(), ids=PROMPTS)
-def test_looks_and_tracks_are_a_run_s(model: SAM2, prompts: Sequence[Prompt]) -> None:
+@pytest.mark.parametrize("told", slow_but(["three objects", "corrections"], PROMPTS))
+def test_looks_and_tracks_are_a_run_s(model: SAM2, told: str) -> None:
+    prompts = PROMPTS[told]
     run = [masks for _, masks in model.track(source(), prompts)]
     interactive = model.interactive(source())
     # A run corrects on its way objects together that are corrected here alone: sums in another order
