@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.matte.guided import guided_filter
-from vidseg.matte.halves import even, padded
+from vidseg.guided import band, soft_edge
+from vidseg.halves import even, padded
 from vidseg.matte.stage import Matting, within
 from vidseg.measure import bounding_box
 from vidseg.types import Frame, FrameMasks
@@ -15,11 +15,6 @@ SURE_PX = 2.0  # a logit that falls more slowly than by 1 over so many pixels wi
 SHUTTER = 0.5  # the part of a frame's time for which a film camera's shutter is open (180 degrees)
 BLUR_PX = 1.5  # motion widens the band by no more: with a fast shutter a moving edge is as sharp as one at rest
 KEPT = 0.75  # the width stays as it was on the frame before until it should be another by so many pixels
-NOISE = 1.5  # levels of 255: film grain and what codecs leave of it, at half the resolution
-SLACK = 0.03  # alpha that is as near to 0 or 1 is that: the filter leaves a haze of noise over the band
-TRUSTED = 1.5  # alpha is the filter's where it explains 1 / TRUSTED of the mask, and less so where less: without it
-# the edge of an object before its like, or in shadow, is a blur as wide as the band
-MASK_BLUR, STAIRS = 0.35, 0.5  # standard deviations in pixels: of the mask that is filtered, and where it is alpha
 
 
 class Edge(Matting):
@@ -46,15 +41,8 @@ class Edge(Matting):
         box = even(around)
         part_hw, picture = padded(mask_hw[box]), padded(frame.rgb_hw3[box])
         out_hw = cv2.multiply(part_hw, 255)
-        square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-        # At the picture's edge the mask goes on outside it: no band there
-        at = np.flatnonzero(cv2.dilate(part_hw, square) != cv2.erode(part_hw, square))
-        hard_hw = part_hw.astype(np.float32)
-        given_hw = cv2.GaussianBlur(hard_hw, (0, 0), MASK_BLUR)
-        found, explained = guided_filter(picture, given_hw, at, max(1, radius // 2), NOISE)
-        found = np.clip((found - SLACK) / (1 - 2 * SLACK), 0, 1)
-        trust = np.minimum(TRUSTED * explained, 1)
-        found = trust * found + (1 - trust) * cv2.GaussianBlur(hard_hw, (0, 0), STAIRS).reshape(-1)[at]
+        at = np.flatnonzero(band(part_hw, radius))
+        found = soft_edge(picture, part_hw, at, radius)
         out_hw.reshape(-1)[at] = np.rint(255 * found).astype(np.uint8)
         height, width = alpha_hw[box].shape
         alpha_hw[box] = out_hw[:height, :width]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.matte.halves import even, half, in_half, padded
+from vidseg.halves import even, half, in_half, padded
 from vidseg.measure import bounding_box
 from vidseg.types import RGB
 

@@ -49,15 +49,15 @@ class Exr(Images):
         if self._premultiplied:
             light_hw3 = (light_hw3 * alpha_hw[..., None].astype(np.float32)).astype(np.float16)
         channels = {name: np.ascontiguousarray(light_hw3[..., n]) for n, name in enumerate("RGB")}
-        channels |= {"A": alpha_hw, **self._layers(masks)}
+        channels |= {"A": alpha_hw, **self._layers(frame, masks)}
         with whole(self._path(frame)) as part:
             about = {"fps": self._info.fps, "aspect": self._info.sample_aspect_ratio}
             write_exr(part, channels, primaries=colour.primaries, compression=self._compression, **about)
 
-    def _layers(self, masks: FrameMasks) -> dict[str, NDArray[np.float16]]:
+    def _layers(self, frame: Frame, masks: FrameMasks) -> dict[str, NDArray[np.float16]]:
         names = masks.names or (None,) * len(masks.object_ids)
         layers = {}
-        for (number, alpha_hw), name in zip(object_alphas(masks).items(), names, strict=True):
+        for (number, alpha_hw), name in zip(object_alphas(frame, masks).items(), names, strict=True):
             layers[f"{_layer(name)}_{number}.A"] = (alpha_hw / np.float32(255)).astype(np.float16)
         return layers
 

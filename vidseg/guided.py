@@ -10,10 +10,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.matte.halves import half
+from vidseg.halves import half
 
 Plane = NDArray[np.float32]  # (h, w)
 Values = NDArray[np.float32]  # (n,)
+
+NOISE = 1.5  # levels of 255: film grain and what codecs leave of it, at half the resolution
+SLACK = 0.03  # alpha that is as near to 0 or 1 is that: the filter leaves a haze of noise over the band
+TRUSTED = 1.5  # alpha is the filter's where it explains 1 / TRUSTED of the mask, and less so where less: without it
+# the edge of an object before its like, or in shadow, is a blur as wide as the band
+MASK_BLUR, STAIRS = 0.35, 0.5  # standard deviations in pixels: of the mask that is filtered, and where it is alpha
+
+
+def band(mask_hw: NDArray[np.uint8], radius: int) -> NDArray[np.bool_]:
+    """True within ``radius`` pixels of the outline of a mask (h, w) of 0 and 1, on both sides of it.
+
+    At the picture's edge the mask goes on outside it: there is no outline.
+    """
+    square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    return np.asarray(cv2.dilate(mask_hw, square) != cv2.erode(mask_hw, square))
+
+
+def soft_edge(rgb_hw3: NDArray[np.uint8], mask_hw: NDArray[np.uint8], at: NDArray[np.intp], radius: int) -> Values:
+    """Alpha, float32, 0 to 1, of the pixels with the flat indices ``at``, in a band of ``radius`` pixels.
+
+    ``mask_hw`` is 0 or 1; height and width are even. Where the picture explains little, alpha is the mask with its
+    steps straightened.
+    """
+    hard_hw = mask_hw.astype(np.float32)
+    given_hw = cv2.GaussianBlur(hard_hw, (0, 0), MASK_BLUR)
+    found, explained = guided_filter(rgb_hw3, given_hw, at, max(1, radius // 2), NOISE)
+    found = np.clip((found - SLACK) / (1 - 2 * SLACK), 0, 1)
+    trust = np.minimum(TRUSTED * explained, 1)
+    return np.asarray(trust * found + (1 - trust) * cv2.GaussianBlur(hard_hw, (0, 0), STAIRS).reshape(-1)[at])
 
 
 def guided_filter(

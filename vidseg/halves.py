@@ -1,12 +1,14 @@
 """Parts of pictures at half the resolution: pixels are averaged in the same fours on every frame."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.measure import Box
+
+T = TypeVar("T", bound=np.generic)
 
 
 def even(box: Box) -> Box:
@@ -15,10 +17,10 @@ def even(box: Box) -> Box:
     return rows, columns
 
 
-def padded(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def padded(part: NDArray[T]) -> NDArray[T]:
     """A copy of a part of a picture, its last row and column repeated if their number is odd."""
     down, right = (side % 2 for side in part.shape[:2])
-    return np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.copyMakeBorder(part, 0, down, 0, right, cv2.BORDER_REPLICATE), part.dtype)
 
 
 def half(picture: NDArray[Any]) -> NDArray[np.float32]:
