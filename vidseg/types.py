@@ -148,12 +148,15 @@ class Alpha:
     - ``alpha_hw``: uint8 (height, width), the share of a pixel that is the objects', in 255ths.
     - ``foreground_hw3``: uint8 (height, width, 3), the frame, but at the edge the objects' own colours without the
       background's; None: the frame's pixels are taken as they are.
+    - ``deep``: the same with the bits of ``Frame.deep``, and in its colour; None: outputs of more bits change theirs as
+      ``foreground_hw3`` differs from the frame, in steps of 8 bits.
 
     Raises ContractError for arrays of other dtypes or shapes.
     """
 
     alpha_hw: NDArray[np.uint8]
     foreground_hw3: RGB | None = None
+    deep: Deep | None = None
 
     def __post_init__(self) -> None:
         if self.alpha_hw.dtype != np.uint8 or self.alpha_hw.ndim != 2:
@@ -161,6 +164,8 @@ class Alpha:
         colours, shape = self.foreground_hw3, (*self.alpha_hw.shape, 3)
         if colours is not None and (colours.dtype != np.uint8 or colours.shape != shape):
             raise ContractError(f"Alpha: foreground_hw3 is {kind(colours)}; with this alpha it must be uint8 {shape}")
+        if self.deep is not None and self.deep.rgb_hw3.shape != shape:
+            raise ContractError(f"Alpha: deep is {kind(self.deep.rgb_hw3)}; with this alpha it must be uint16 {shape}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

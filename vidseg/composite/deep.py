@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colour import in_colour, is_hdr
+from vidseg.colour import in_colour, is_hdr, sdr_of
 from vidseg.composite.marks import Colour
 from vidseg.measure import Box
 from vidseg.types import RGB, RGB16, Deep, Frame, FrameMasks
@@ -27,10 +27,16 @@ def picture_of(frame: Frame, deep: bool) -> NDArray[Any]:
 
 def colours_of(frame: Frame, masks: FrameMasks, box: Box, deep: bool) -> NDArray[Any]:
     """The colours that the objects have in a ``box``, (h, w, 3)."""
-    if masks.alpha is None or masks.alpha.foreground_hw3 is None:
+    alpha = masks.alpha
+    if alpha is None or alpha.foreground_hw3 is None:
         return picture_of(frame, deep)[box]
-    foreground_hw3 = masks.alpha.foreground_hw3[box]
-    return _recoloured(deep_of(frame), box, frame.rgb_hw3[box], foreground_hw3) if deep else foreground_hw3
+    foreground_hw3 = alpha.foreground_hw3[box]
+    if not deep:
+        return foreground_hw3
+    if alpha.deep is None:
+        return _recoloured(deep_of(frame), box, frame.rgb_hw3[box], foreground_hw3)
+    part_hw3, colour = alpha.deep.rgb_hw3[box], alpha.deep.colour
+    return part_hw3 if colour == deep_of(frame).colour else sdr_of(part_hw3, colour, 16)  # of a frame made SDR since
 
 
 def share_of(alpha_hw: NDArray[np.uint8], deep: bool) -> NDArray[Any]:

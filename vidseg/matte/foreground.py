@@ -8,46 +8,53 @@ the object's is moved so that both give the pixel's colour, as in Forte, Approxi
 pymatting's), which takes a hundred times as long.
 """
 
+from typing import Any, TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.halves import even, half, in_half, padded
 from vidseg.measure import bounding_box
-from vidseg.types import RGB
+
+T = TypeVar("T", np.uint8, np.uint16)
 
 NEAR = 3  # pixels at 1280x720 to each side from which colours are taken, at half the resolution
 STEADY = 0.002  # of alpha's variance in a window, 0 to 0.25: below it the means count more than the fit
 REACH = 9  # beyond alpha so many pixels have the objects' colours too: codecs and scalers mix that far
 
 
-def estimate_foreground(rgb_hw3: RGB, alpha_hw: NDArray[np.uint8], reach: int = REACH) -> RGB:
-    """A copy of the picture (h, w, 3) with the objects' colours where alpha (h, w) isn't 255, and ``reach`` pixels
-    around, where alpha is 0."""
-    out = rgb_hw3.copy()
+def estimate_foreground(rgb_hw3: NDArray[T], alpha_hw: NDArray[np.uint8], reach: int = REACH) -> NDArray[T]:
+    """A copy of the picture (h, w, 3), uint8 or uint16, with the objects' colours where alpha (h, w) isn't 255, and
+    ``reach`` pixels around, where alpha is 0."""
+    out, top = rgb_hw3.copy(), np.iinfo(rgb_hw3.dtype).max
     near = max(NEAR, round(NEAR * min(alpha_hw.shape) / 720))
     if (around := bounding_box(alpha_hw, margin=reach + near)) is None:
         return out
     box = even(around)
     alpha, picture = padded(alpha_hw[box]), padded(rgb_hw3[box])
     share_hw = np.asarray(alpha, np.float32) / np.float32(255)
-    own_hw3 = cv2.multiply(picture, cv2.merge([alpha] * 3), None, 1 / 255, cv2.CV_32F)
+    own_hw3 = cv2.multiply(picture, cv2.merge([alpha.astype(picture.dtype, copy=False)] * 3), None, 1 / 255, cv2.CV_32F)
     edge = np.flatnonzero((alpha > 0) & (alpha < 255))
-    found = np.clip(_unmixed(picture, own_hw3, share_hw, edge, near), 0, 255)
+    found = np.clip(_unmixed(picture, own_hw3, share_hw, edge, near), 0, top)
     own_hw3.reshape(-1, 3)[edge] = found * share_hw.reshape(-1, 1)[edge]
     beside = cv2.dilate(alpha, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     outside = np.flatnonzero((beside > 0) & (alpha == 0))
     where = in_half(outside, alpha.shape[1])
     front, share = (_means(half(each), reach // 2 + 1)[where] for each in (own_hw3, share_hw))
-    picture.reshape(-1, 3)[edge] = np.rint(found).astype(np.uint8)
-    picture.reshape(-1, 3)[outside] = np.rint(np.clip(front / share, 0, 255)).astype(np.uint8)
+    picture.reshape(-1, 3)[edge] = np.rint(found).astype(picture.dtype)
+    picture.reshape(-1, 3)[outside] = np.rint(np.clip(front / share, 0, top)).astype(picture.dtype)
     height, width = out[box].shape[:2]
     out[box] = picture[:height, :width]
     return out
 
 
 def _unmixed(
-    picture: RGB, own_hw3: NDArray[np.float32], share_hw: NDArray[np.float32], at: NDArray[np.intp], radius: int
+    picture: NDArray[Any],
+    own_hw3: NDArray[np.float32],
+    share_hw: NDArray[np.float32],
+    at: NDArray[np.intp],
+    radius: int,
 ) -> NDArray[np.float32]:
     """The objects' colours (n, 3) in the pixels ``at``; ``share_hw`` is alpha in 0..1, ``own_hw3`` picture times it."""
     where = in_half(at, share_hw.shape[1])

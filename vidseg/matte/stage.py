@@ -4,6 +4,7 @@ A matte is a subclass with one method, ``alpha``.
 """
 
 import math
+from dataclasses import replace
 from numbers import Real
 from typing import Self
 
@@ -67,8 +68,12 @@ class Matting:
         if self._smoothing is not None:
             alpha_hw = self._smoothing(frame.rgb_hw3, alpha_hw)
         reach = max(REACH, math.ceil(max(self._grow, 0) + self._feather))
-        colours = estimate_foreground(frame.rgb_hw3, alpha_hw, reach) if self._foreground else None
-        return Alpha(shape.feathered(shape.grown(alpha_hw, self._grow), self._feather), colours)
+        colours, deep = None, None
+        if self._foreground:
+            colours = estimate_foreground(frame.rgb_hw3, alpha_hw, reach)
+            if frame.deep is not None:
+                deep = replace(frame.deep, rgb_hw3=estimate_foreground(frame.deep.rgb_hw3, alpha_hw, reach))
+        return Alpha(shape.feathered(shape.grown(alpha_hw, self._grow), self._feather), colours, deep)
 
     def alpha(self, frame: Frame, masks: FrameMasks, mask_hw: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Alpha, uint8 (h, w), 0 to 255. ``mask_hw`` is 1 in the cleaned union of ``masks``; not to be written to."""
