@@ -200,6 +200,14 @@ def test_segment_takes_the_prompts_of_the_configuration(clip):
     assert masks.object_ids == (2,)
 
 
+def test_segment_makes_alpha_if_it_is_told_to(clip):
+    assert all(masks.alpha is None for _, masks in islice(segment(clip), 3))
+    for keys, soft in (({"matte": "edge"}, True), ({"matte": {"feather": 4}}, True), ({"matte": "none"}, False)):
+        frame, masks = next(segment(clip, **keys))
+        assert (masks.alpha is not None) == soft
+        assert not soft or masks.alpha.foreground_hw3.shape == frame.rgb_hw3.shape
+
+
 def test_any_path_is_taken_as_it_is(tmp_path, clip):
     for name in ("it's [a], b=c.mp4", "${x}, 'y'.mp4", "back\\slash\\.mp4"):
         (tmp_path / name).symlink_to(clip)
@@ -214,6 +222,7 @@ def test_any_path_is_taken_as_it_is(tmp_path, clip):
         ({"model": "huge"}, "model: there is no 'huge'; choose from "),
         ({"strid": 2}, "strid: unknown key; did you mean stride?"),
         ({"stride": 0}, "stride: 0; every n-th frame"),
+        ({"matte": "edge", "matte.width": 99}, "matte.width: 99 is not a number from 1 to 64"),
         ({"extract": {"strat": 3}}, "extract.strat: unknown key; did you mean extract.start?"),
         (
             {"prompts": vidseg.Prompt(20, 1, points_xy=[[1, 1]])},

@@ -15,7 +15,7 @@ from vidseg.config.values import literal, quote_paths
 from vidseg.console import LogFile, write_out
 from vidseg.contract import build
 from vidseg.errors import InputError
-from vidseg.job import JobFailed, limited, open_video, run_job
+from vidseg.job import JobFailed, limited, make_matte, open_video, run_job
 from vidseg.meter import Meter
 from vidseg.results import Prompts, Run, Sweep, as_prompts
 from vidseg.runner import segmented
@@ -87,7 +87,8 @@ def segment(
     - ``model``: a name in conf/model/.
     - ``config_dir``: a folder with YAML of your own, as the command's ``--config-dir``.
     - ``keys``: other keys of the configuration. Those in a group are a mapping, or have dots:
-      ``extract={"stop": "2s"}``, ``**{"model.image_size": 512}``. With ``preview=True`` only prompted frames come.
+      ``extract={"stop": "2s"}``, ``**{"model.image_size": 512}``. With ``preview=True`` only prompted frames come. With
+      ``matte="edge"`` the masks have an ``alpha``, by default none.
 
     The frames are read and segmented while they are asked for; memory doesn't grow with the video. Ending the loop
     early, or ``close()``, ends the reading threads. Raises InputError here for a mistake in the keys, the prompts, the
@@ -96,11 +97,15 @@ def segment(
     overrides = [f"video={literal(str(video))}", *overrides_of({"model": model, **keys})]
     config, _ = compose_config(overrides, config_dir)
     told = open_video(config, as_prompts(prompts))
+    matte = make_matte(config, alpha=False)
     segmenter = build(config, "model")
 
     def pairs() -> Generator[tuple[Frame, FrameMasks]]:
         with limited(config.threads), closing(segmented(segmenter, told, Meter())) as tracked:
-            yield from tracked
+            for frame, masks in tracked:
+                if matte is not None:
+                    masks.soften(matte.refine(frame, masks))
+                yield frame, masks
 
     return pairs()
 

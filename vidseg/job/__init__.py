@@ -8,6 +8,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from vidseg.job.ending import carry_out, outcome
+from vidseg.job.opening import make_matte as make_matte
 from vidseg.job.opening import open_video as open_video
 from vidseg.job.photos import PhotosJob
 from vidseg.job.video import limited as limited

@@ -12,7 +12,7 @@ from vidseg.contract import build, check_prompts
 from vidseg.errors import InputError
 from vidseg.prompt import checking
 from vidseg.scaling import scaled
-from vidseg.types import Finder, Prompt, Source
+from vidseg.types import Finder, Matte, Prompt, Source
 from vidseg.work import Told
 
 
@@ -52,6 +52,14 @@ def open_video(config: DictConfig, prompts: Sequence[Prompt] | None) -> Told:
     detector = getattr(getattr(given, "detector", None), "provenance", None)
     looks, classes = getattr(given, "looks", None), tuple(getattr(given, "classes", ()))
     return Told(source, prompts, tracked=tracked, finder=finder, looks=looks, detector=detector, classes=classes)
+
+
+def make_matte(config: DictConfig, alpha: bool) -> Matte | None:
+    """The matte of a configuration; None if alpha is to be 0 or 255. ``alpha``: an output has an alpha channel."""
+    matte: Matte | None = build(config, "matte")
+    if for_outputs := getattr(matte, "for_outputs", None):
+        matte = for_outputs(alpha)
+    return matte
 
 
 def open_full_size(config: DictConfig) -> Source:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from vidseg import config as configuration
 from vidseg.contract import build, check_scores
 from vidseg.errors import InputError
-from vidseg.job.opening import open_video
+from vidseg.job.opening import make_matte, open_video
 from vidseg.job.ruler import ruled_frame, show
 from vidseg.meter import Meter
 from vidseg.prompt.missing import MissingPromptError
@@ -26,7 +26,7 @@ from vidseg.record.summary import Summary, score
 from vidseg.runner import run
 from vidseg.scaling import scaled
 from vidseg.tracker.guard import Guarded, NoTracker
-from vidseg.types import Matte, Metric, Output, Prompt, Segmenter, names_of
+from vidseg.types import Metric, Output, Prompt, Segmenter, names_of
 from vidseg.work import Parts, Told, log_notes
 
 log = logging.getLogger(__name__)
@@ -147,18 +147,9 @@ class VideoJob:
         if told.tracked is not None:
             log.info("preview: tracking %d frames, from the first prompt to the last", told.steps)
         done = (self._outputs, metrics, samples, self._tracker)
-        parts = Parts(source, chosen, *done, matte=self._make_matte(), note=self._note)
+        matte = make_matte(config, alpha=any(getattr(output, "alpha", False) for output in self._outputs.values()))
+        parts = Parts(source, chosen, *done, matte=matte, note=self._note)
         return replace(parts, finder=told.finder, tracked=told.tracked)
-
-    def _make_matte(self) -> Matte | None:
-        """The matte of the configuration; None if alpha is to be 0 or 255."""
-        matte: Matte = build(self._config, "matte")
-        if for_outputs := getattr(matte, "for_outputs", None):
-            chosen: Matte | None = for_outputs(
-                any(getattr(output, "alpha", False) for output in self._outputs.values())
-            )
-            return chosen
-        return matte
 
     def _note(self, notes: Sequence[tuple[int, str]]) -> None:
         """Logs and keeps what the run lacks, and points that weren't obeyed: levels of logging, and texts."""
