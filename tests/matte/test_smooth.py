@@ -56,3 +56,15 @@ def test_a_cut_begins_anew():
 def test_a_matte_has_a_memory_of_its_own():
     assert Plain(smooth=0.5)._smoothing is not Plain(smooth=0.5)._smoothing
     assert Plain()._smoothing is None
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_nothing_is_left_of_what_is_gone_and_nothing_is_missing_of_what_came(share):
+    """With 8 bits between frames 9 levels of 255 stay for ever at 0.95."""
+    smoothing, gone, came = Smoothing(share), np.zeros((240, 320), np.uint8), np.zeros((240, 320), np.uint8)
+    picture, gone[:120] = view(0)[0], 255
+    came[120:] = 255
+    assert np.array_equal(smoothing(picture, gone), gone)
+    for _ in range(160):
+        found = smoothing(picture, came)
+    assert np.array_equal(found, came)

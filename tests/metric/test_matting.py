@@ -183,3 +183,29 @@ def test_the_alpha_of_masks_without_a_matte_is_0_or_1():
     assert metric.update(frame, masks)["sad"] == 0
     masks.soften(Alpha(square * np.uint8(51)))
     assert metric.update(frame, masks)["sad"] == pytest.approx(20 * 0.8 / 1e3)
+
+
+def connectivity_by_definition(alpha, true):
+    """Rhemann et al.'s: at each threshold the largest part, 4-connected, of what is as high in both."""
+    reached = np.full(alpha.shape, -1.0)
+    for below in range(10):
+        both = (np.minimum(alpha, true) >= (below + 1) / 10 - 1e-6).astype(np.uint8)
+        _, labels = cv2.connectedComponents(both, connectivity=4)
+        sizes = np.bincount(labels.ravel())[1:]
+        largest = (labels == 1 + sizes.argmax()) if sizes.size else np.zeros(alpha.shape, bool)
+        reached[(reached < 0) & ~largest] = below / 10
+    reached[reached < 0] = 1
+    above = (alpha - reached, true - reached)
+    kept = [1 - part * (part >= 0.15 - 1e-6) for part in above]
+    return np.abs(kept[0] - kept[1]).sum() / 1e3
+
+
+def test_connectivity_error_is_its_definition():
+    random = np.random.default_rng(4)
+    noise = [cv2.GaussianBlur(random.random((60, 80)).astype(np.float32), (0, 0), 2) * 5 % 1 for _ in range(2)]
+    nothing, full = np.zeros((60, 80), np.float32), np.ones((60, 80), np.float32)
+    for alpha, true in [noise, (noise[0], full), (nothing, noise[0]), (nothing, full), (full, nothing)]:
+        assert alpha_errors.connectivity(alpha, true) == pytest.approx(
+            connectivity_by_definition(alpha, true), abs=1e-6
+        )
+    assert alpha_errors.connectivity(nothing, full) == alpha_errors.sad(nothing, full) == 4.8
