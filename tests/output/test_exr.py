@@ -5,6 +5,7 @@ import numpy as np
 import OpenEXR
 import pytest
 from conftest import SEARCH_PATH
+from PIL import TiffImagePlugin
 from video.test_colour import hdr, hlg_nits, pq_nits
 from video.test_deep import grey_ramp
 
@@ -15,6 +16,7 @@ from vidseg.errors import InputError
 from vidseg.output.exr import Exr
 from vidseg.types import Alpha, Frame, FrameMasks
 from vidseg.video import open_source
+from vidseg.video.tiff import encode_tiff
 
 HEIGHT, WIDTH = 64, 1024
 
@@ -131,3 +133,21 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         written(tmp_path, Source(), Frame(0, 0.0, np.zeros((HEIGHT, WIDTH, 3), np.uint8)), masks_of((0, WIDTH)))
     assert not list((tmp_path / "exr").iterdir())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("premultiplied", "says"), [(False, 2), (True, 1)])
+def test_a_tiff_says_whether_its_colours_are_times_alpha(tmp_path, dtype, premultiplied, says):
+    pixels = np.random.default_rng(0).integers(0, 256, (33, 47, 4)).astype(dtype)
+    path = tmp_path / "a.tif"
+    path.write_bytes(encode_tiff(pixels, premultiplied))
+    with av.open(str(path)) as container:
+        found = next(container.decode(video=0))
+    assert np.array_equal(found.to_ndarray(), pixels)
+    with path.open("rb") as file:
+        header = file.read(8)
+        file.seek(0)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+        file.seek(tags.next)
+        tags.load(file)
+    assert tags[338] == (says,)

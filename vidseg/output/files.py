@@ -77,7 +77,7 @@ class FrameImages(Images):
             write_png(self._path(frame), pixels)
             return
         with whole(self._path(frame)) as part:
-            part.write_bytes(encode_tiff(pixels))
+            part.write_bytes(encode_tiff(pixels, self._options["premultiplied"]))
 
 
 def write_png(path: Path, pixels: NDArray[Any]) -> None:
