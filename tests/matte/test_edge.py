@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from matted import HEIGHT, WIDTH, disc, masks, mixed
 
+from vidseg.colour import BT2020_PQ, pq_codes, sdr_of
 from vidseg.errors import InputError
 from vidseg.matte.auto import Auto
 from vidseg.matte.edge import Edge
 from vidseg.matte.plain import Plain
 from vidseg.sample import SampleSource
 from vidseg.sample.drawing import Drawing
-from vidseg.types import Alpha, Frame, FrameMasks
+from vidseg.types import Alpha, Deep, Frame, FrameMasks
 
 
 def refined(matte, picture, *parts, index=0):
@@ -33,6 +34,19 @@ def test_alpha_of_mixed_pixels_is_found(blur, grain):
     assert squared(found, truth) < 0.2 * squared(truth > 0.5, truth)
     far = cv2.dilate(((truth > 0) & (truth < 1)).astype(np.uint8), np.ones((15, 15))) == 0
     assert np.array_equal(found[far], truth[far])
+
+
+@pytest.mark.parametrize(("front", "back"), [((1500, 1400, 1200), (350, 400, 420)), ((40, 50, 60), (900, 820, 700))])
+def test_edges_of_hdr_are_looked_for_in_its_own_codes(front, back):
+    """Measured: 0.56 to 0.7 of the error of its SDR, of light (cd/m2) that is mixed by alpha."""
+    truth = cv2.GaussianBlur(disc(), (0, 0), 1.0)
+    light = truth[..., None] * np.array(front) + (1 - truth[..., None]) * np.array(back)
+    deep = Deep(pq_codes(light.astype(np.float32) / 203), BT2020_PQ)
+    sdr = sdr_of(deep.rgb_hw3, BT2020_PQ, 8)
+    errors = []
+    for frame in (Frame(0, 0.0, sdr, deep), Frame(0, 0.0, sdr)):
+        errors.append(np.abs(Edge().refine(frame, masks(truth > 0.5)).alpha_hw / 255 - truth).sum())
+    assert errors[0] < 0.75 * errors[1]
 
 
 def test_where_the_picture_tells_nothing_alpha_is_the_mask():

@@ -39,6 +39,18 @@ def colours_of(frame: Frame, masks: FrameMasks, box: Box, deep: bool) -> NDArray
     return part_hw3 if colour == deep_of(frame).colour else sdr_of(part_hw3, colour, 16)  # of a frame made SDR since
 
 
+def guide_of(frame: Frame, box: Box) -> RGB:
+    """The picture in a ``box`` that tells where edges are, uint8 (h, w, 3): of an HDR frame its own codes, if it has
+    them.
+
+    Highlights are rolled off in its SDR. Of light mixed by true alpha, 20 to 1,500 cd/m2, ``matte=edge`` in PQ has a
+    third to a half less error by its codes, in HLG a tenth to a half.
+    """
+    if frame.deep is None or not is_hdr(frame.deep.colour.transfer):
+        return frame.rgb_hw3[box]
+    return np.asarray(cv2.convertScaleAbs(frame.deep.rgb_hw3[box], alpha=1 / 257), np.uint8)
+
+
 def share_of(alpha_hw: NDArray[np.uint8], deep: bool) -> NDArray[Any]:
     """Alpha of 8 bits at the depth of the picture."""
     return np.asarray(cv2.multiply(alpha_hw, 257, dtype=cv2.CV_16U)) if deep else alpha_hw

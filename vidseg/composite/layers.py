@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.composite.deep import guide_of
 from vidseg.guided import band, soft_edge
 from vidseg.halves import even, padded
 from vidseg.measure import Box, bounding_box
@@ -38,7 +39,7 @@ def object_alphas(frame: Frame, masks: FrameMasks) -> dict[int, Pixels]:
             parts = [np.where(owners_hw == row, part_hw, 0) for row in range(len(ids))]
         else:
             radius = max(BETWEEN_PX, round(BETWEEN_PX * min(alpha_hw.shape) / 720))
-            shares = _shares(frame.rgb_hw3[box], _nearest(owners_hw, masks.union_hw[box]), len(ids), radius)
+            shares = _shares(guide_of(frame, box), _nearest(owners_hw, masks.union_hw[box]), len(ids), radius)
             parts = _divided(part_hw, shares)
         for layer_hw, layer_part_hw in zip(layers.values(), parts, strict=True):
             layer_hw[box] = layer_part_hw

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.composite.deep import guide_of
 from vidseg.guided import band, soft_edge
 from vidseg.halves import even, padded
 from vidseg.matte.stage import Matting, within
@@ -39,7 +40,7 @@ class Edge(Matting):
         if (around := bounding_box(mask_hw, margin=3 * radius)) is None:
             return alpha_hw
         box = even(around)
-        part_hw, picture = padded(mask_hw[box]), padded(frame.rgb_hw3[box])
+        part_hw, picture = padded(mask_hw[box]), padded(guide_of(frame, box))
         out_hw = cv2.multiply(part_hw, 255)
         at = np.flatnonzero(band(part_hw, radius))
         found = soft_edge(picture, part_hw, at, radius)
