@@ -1,5 +1,6 @@
 """The alpha of each of several objects: together they are that of all, and each is near to its own."""
 
+import cv2
 import numpy as np
 import pytest
 from matted import HEIGHT, WIDTH, disc, masks
@@ -92,3 +93,11 @@ def test_tiny_pictures(size):
     first = np.zeros(size, bool)
     first[0] = True
     layers(Frame(0, 0.0, np.full((*size, 3), 9, np.uint8)), masks(first, ~first))
+
+
+def test_many_objects_of_few_pixels_have_all_of_alpha():
+    random = np.random.default_rng(0)
+    for count, matte in ((9, Edge()), (5, Edge(feather=12)), (3, Edge(grow=-1))):
+        logits = np.stack([cv2.GaussianBlur(random.normal(0, 3, (61, 47)), (0, 0), 1) for _ in range(count)])
+        picture = random.integers(0, 256, (61, 47, 3)).astype(np.uint8)
+        layers(Frame(0, 0.0, picture), FrameMasks(0, tuple(range(1, count + 1)), logits.astype(np.float32)), matte)

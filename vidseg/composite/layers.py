@@ -11,9 +11,11 @@ from vidseg.measure import Box, bounding_box
 from vidseg.types import RGB, Frame, FrameMasks
 
 BETWEEN_PX = 2  # half of the band in which objects that touch share pixels, at 1280x720
+LEAST = 0.1  # where the shares of many small objects add up to less, none is known, and the nearest has all
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int32]  # (h, w), of masks_nhw
+Edge = tuple[NDArray[np.intp], NDArray[np.float32]]  # flat indices of pixels, and an object's shares of them
 
 
 def object_alphas(frame: Frame, masks: FrameMasks) -> dict[int, Pixels]:
@@ -39,8 +41,8 @@ def object_alphas(frame: Frame, masks: FrameMasks) -> dict[int, Pixels]:
             parts = [np.where(owners_hw == row, part_hw, 0) for row in range(len(ids))]
         else:
             radius = max(BETWEEN_PX, round(BETWEEN_PX * min(alpha_hw.shape) / 720))
-            shares = _shares(guide_of(frame, box), _nearest(owners_hw, masks.union_hw[box]), len(ids), radius)
-            parts = _divided(part_hw, shares)
+            owners_hw = _nearest(owners_hw, masks.union_hw[box])
+            parts = _divided(part_hw, owners_hw, _edges(guide_of(frame, box), part_hw, owners_hw, len(ids), radius))
         for layer_hw, layer_part_hw in zip(layers.values(), parts, strict=True):
             layer_hw[box] = layer_part_hw
     return layers
@@ -64,29 +66,35 @@ def _nearest(owners_hw: Rows, inside_hw: Pixels) -> Rows:
     return owner_of[nearest_hw]
 
 
-def _shares(rgb_hw3: RGB, owners_hw: Rows, count: int, radius: int) -> NDArray[np.float32]:
-    """How much of each pixel's objects each of them is, 0 to 1 (count, h, w); they add up to 1."""
-    height, width = owners_hw.shape
-    picture, owners_hw = padded(rgb_hw3), padded(owners_hw)
-    shares_nhw = np.stack([_share(picture, (owners_hw == row).view(np.uint8), radius) for row in range(count)])
-    shares_nhw /= np.maximum(shares_nhw.sum(axis=0), np.float32(1e-6))
-    return shares_nhw[:, :height, :width]
+def _edges(picture: RGB, alpha_hw: Pixels, owners_hw: Rows, count: int, radius: int) -> list[Edge]:
+    """The pixels that each object may share with others, and how much of what is there it is, 0 to 1."""
+    found: list[Edge] = []
+    for row in range(count):
+        between_hw = band((owners_hw == row).view(np.uint8), radius) & (alpha_hw > 0)
+        at, shares = np.flatnonzero(between_hw), np.zeros(0, np.float32)
+        if around := bounding_box(between_hw, margin=6 * radius):  # the filter looks no further
+            box = even(around)
+            mask_hw = padded((owners_hw[box] == row).view(np.uint8))
+            inside_hw = np.zeros(mask_hw.shape, bool)  # of the padded part
+            inside_hw[: between_hw[box].shape[0], : between_hw[box].shape[1]] = between_hw[box]
+            shares = soft_edge(padded(picture[box]), mask_hw, np.flatnonzero(inside_hw), radius)
+        found.append((at, shares))
+    return found
 
 
-def _divided(alpha_hw: Pixels, shares_nhw: NDArray[np.float32]) -> list[Pixels]:
+def _divided(alpha_hw: Pixels, owners_hw: Rows, edges: list[Edge]) -> list[Pixels]:
     """Alpha (h, w) in parts that add up to it: their sums are rounded."""
-    parts, below_hw, upto_hw = [], np.zeros_like(alpha_hw), np.zeros(alpha_hw.shape, np.float32)
-    for share_hw in shares_nhw:
-        upto_hw += share_hw
+    whole_hw, upto_hw = np.ones(alpha_hw.shape, np.float32), np.zeros(alpha_hw.shape, np.float32)
+    for row, (at, shares) in enumerate(edges):
+        whole_hw.reshape(-1)[at] += shares - (owners_hw.reshape(-1)[at] == row)
+    unclear_hw = whole_hw < LEAST
+    parts, below_hw = [], np.zeros_like(alpha_hw)
+    for row, (at, shares) in enumerate(edges):
+        hard_hw = (owners_hw == row).astype(np.float32)
+        share_hw = hard_hw.copy()
+        share_hw.reshape(-1)[at] = shares
+        upto_hw += np.where(unclear_hw, hard_hw, share_hw / whole_hw.clip(LEAST))
         sum_hw = np.rint(upto_hw * alpha_hw).astype(np.uint8)
         parts.append(sum_hw - below_hw)
         below_hw = sum_hw
     return parts
-
-
-def _share(picture: RGB, mask_hw: Pixels, radius: int) -> NDArray[np.float32]:
-    """1 in the mask (h, w), and soft at its edge."""
-    share_hw = mask_hw.astype(np.float32)
-    if (at := np.flatnonzero(band(mask_hw, radius))).size:
-        share_hw.reshape(-1)[at] = soft_edge(picture, mask_hw, at, radius)
-    return share_hw
