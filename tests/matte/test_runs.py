@@ -123,6 +123,11 @@ def test_a_photograph_has_its_own(tmp_path):
         (["matte=hair"], "matte: there is no 'hair'; choose from auto, edge, none"),
         (["matte.grow=1000"], "matte.grow: 1000 is not a number from -256 to 256"),
         (["output=[frames]", "output.frames.despill=red"], "output.frames.despill: 'red' is not green or blue"),
+        (
+            ["output=[transparent_mov]", "output.transparent_mov.codec=h264"],
+            "output.transparent_mov.codec: h264 has no alpha, which vidseg.composite.transparent draws; these have: "
+            "vp9_alpha, prores4444, prores4444xq, qtrle, png",
+        ),
         (["output=[cutout]", "output.cutout.despill=red"], "output.cutout.despill: 'red' is not green or blue"),
     ],
 )

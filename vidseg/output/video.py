@@ -15,7 +15,7 @@ from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.output.files import write_png
 from vidseg.types import Deep, Frame, FrameMasks, Prompt, Source
-from vidseg.video.codec import check_codec
+from vidseg.video.codec import CODECS, check_codec
 from vidseg.video.encoder import Encoder, takes_depth
 
 Render = Callable[..., NDArray[Any]]
@@ -123,9 +123,8 @@ class VideoOutput:
                 f"it must be {wanted} ({height}, {width}, 3), or 4 with alpha"
             )
         if shape[2] == 4 and not self._alpha:
-            raise InputError(
-                f"codec: {self._codec} has no alpha, which {self._name} draws; prores4444 and vp9_alpha have"
-            )
+            having = ", ".join(name for name, row in CODECS.items() if row.alpha)
+            raise InputError(f"codec: {self._codec} has no alpha, which {self._name} draws; these have: {having}")
         return picture
 
 
