@@ -44,7 +44,7 @@ def guide_of(frame: Frame, box: Box) -> RGB:
     them.
 
     Highlights are rolled off in its SDR. Of light mixed by true alpha, 20 to 1,500 cd/m2, ``matte=edge`` in PQ has a
-    third to a half less error by its codes, in HLG a tenth to a half.
+    third to a half less error by its codes, in HLG up to a half.
     """
     if frame.deep is None or not is_hdr(frame.deep.colour.transfer):
         return frame.rgb_hw3[box]

@@ -8,10 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-EXTRA_SAMPLES, ASSOCIATED = (
-    338,
-    1,
-)  # the tag that says what the fourth channel is, and its value if colours are times it
+EXTRA_SAMPLES, ASSOCIATED = 338, 1  # the tag that says what a fourth channel is; colours are times it
 
 
 def encode_tiff(pixels: NDArray[Any], premultiplied: bool = False) -> bytes:
