@@ -30,7 +30,7 @@ LINEAR = 8
 UNKNOWN = {0, 2, 3}
 """Unspecified, and reserved. As a matrix, 0 is RGB."""
 BT2020, BT2020_MATRIX = 9, 9
-BT2020_PQ = Colour(BT2020_MATRIX, BT2020, PQ)
+BT2020_PQ, BT2020_HLG = Colour(BT2020_MATRIX, BT2020, PQ), Colour(BT2020_MATRIX, BT2020, HLG)
 LUMA = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),

@@ -69,6 +69,8 @@ def patches(width, height, luma, full=False):
         ((320, 240), HD, {"colorspace": 1, "color_primaries": 1, "color_trc": 1}, Colour(1, 1, 1)),
         ((1280, 720), SD, {"colorspace": 6, "color_primaries": 6, "color_trc": 6}, Colour(6, 6, 6)),
         ((320, 240), SD, {"colorspace": 5, "color_primaries": 5, "color_trc": 4}, Colour(5, 5, 4)),
+        ((320, 240), SD, {"colorspace": 5}, Colour(5, 5, 6)),  # as Motion JPEG: the rest goes with the matrix
+        ((1280, 720), (0.212, 0.087), {"colorspace": 7}, Colour(7, 7, 7)),
     ],
 )
 def test_an_untouched_pixel_keeps_its_ycbcr_and_its_tags(tmp_path, size, luma, tags, written):

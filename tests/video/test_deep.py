@@ -166,11 +166,23 @@ def test_hdr10_s_static_metadata_goes_on_in_hevc(tmp_path):
     assert open_source(str(write(open_source(str(path)), tmp_path / "o.mov", "hevc"))).info.depth is None
 
 
-def test_a_matrix_that_isn_t_read_is_said(tmp_path, caplog):
-    tags = {"colorspace": 14, "color_primaries": 9, "color_trc": PQ}
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (8, "YCgCo"),
+        (10, "BT.2020 of constant luminance"),
+        (12, "number 12 of H.273"),
+        (14, "ICtCp"),
+        (15, "IPT of Dolby Vision, profile 5"),
+    ],
+)
+def test_a_matrix_that_isn_t_read_is_said(tmp_path, caplog, matrix, words):
+    tags = {"colorspace": matrix, "color_primaries": 9, "color_trc": PQ}
     source = open_source(str(lossless(tmp_path / "a.mkv", grey_ramp(), "yuv444p10le", **tags)))
     assert source.info.depth.colour == BT2020_PQ
-    assert "a.mkv: its colours are wrong: ICtCp isn't read, but taken for Y'CbCr" in caplog.text
+    assert f"a.mkv: its colours are wrong: {words} isn't read, but taken for Y'CbCr" in caplog.text
+    source.carry_depth()
+    assert len(list(source)) == 2
 
 
 def test_8_bits_go_into_codecs_of_10(tmp_path):

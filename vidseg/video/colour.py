@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from vidseg.colour import BT601, BT709, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
+from vidseg.colour import BT2020, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
 from vidseg.types import RGB, Colour, Mastering
 
 TOP = 65535
@@ -17,6 +17,9 @@ TOP = 65535
 UNREAD_MATRICES = {8: "YCgCo", 10: "BT.2020 of constant luminance", 14: "ICtCp", 15: "IPT of Dolby Vision, profile 5"}
 STRIP = 128
 """So many rows are converted at once: what lies between is in the processor's cache, and needs no new pages."""
+USUAL = {1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
+"""By matrix, the primaries and the curve that go with it, for files that only say the matrix, as JPEG does. MP4 and MOV
+say all three or nothing."""
 PLANAR = {f"yuv{kind}{chroma}p" for kind in ("", "a", "j") for chroma in (420, 422, 444)}
 """8-bit Y'CbCr, a plane each."""
 OTHER_YCBCR = {"nv12", "nv16", "nv21", "uyvy422", "yuv410p", "yuv411p", "yuv440p", "yuvj411p", "yuvj440p", "yuyv422"}
@@ -33,9 +36,9 @@ def colour_of(image: av.VideoFrame, container: Colour) -> Colour:
     tags = colour_tags(image)
     matrix, primaries, transfer = (b if a in UNKNOWN else a for a, b in zip(tags, container, strict=True))
     if matrix not in LUMA:
-        matrix = BT2020_MATRIX if is_hdr(transfer) else by_size(image.width, image.height).matrix
-    if matrix in (BT601.matrix, BT709.matrix):  # H.273 has the same number for the three
-        primaries, transfer = (matrix if tag in UNKNOWN else tag for tag in (primaries, transfer))
+        wide = is_hdr(transfer) or primaries == BT2020
+        matrix = BT2020_MATRIX if wide else by_size(image.width, image.height).matrix
+    primaries, transfer = (b if a in UNKNOWN else a for a, b in zip((primaries, transfer), USUAL[matrix], strict=True))
     return Colour(matrix, primaries, transfer)
 
 
@@ -137,8 +140,8 @@ def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -
 
 
 def _tag(image: av.VideoFrame, colour: Colour) -> None:
-    """Has swscale know the matrix of a picture without one."""
-    if image.colorspace in UNKNOWN and not image.format.is_rgb:
+    """Has swscale know the matrix of a picture without one, or with one that it refuses (IPT)."""
+    if image.colorspace not in LUMA and not image.format.is_rgb:
         image.colorspace = colour.matrix
 
 

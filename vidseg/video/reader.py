@@ -23,6 +23,7 @@ from vidseg.video.colour import (
     unread_matrix,
 )
 from vidseg.video.demux import open_input, pixel_shape, video_stream
+from vidseg.video.dolby import find_dolby_vision
 from vidseg.video.files import check_file, hash_of
 from vidseg.video.interlace import check_deinterlace
 from vidseg.video.orientation import orientation_of
@@ -74,12 +75,16 @@ class FileSource:
         with open_input(path) as container:
             stream = video_stream(container, path)
             tags, timecode, reel = colour_tags(stream.codec_context), find_timecode(container), find_reel(container)
+            dolby = find_dolby_vision(container, stream)
+            tags = tags if dolby is None else dolby.completed(tags)
             first = next(self._pictures.decode(container, stream), None)
             if first is None:
                 raise _nothing_decodes(path)
             self._size, self._orientation = (first.width, first.height), orientation_of(first)
             self._colour, shape, bits = colour_of(first, tags), pixel_shape(stream), bits_of(first)
-            if unread := unread_matrix(first, tags):
+            if dolby is not None and dolby.is_ipt:
+                log.warning("video: %s: its colours are wrong: %s", path.name, dolby.why_unread)
+            elif unread := unread_matrix(first, tags):
                 log.warning("video: %s: its colours are wrong: %s isn't read, but taken for Y'CbCr", path.name, unread)
             mastering = mastering_of(first)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
