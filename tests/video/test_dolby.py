@@ -1,4 +1,4 @@
-"""Dolby Vision: of the profiles with a base layer that is read, and of profile 5 a warning says that its colours aren't."""
+"""Dolby Vision: a base layer is read as what it is, and a warning says that the colours of profile 5 are wrong."""
 
 import struct
 

@@ -1,12 +1,12 @@
 """What a file says of Dolby Vision in its configuration record. Knows nothing about pixels."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 from av.container import InputContainer
 
-from vidseg.colour import BT709, UNKNOWN, BT2020_HLG, BT2020_PQ
+from vidseg.colour import BT709, BT2020_HLG, BT2020_PQ, UNKNOWN
 from vidseg.types import Colour
 
 CODECS = {"hevc", "av1"}
@@ -50,10 +50,11 @@ def find_dolby_vision(container: InputContainer, stream: av.VideoStream) -> Dolb
     """
     if stream.codec_context.codec.canonical_name not in CODECS:
         return None
+    opened: Any = container  # PyAV's types have the method for outputs only
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
-        described = container.dumps_format()
+        described = opened.dumps_format()
     finally:
         av.logging.set_level(level)
     own = re.search(rf"Stream #0:{stream.index}\D(.*?)(?=Stream #0:|\Z)", described, re.DOTALL)

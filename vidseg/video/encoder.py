@@ -26,6 +26,7 @@ from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
 from vidseg.video.colour import to_ycbcr
 from vidseg.video.matroska import reserve_aspect, write_aspect
+from vidseg.video.quicktime import write_languages
 from vidseg.video.tracks import Tracks
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,10 @@ class Encoder:
             if self._tracks is not None:
                 frame_s = float(1 / self._info.fps)
                 self._tracks.finish(float(self._last_pts * self._info.time_base) + frame_s, frame_s)
+            languages = self._tracks.languages() if self._tracks is not None else {}
             self._container.close()
+            if languages and self._format.muxer == "mov":
+                write_languages(self._partial, languages)
             if self._aspect_reserved:
                 context = self._stream.codec_context
                 write_aspect(self._partial, context.width, context.height, self._info.sample_aspect_ratio)

@@ -98,6 +98,11 @@ class Tracks:
         late = self._offset_s > 0 or (self._container.starts_at_zero and codec != "opus")
         return Track(added, shift, shift if late else EARLIEST)
 
+    def languages(self) -> dict[int, str]:
+        """Those that are known, by the numbers of the output's streams."""
+        copied = [track.stream for track in self._tracks.values()]
+        return {stream.index: stream.language for stream in copied if stream.language}
+
     def _begins(self, packet: "av.Packet[Any]") -> bool:
         """Whether a packet is copied. A subtitle that begins before the first picture and goes on is cut."""
         if packet.pts is None:
