@@ -61,6 +61,51 @@ def test_a_frame_is_the_same_however_it_is_read(tmp_path):
     assert all((f.rgb_hw3 == frames[f.index].rgb_hw3).all() for f in open_source(path, start=13, step=3))
 
 
+def mixed(path, progressive):
+    """A broadcast that begins with progressive pictures: two streams of H.264, one after the other."""
+    first = make_clip(path.with_name("first.ts"), "libx264", progressive, (WIDTH, HEIGHT), 25)
+    with av.open(str(path), "w") as out:
+        shift, copied = 0, None
+        for part in (first, woven(path.with_name("second.ts"))):
+            with av.open(str(part)) as file:
+                stream = file.streams.video[0]
+                copied = copied or out.add_stream_from_template(stream)
+                for packet in file.demux(stream):
+                    if packet.size:
+                        packet.stream, packet.pts, packet.dts = copied, packet.pts + shift, packet.dts + shift
+                        out.mux(packet)
+                shift += round(progressive / 25 / stream.time_base)
+    return path
+
+
+def test_what_turns_interlaced_later_is_made_whole_from_there_on(tmp_path, caplog):
+    path = str(mixed(tmp_path / "a.ts", progressive := 10))
+    left = list(open_source(path, deinterlace=None))
+    with caplog.at_level(logging.INFO):
+        frames = list(open_source(path))
+    assert [record.message for record in caplog.records] == [
+        f"video: a.ts is interlaced in part (frame {progressive}), and is made whole with bwdif"
+    ]
+    assert [f.index for f in frames] == [f.index for f in left] == list(range(progressive + FRAMES))
+    for before, after in zip(left, frames, strict=True):
+        if before.index < progressive:
+            assert (before.rgb_hw3 == after.rgb_hw3).all()
+        elif 3 < before.index - progressive < FRAMES - 3:
+            assert comb(after) < 0.6 * comb(before)
+    for index in (progressive - 1, progressive, progressive + 12):  # also where reading begins there
+        assert (open_source(path)[index].rgb_hw3 == frames[index].rgb_hw3).all()
+    backwards = open_source(path).backwards(len(frames) - 1)
+    assert all((f.rgb_hw3 == frames[f.index].rgb_hw3).all() for f in backwards)
+
+
+def test_fields_that_are_pictures_of_their_own_stay_so(tmp_path, caplog):
+    options = {"x265-params": "log-level=none:interlace=tff"}
+    path = str(make_clip(tmp_path / "a.mp4", "libx265", 8, options=options))
+    frames = list(open_source(path))
+    assert caplog.messages == ["video: a.mp4: each picture is a single field of interlaced video, and stays so"]
+    assert all((a.rgb_hw3 == b.rgb_hw3).all() for a, b in zip(frames, open_source(path, deinterlace=None), strict=True))
+
+
 def test_progressive_video_is_left_alone(tmp_path, caplog):
     path = str(make_clip(tmp_path / "a.mp4", frames=8))
     with caplog.at_level(logging.INFO):

@@ -19,6 +19,9 @@ BWDIF = "mode=send_frame:parity=auto:deint=interlaced"
 NEEDED_BEFORE = 1
 """So many pictures before a picture change what comes out for it."""
 
+Shape = tuple[int, int, str]
+"""Width, height and pixel format."""
+
 
 def check_deinterlace(value: str | None) -> None:
     """Raises InputError for a value of ``extract.deinterlace`` that isn't one of ``CHOICES``."""
@@ -27,20 +30,31 @@ def check_deinterlace(value: str | None) -> None:
 
 
 def deinterlaced(images: Iterable[tuple[int, av.VideoFrame]]) -> Generator[tuple[int, av.VideoFrame]]:
-    """Pictures with their numbers, in order, without combs; one is decoded ahead."""
-    numbers: deque[int] = deque()
+    """Pictures with their numbers, in order, without combs. From the first interlaced one on, one is decoded ahead."""
+    numbers: deque[int | None] = deque()
     graph: Graph | None = None
-    shape: tuple[int, int, str] | None = None
+    before: av.VideoFrame | None = None
+    shape: Shape | None = None
     for number, image in images:
-        if shape != (image.width, image.height, image.format.name):  # also in the middle of a stream
+        if graph is None and not image.interlaced_frame:
+            before = image
+            yield number, image
+            continue
+        if graph is None or shape != _shape(image):  # also in the middle of a stream
             yield from _rest(graph, numbers)
-            shape = (image.width, image.height, image.format.name)
-            graph = _graph(image)
-        assert graph is not None
+            shape, graph = _shape(image), _graph(image)
+            if before is not None and _shape(before) == shape:
+                numbers.append(None)  # it has been yielded
+                graph.vpush(before)
+            before = None
         numbers.append(number)
         graph.vpush(image)
         yield from _ready(graph, numbers)
     yield from _rest(graph, numbers)
+
+
+def _shape(image: av.VideoFrame) -> Shape:
+    return image.width, image.height, image.format.name
 
 
 def _graph(image: av.VideoFrame) -> Graph:
@@ -52,17 +66,18 @@ def _graph(image: av.VideoFrame) -> Graph:
     return graph
 
 
-def _rest(graph: Graph | None, numbers: deque[int]) -> Generator[tuple[int, av.VideoFrame]]:
+def _rest(graph: Graph | None, numbers: deque[int | None]) -> Generator[tuple[int, av.VideoFrame]]:
     """What the filter still holds."""
     if graph is not None:
         graph.vpush(None)
         yield from _ready(graph, numbers)
 
 
-def _ready(graph: Graph, numbers: deque[int]) -> Generator[tuple[int, av.VideoFrame]]:
+def _ready(graph: Graph, numbers: deque[int | None]) -> Generator[tuple[int, av.VideoFrame]]:
     while numbers:
         try:
             image = graph.vpull()
         except (BlockingIOError, EOFError):  # it waits for the next picture, or has none
             return
-        yield numbers.popleft(), image
+        if (number := numbers.popleft()) is not None:
+            yield number, image

@@ -1,7 +1,7 @@
 """Decoded pictures of a file with their numbers, from any on; damage is skipped. Knows nothing about colours."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -19,22 +19,44 @@ log = logging.getLogger(__name__)
 class Pictures:
     """The pictures of the file ``path``, whose ``timeline`` numbers them.
 
-    ``woven``: they are interlaced and are to be made whole. ``warned`` is True once a warning has told of damage.
+    ``woven``: interlaced ones are to be made whole. ``interlaced`` is True once there was one, which may be late: films
+    and broadcasts have both kinds. ``warned`` is True once a warning has told of damage.
     """
 
     timeline: Timeline
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.woven = self.warned = False
+    def __init__(self, path: Path, woven: bool) -> None:
+        self.path, self.woven = path, woven
+        self.interlaced = self.warned = False
 
     def read(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Frames with their numbers, from ``first`` on, without combs."""
-        if not self.woven:
-            yield from self._decoded(first)
-            return
-        with closing(self._decoded(max(0, first - NEEDED_BEFORE))) as images:
-            yield from (image for image in deinterlaced(images) if image[0] >= first)
+        before = NEEDED_BEFORE if self.woven and self.interlaced else 0
+        with closing(self._decoded(max(0, first - before))) as images:
+            head = next(images, None)
+            if head is None:
+                return
+            missed = not before and head[0] > 0 and head[1].interlaced_frame
+            every = self._noticed(chain([head], images))
+            if not (self.woven and missed):
+                yield from (image for image in (deinterlaced(every) if self.woven else every) if image[0] >= first)
+                return
+        self.notice(head[0])
+        yield from self.read(first)  # with the picture before it
+
+    def _noticed(self, images: Iterable[tuple[int, av.VideoFrame]]) -> Generator[tuple[int, av.VideoFrame]]:
+        for number, image in images:
+            if image.interlaced_frame:
+                self.notice(number)
+            yield number, image
+
+    def notice(self, number: int) -> None:
+        """Says, once, that the picture with this number is interlaced, and what becomes of it."""
+        if not self.interlaced:
+            self.interlaced = True
+            part = f" in part (frame {number})" if number else ""
+            how = "is made whole with bwdif" if self.woven else "stays so; extract.deinterlace=auto makes it whole"
+            log.info("video: %s is interlaced%s, and %s", self.path.name, part, how)
 
     def _decoded(self, first: int) -> Generator[tuple[int, av.VideoFrame]]:
         """Decoded frames with their numbers, from ``first`` on.

@@ -71,7 +71,7 @@ class FileSource:
         check_deinterlace(deinterlace)
         check_file(path)
         self.path, self.name = path, path.name
-        self._pictures, self._deep = Pictures(path), False
+        self._pictures, self._deep = Pictures(path, deinterlace is not None), False
         with open_input(path) as container:
             stream = video_stream(container, path)
             tags, timecode, reel = colour_tags(stream.codec_context), find_timecode(container), find_reel(container)
@@ -88,14 +88,11 @@ class FileSource:
                 log.warning("video: %s: its colours are wrong: %s isn't read, but taken for Y'CbCr", path.name, unread)
             mastering = mastering_of(first)
             self._codec, self._pix_fmt = stream.codec_context.name, first.format.name
-            self._pictures.woven = first.interlaced_frame and deinterlace is not None
-            if first.interlaced_frame:
-                how = (
-                    "is made whole with bwdif"
-                    if self._pictures.woven
-                    else "stays so; extract.deinterlace=auto makes it whole"
-                )
-                log.info("video: %s is interlaced, and %s", path.name, how)
+            if first.interlaced_frame and self._codec == "hevc":  # FFmpeg weaves the fields of the other codecs
+                self._pictures.woven, self._pictures.interlaced = False, True
+                log.warning("video: %s: each picture is a single field of interlaced video, and stays so", path.name)
+            elif first.interlaced_frame:
+                self._pictures.notice(0)
             self.audio = path if has_tracks(container) else None
         with open_input(path) as container:
             self._timeline = self._pictures.timeline = read_timeline(
@@ -164,7 +161,7 @@ class FileSource:
             "pix_fmt": self._pix_fmt,
             "fps": f"{float(self._timeline.rate):g}",
             "num_frames": str(len(self._timeline)),
-            **({"deinterlaced": "bwdif"} if self._pictures.woven else {}),
+            **({"deinterlaced": "bwdif"} if self._pictures.woven and self._pictures.interlaced else {}),
         }
 
     def _read(self, position: int) -> Generator[Frame]:
