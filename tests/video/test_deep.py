@@ -14,6 +14,7 @@ from vidseg.output.video import VideoOutput
 from vidseg.types import Alpha, Colour, Deep, Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.codec import CODECS
+from vidseg.video.colour import to_deep_rgb, to_ycbcr
 
 WIDTH, HEIGHT = 1024, 64
 BT2020_PQ, BT2020_HLG = Colour(9, 9, PQ), Colour(9, 9, HLG)
@@ -102,6 +103,32 @@ def test_kinds_of_pixels(tmp_path, pix_fmt):
     deep = source[0].deep
     assert source.info.depth.bits == int(pix_fmt[-4:-2])
     assert np.abs(deep.rgb_hw3.astype(int) - (40000, 20000, 30000)).max() <= 2 * 65535 / 1023 + 160  # swscale's white
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "p010le", "yuv420p12le"])
+@pytest.mark.parametrize("colour", [BT2020_PQ, Colour(1, 1, 1)])
+def test_what_is_untouched_keeps_its_codes(pix_fmt, colour):
+    """Noise in each plane, of colours that there are. Interpolated chroma would be 60 codes off."""
+    bits, rng = 12 if "12" in pix_fmt else 10, np.random.default_rng(3)
+    drawn = av.VideoFrame(322, 180, f"yuv420p{bits}le")
+    for plane, (low, high) in zip(drawn.planes, ((60, 180), (108, 148), (108, 148)), strict=True):
+        rows = np.frombuffer(plane, "<u2").reshape(plane.height, -1)
+        rows[:, : plane.width] = rng.integers(low << bits - 8, high << bits - 8, (plane.height, plane.width))
+    drawn.color_range = 1
+    rgb_hw3 = to_deep_rgb(drawn.reformat(format=pix_fmt, threads=1), 322, 180, colour)
+    again = to_ycbcr(rgb_hw3, colour.matrix, f"yuv420p{bits}le")
+    for before, after in zip(drawn.planes, again.planes, strict=True):
+        a, b = (np.frombuffer(p, "<u2").reshape(p.height, -1)[:, : p.width].astype(int) for p in (before, after))
+        assert np.abs(a - b).max() <= 1
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv422p10le", "p010le", "p210le", "yuv444p12le", "gray10le", "yuv440p10le"])
+def test_a_picture_is_the_same_each_time(pix_fmt):
+    """swscale's threads spoil each other's rows at such a width."""
+    noise = np.random.default_rng(3).integers(0, 65535, (182, 854, 3), np.uint16)
+    drawn = av.VideoFrame.from_ndarray(noise, format="rgb48le").reformat(format=pix_fmt, threads=1)
+    first = to_deep_rgb(drawn, 854, 182, BT2020_PQ)
+    assert all((to_deep_rgb(drawn, 854, 182, BT2020_PQ) == first).all() for _ in range(30))
 
 
 def test_who_doesn_t_ask_gets_what_it_got(tmp_path):
