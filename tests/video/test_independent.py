@@ -98,10 +98,12 @@ def test_deinterlacing_is_ffmpeg_s(tmp_path):
         assert np.abs(frame.rgb_hw3.astype(int) - other.rgb_hw3).mean() < 0.05
 
 
-def test_the_shape_of_pixels_is_read_from_every_container(tmp_path):
-    path = make_clip(tmp_path / "a.mp4", frames=2, attributes={"sample_aspect_ratio": Fraction(4, 3)})
+@pytest.mark.parametrize("shape", ["4:3", "40:33", "10:11", "64:45"])
+def test_the_shape_of_pixels_is_read_from_every_container(tmp_path, shape):
+    attributes = {"sample_aspect_ratio": Fraction(shape.replace(":", "/"))}
+    path = make_clip(tmp_path / "a.mp4", frames=2, size=(320, 180), attributes=attributes)
     with av.open(str(path)) as container:
-        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert container.streams.video[0].sample_aspect_ratio == attributes["sample_aspect_ratio"]
     for codec, name in (("h264", "o.mp4"), ("prores4444", "o.mov"), ("ffv1", "o.mkv"), ("vp9", "o.webm")):
         out = copy_video(open_source(str(path)), tmp_path / name, codec)
-        assert probed(out, "sample_aspect_ratio")["sample_aspect_ratio"] == "4:3"
+        assert probed(out, "sample_aspect_ratio")["sample_aspect_ratio"] == shape

@@ -15,6 +15,8 @@ _TRACKS = b"\x16\x54\xae\x6b"
 _PROJECTION = b"\x76\x70\x8b\x76\x75\x88"  # RFC 9559, 5.1.4.1.28.41: 14 bytes with the roll, a double
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # without a shape Matroska has the former
 _HEADER_BYTES = 2**16
+LARGEST = 4
+"""So many times the picture's height are said for the sake of its exact shape: 320x180 of 40:33 is 640:297."""
 
 
 def reserve_aspect(container: OutputContainer, stream: av.VideoStream) -> None:
@@ -36,9 +38,9 @@ def write_aspect(path: Path, width: int, height: int, sample_aspect_ratio: Fract
 
 
 def _display_size(width: int, height: int, sample_aspect_ratio: Fraction) -> tuple[int, int]:
-    """In pixels: about the picture's height, and exactly its shape if whole numbers allow."""
+    """In pixels: exactly the picture's shape, unless that takes too large numbers, and about its height if it can be."""
     shape = Fraction(width, height) * sample_aspect_ratio
-    if shape.denominator > height:
+    if shape.denominator > LARGEST * height:
         return max(1, round(height * shape)), height
-    times = round(height / shape.denominator)
+    times = max(1, round(height / shape.denominator))
     return shape.numerator * times, shape.denominator * times
