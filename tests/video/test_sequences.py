@@ -161,6 +161,16 @@ def test_kinds_of_8_bits(tmp_path, suffix):
     assert np.abs(source[1].rgb_hw3.astype(int) - (200, 100, 50)).max() <= 6
 
 
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+@pytest.mark.parametrize("width", [160, 720])
+def test_8_bits_are_8_at_any_width(tmp_path, mode, width):
+    """Pillow's notes on these hold 160 and 2160, the bytes of a row."""
+    Image.new("RGB", (width, 16), (200, 100, 50)).convert(mode).save(tmp_path / "a.bmp")
+    source = open_source(str(tmp_path / "a.bmp"))
+    assert source.info.depth is None
+    assert source[0].rgb_hw3.shape == (16, width, 3)
+
+
 def test_exr_that_can_t_be_read(tmp_path):
     (tmp_path / "a.exr").write_bytes(b"no exr" * 10)
     with pytest.raises(InputError, match=r"a\.exr can't be read"):

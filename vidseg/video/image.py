@@ -189,7 +189,9 @@ def _has_more_bits(image: Image.Image | None) -> bool:
     """Whether an image, which isn't loaded yet, has more than 8 bits. None is one that Pillow doesn't know."""
     if image is None or image.mode in ("I", "F") or image.mode.startswith("I;"):
         return True
-    return any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # Pillow would keep the upper 8 of RGB;16B
+    # Pillow would keep the upper 8 of RGB;16B. BGR;16 is a BMP's 16 bits for all three
+    modes = (tile[3] if isinstance(tile[3], str) else tile[3][0] for tile in getattr(image, "tile", ()) if tile[3])
+    return any(";16" in str(mode) and mode != "BGR;16" for mode in modes)
 
 
 @contextmanager
