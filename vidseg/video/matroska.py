@@ -38,7 +38,7 @@ def write_aspect(path: Path, width: int, height: int, sample_aspect_ratio: Fract
 
 
 def _display_size(width: int, height: int, sample_aspect_ratio: Fraction) -> tuple[int, int]:
-    """In pixels: exactly the picture's shape, unless that takes too large numbers, and about its height if it can be."""
+    """In pixels: exactly the picture's shape, unless that takes too large numbers; about its height if it can be."""
     shape = Fraction(width, height) * sample_aspect_ratio
     if shape.denominator > LARGEST * height:
         return max(1, round(height * shape)), height
