@@ -71,7 +71,8 @@ class FileSource:
         check_deinterlace(deinterlace)
         check_file(path)
         self.path, self.name = path, path.name
-        self._pictures, self._deep = Pictures(path, deinterlace is not None), False
+        self._pictures = Pictures(path, deinterlace is not None)
+        self._deep = self._missed = False
         with open_input(path) as container:
             stream = video_stream(container, path)
             tags, timecode, reel = colour_tags(stream.codec_context), find_timecode(container), find_reel(container)
@@ -207,8 +208,8 @@ class FileSource:
         return Frame(number, self._timeline.time_s(number), rgb_hw3, deep)
 
     def _warn_of_missing(self, missing: int) -> None:
-        if missing and not self._pictures.warned:  # packets without a picture, or with a wrong time stamp
-            self._pictures.warned = True
+        if missing and not (self._pictures.warned or self._missed):  # packets without a picture, or a wrong time stamp
+            self._missed = True
             log.warning("%s: %d of %d frames are damaged and left out", self.path.name, missing, len(self.frames))
 
     def _truncated(self, frames: int) -> InputError:
