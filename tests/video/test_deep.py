@@ -122,6 +122,20 @@ def test_what_is_untouched_keeps_its_codes(pix_fmt, colour):
         assert np.abs(a - b).max() <= 1
 
 
+@pytest.mark.parametrize("render", ["cutout", "overlay"])
+def test_what_no_object_touches_keeps_its_codes(tmp_path, render):
+    """Noise of 10 bits in PQ through a whole output at quality 0."""
+    codes = np.random.default_rng(3).integers((240, 432, 432), (720, 592, 592), (HEIGHT, WIDTH, 3), np.uint16)
+    tags = {"colorspace": 9, "color_primaries": 9, "color_trc": PQ, "color_range": 1}
+    path = lossless(tmp_path / "in.mkv", codes.transpose(2, 0, 1), "yuv420p10le", **tags)
+    out = write(open_source(str(path)), tmp_path / "out.mp4", "hevc10", render, quality=0)
+    with av.open(str(path)) as file, av.open(str(out)) as made:
+        for before, after in zip(next(file.decode(video=0)).planes, next(made.decode(video=0)).planes, strict=True):
+            a, b = (np.frombuffer(p, "<u2").reshape(p.height, -1)[:, : p.width].astype(int) for p in (before, after))
+            rows = len(a) if render == "cutout" else len(a) // 4  # the overlay's object is further down
+            assert np.abs(a - b)[:rows].max() <= 1
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv422p10le", "p010le", "p210le", "yuv444p12le", "gray10le", "yuv440p10le"])
 def test_a_picture_is_the_same_each_time(pix_fmt):
     """swscale's threads spoil each other's rows at such a width."""

@@ -64,8 +64,10 @@ class Codec:
             own = {"flags": "+qscale", "global_quality": str(round(value * QP_TO_LAMBDA))}
         elif self.quality.option == "quantiser":
             own = {"flags": "+qscale", "qmin": str(round(value)), "qmax": str(round(value))}
-        if self.encoder == "libx265" and depth and depth.mastering:
-            own["x265-params"] = ":".join([self.options["x265-params"], *_hdr10(depth.mastering)])
+        if self.encoder == "libx265":
+            exact = ["lossless=1"] if value == 0 else []  # as CRF 0 of x264 is; x265's would be 12 codes of 10 bits off
+            hdr10 = _hdr10(depth.mastering) if depth and depth.mastering else []
+            own["x265-params"] = ":".join([self.options["x265-params"], *exact, *hdr10])
         return {**self.options, **own}
 
     def pixels_for(self, bits: int) -> str:
