@@ -39,6 +39,7 @@ def pictures(path, width, height, pix_fmt="rgb24"):
 
 TAGS = ("color_space", "color_primaries", "color_transfer", "color_range")
 HDR = {"colorspace": 9, "color_primaries": 9, "color_range": 1}
+P3 = {"colorspace": 1, "color_primaries": 12, "color_trc": 1}
 
 
 @pytest.mark.parametrize(
@@ -50,13 +51,20 @@ HDR = {"colorspace": 9, "color_primaries": 9, "color_range": 1}
         (HDR | {"color_trc": HLG}, "yuv420p10le", "prores4444", "o.mov", ("bt2020nc", "bt2020", "arib-std-b67")),
         (HDR | {"color_trc": PQ}, "yuv420p10le", "ffv1", "o.mkv", ("bt2020nc", "bt2020", "smpte2084")),
         (HDR | {"color_trc": PQ}, "yuv420p10le", "h264", "o.mp4", ("bt709",) * 3),
+        (
+            {"colorspace": 1, "color_primaries": 12, "color_trc": 1},
+            "yuv420p",
+            "ffv1",
+            "o.mkv",
+            ("gbr", "smpte432", "bt709"),
+        ),
     ],
 )
 def test_ffprobe_reads_the_tags_that_are_meant(tmp_path, attributes, pix_fmt, codec, name, written):
     path = make_clip(tmp_path / "in.mkv", "libx264", frames=4, pix_fmt=pix_fmt, attributes=attributes)
     out = write(open_source(str(path)), tmp_path / name, codec)
     found = probed(out, *TAGS, "pix_fmt")
-    assert tuple(found[key] for key in TAGS) == (*written, "tv")
+    assert tuple(found[key] for key in TAGS) == (*written, "pc" if written[0] == "gbr" else "tv")
     if written[0] == "bt2020nc":
         assert "10" in found["pix_fmt"] or "12" in found["pix_fmt"]
 

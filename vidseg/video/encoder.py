@@ -32,6 +32,7 @@ from vidseg.video.tracks import Tracks
 log = logging.getLogger(__name__)
 
 MAX_TIMESCALE = 2**31 - 1
+RGB_MATRIX = 0
 LARGEST_MPEG4_CLOCK = 65535
 """MPEG-4 part 2 writes the denominator of its clock in 16 bits."""
 
@@ -184,13 +185,16 @@ class Encoder:
             container.metadata["timecode"] = info.timecode
             stream.metadata.update({} if info.reel is None else {"reel_name": info.reel})
         self._colour: Colour | None = None
-        if pix_fmt.startswith("yuv"):  # RGB needs no tag
-            assumed = by_size(info.width, info.height)
+        assumed = by_size(info.width, info.height)
+        if pix_fmt.startswith("yuv"):
             self._colour = assumed if self._format.constant_rate else info.colour or assumed
             if self._depth and self._depth.colour != SRGB:  # images of an sRGB screen are tagged as usual
                 self._colour = self._depth.colour
             context.colorspace, context.color_primaries, context.color_trc = self._colour
             context.color_range = ColorRange.MPEG
+        elif self._format.muxer == "matroska":  # MOV and AVI have no tags for RGB
+            _, context.color_primaries, context.color_trc = info.colour or assumed
+            context.colorspace, context.color_range = RGB_MATRIX, ColorRange.JPEG
         # SVT-AV1, run by root, gives the thread that opens it the highest real-time priority. Processes started later
         # would inherit it; two of them that wait busily for a third one would leave it no core.
         with ThreadPoolExecutor(1) as thread:
