@@ -423,3 +423,23 @@ def test_frames_that_come_too_late_are_said(tmp_path, caplog, backwards):
     found = [frame.index for frame in (source.backwards(9) if backwards else source)]
     assert sorted(found) == [0, 1, 9]
     assert "jump.mkv: 7 of 10 frames are damaged and left out" in caplog.text
+
+
+def test_two_frames_of_one_time_stamp_leave_the_others_theirs(tmp_path):
+    """As between two entries of an edit list. The file begins at 0.5 s, and so do its frames."""
+    clip = make_clip(tmp_path / "a.mp4", frames=30, rate=25, options={"g": "5", "bf": "0"})
+    path = tmp_path / "a.mkv"
+    with av.open(str(clip)) as file, av.open(str(path), "w") as out:
+        stream = file.streams.video[0]
+        copied = out.add_stream_from_template(stream)
+        for number, packet in enumerate(packet for packet in file.demux(stream) if packet.size):
+            packet.stream, packet.time_base = copied, Fraction(1, 1000)
+            packet.pts = packet.dts = 500 + 40 * (number - (number == 12))
+            out.mux(packet)
+    source = open_source(str(path))
+    wanted = [0.5 + 0.04 * i for i in range(30)]
+    wanted[12] = wanted[11] + 0.001
+    frames = list(source)
+    assert [frame.time_s for frame in frames] == pytest.approx(wanted)
+    for index in (0, 11, 12, 13, 29):
+        assert (source[index].rgb_hw3 == frames[index].rgb_hw3).all()

@@ -20,6 +20,9 @@ from vidseg.video.demux import clock_origin
 MAX_REORDER = 16
 """No codec shows a frame more than 16 frames after its packet (H.264's and HEVC's largest picture buffer)."""
 
+MOST_TWICE = 0.1
+"""Of all time stamps so many may be those of two pictures."""
+
 DEFAULT_RATE = Fraction(25)
 """FFmpeg's own, for raw streams without a rate."""
 
@@ -35,8 +38,8 @@ class Timeline:
 
     - ``pts``: of each frame, ascending, in units of ``time_base`` seconds. ``origin`` (s) is time 0.
     - ``rate``: the average rate.
-    - ``counted``: the file has no usable time stamps (AVI, raw streams, duplicates). Its frames are numbered as they
-      are decoded, at a constant ``rate``.
+    - ``counted``: the file has no usable time stamps (AVI, raw streams, many duplicates). Its frames are numbered as
+      they are decoded, at a constant ``rate``.
     - ``key_pts``, ``key_dts``: of the packets at which decoding can start, in the order of display.
     - ``announced``: the number of frames; if the file was cut off, the number that it should have.
     """
@@ -86,7 +89,7 @@ def read_timeline(path: Path, container: InputContainer, stream: av.VideoStream,
     packets, broken = _packets(stream)
     truncated = broken or missing_bytes(path) > 0
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
-    pts = np.unique(np.array([p[0] for p in packets if p[0] is not None], dtype=np.int64))
+    pts = _ascending(np.array([p[0] for p in packets if p[0] is not None], dtype=np.int64))
     keys = sorted((p[0], p[0] if p[1] is None else p[1]) for p in packets if p[2] and p[0] is not None)
     key_pts, key_dts = np.array(keys, dtype=np.int64).reshape(-1, 2).T
     raw = bool(container.format.flags & av.format.Flags.no_timestamps.value)  # FFmpeg makes some up, wrong after damage
@@ -126,6 +129,16 @@ def _packets(stream: av.VideoStream) -> tuple[list[tuple[int | None, int | None,
     if corrupt:  # half a packet, at the end of a cut file
         packets.pop()
     return packets, corrupt
+
+
+def _ascending(stamps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Time stamps in order, each once. Of two pictures with the same one, as between two entries of an edit list, the
+    second is a tick later. Where many have, the stamps mean nothing, and such are left out."""
+    ordered, once = np.sort(stamps), np.unique(stamps)
+    if len(ordered) - len(once) > len(ordered) * MOST_TWICE:
+        return once
+    steps = np.arange(len(ordered))
+    return np.maximum.accumulate(ordered - steps) + steps
 
 
 def _without_holes(pts: NDArray[np.int64], last_dts: int | None) -> NDArray[np.int64]:
