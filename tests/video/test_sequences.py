@@ -74,7 +74,7 @@ def test_frames_go_out_in_16_bits(tmp_path, kind, suffix, premultiplied):
     assert (back[..., 3] == 65535).all()
     if kind == "tiff":
         with Image.open(tmp_path / "out" / "00001.tif") as image:
-            assert image.tag_v2[338] == (2,)  # ExtraSamples: unassociated alpha
+            assert image.tag_v2[338] == ((1,) if premultiplied else (2,))  # ExtraSamples: associated or not
 
 
 def test_frames_of_8_bits_stay_so(tmp_path):
