@@ -26,7 +26,7 @@ from vidseg.record.masks import open_masks
 from vidseg.types import Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.codec import CODECS
-from vidseg.video.colour import to_ycbcr
+from vidseg.video.ycbcr import to_ycbcr
 
 H264 = CODECS["h264"]
 RENDERS = {"cutout": cutout, "overlay": overlay}

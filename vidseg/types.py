@@ -121,11 +121,21 @@ class Deep:
             raise ContractError(f"Deep: rgb_hw3 is {kind(self.rgb_hw3)}; it must be uint16 (height, width, 3)")
 
 
+class Coded(NamedTuple):
+    """The Y'CbCr of a decoded picture, in limited range: three planes of ``bits``, uint8 or uint16 (height, width),
+    chroma with half the rows or columns where the file has it so; and its colour. Not to be written to."""
+
+    planes: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    bits: int
+    colour: Colour
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of a video: uint8 (height, width, 3), with its number in the source, from 0, and its time in seconds.
 
-    ``deep`` is the same picture with more bits, if the source has them and was asked for them (``Source``).
+    ``deep`` is the same picture with more bits, if the source has them and was asked for them (``Source``). ``coded``
+    is the Y'CbCr that it was made of, if there is one, for outputs that leave pixels as they are.
     Equal only to itself. Raises ContractError for pixels of another dtype or shape.
     """
 
@@ -133,6 +143,7 @@ class Frame:
     time_s: float
     rgb_hw3: RGB
     deep: Deep | None = None
+    coded: Coded | None = None
 
     def __post_init__(self) -> None:
         if self.rgb_hw3.dtype != np.uint8 or self.rgb_hw3.ndim != 3 or self.rgb_hw3.shape[2] != 3:
@@ -232,6 +243,11 @@ class FrameMasks:
         from vidseg import measure
 
         return self._once("union_hw", lambda: measure.union(self.masks_nhw))
+
+    @property
+    def inside_hw(self) -> NDArray[np.uint8]:
+        """Above 0 where an object is, uint8 (height, width): its alpha, or 1 inside any mask. Not to be written to."""
+        return self.union_hw if self.alpha is None else self.alpha.alpha_hw
 
     @property
     def edges_px(self) -> tuple[float | None, ...]:

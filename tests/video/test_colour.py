@@ -13,7 +13,8 @@ from vidseg.colour import LUMA
 from vidseg.output.video import VideoOutput
 from vidseg.types import Colour, FrameMasks
 from vidseg.video import open_source
-from vidseg.video.colour import to_rgb, to_ycbcr
+from vidseg.video.colour import to_rgb
+from vidseg.video.ycbcr import to_ycbcr
 
 PATCHES = np.array([[60] * 3, [120] * 3, [200] * 3, [235] * 3, [220, 40, 30], [30, 60, 230], [70, 160, 60]], np.uint8)
 FULL = 2  # of color_range

@@ -14,7 +14,8 @@ from vidseg.output.video import VideoOutput
 from vidseg.types import Alpha, Colour, Deep, Frame, FrameMasks
 from vidseg.video import open_source
 from vidseg.video.codec import CODECS
-from vidseg.video.colour import to_deep_rgb, to_ycbcr
+from vidseg.video.colour import to_deep_rgb
+from vidseg.video.ycbcr import to_ycbcr
 
 WIDTH, HEIGHT = 1024, 64
 BT2020_PQ, BT2020_HLG = Colour(9, 9, PQ), Colour(9, 9, HLG)

@@ -61,7 +61,8 @@ def cutout(
     picture = picture_of(frame, deep)
     out = plain(picture.shape, parse_colour("background", background), frame.deep if deep else None)
     screen = parse_screen(despill)
-    inside_hw = _inside(frame, masks)
+    _check_sizes(frame, masks)
+    inside_hw = masks.inside_hw
     if masks.alpha is None and screen is None:
         cv2.copyTo(picture, inside_hw, out)
     elif box := bounding_box(inside_hw):
@@ -136,7 +137,8 @@ def transparent(
     if not isinstance(premultiplied, bool):
         raise InputError(f"premultiplied: {premultiplied!r} is not true or false")
     screen = parse_screen(despill)
-    inside_hw = _inside(frame, masks)
+    _check_sizes(frame, masks)
+    inside_hw = masks.inside_hw
     out = np.zeros((*inside_hw.shape, 4), picture_of(frame, deep).dtype)
     if box := bounding_box(inside_hw, margin=EDGE_BAND):
         # A square kernel is separable: 0.2 ms at 720p; a disc takes 1.4 ms.
@@ -195,12 +197,6 @@ def _check_sizes(frame: Frame, masks: FrameMasks) -> None:
 
 def _present(masks: FrameMasks) -> Present:
     return [(n, masks.object_ids[n], box) for n, box in enumerate(masks.boxes) if box]
-
-
-def _inside(frame: Frame, masks: FrameMasks) -> NDArray[np.uint8]:
-    """Above 0 where an object is, uint8 (h, w): the alpha of ``masks``, or 1 inside any mask. Not to be written to."""
-    _check_sizes(frame, masks)
-    return masks.union_hw if masks.alpha is None else masks.alpha.alpha_hw
 
 
 def parse_screen(despill: object) -> int | None:

@@ -17,6 +17,7 @@ from vidseg.output.files import write_png
 from vidseg.types import Deep, Frame, FrameMasks, Prompt, Source
 from vidseg.video.codec import CODECS, check_codec
 from vidseg.video.encoder import Encoder, takes_depth
+from vidseg.video.ycbcr import Untouched
 
 Render = Callable[..., NDArray[Any]]
 
@@ -29,7 +30,8 @@ class VideoOutput:
     - ``quality``: the encoder's own number, smaller is better; None: the codec's default.
     - ``render``: the dotted name of a function, one of vidseg.composite or your own. It returns uint8 (h, w, 3) RGB, or
       (h, w, 4) RGBA for a codec with alpha. If it has a parameter ``deep``, a source with more than 8 bits and a codec
-      that keeps them make it True: it is to draw ``frame.deep`` then, and returns uint16.
+      that keeps them make it True: it is to draw ``frame.deep`` then, and returns uint16. Pixels that it leaves as they
+      are keep the codes of the file; if it has a parameter ``background``, only those inside the masks.
     - ``options``: the function's other parameters.
 
     Raises InputError for a codec or quality that can't be used, and for a function that isn't there.
@@ -41,7 +43,7 @@ class VideoOutput:
         function = locate("render", render)
         self._render: Render = partial(function, **options)
         self._alpha = check_codec(codec, path, quality)[0].alpha
-        self._can_be_deep = _has_deep(function)
+        self._can_be_deep, self._covers = _has(function, "deep"), _has(function, "background")
         self.deep = self._can_be_deep and takes_depth(codec, path)
         self.alpha = False  # whether it has an alpha channel, once it is checked
         self._encoder: Encoder | None = None
@@ -93,7 +95,7 @@ class VideoOutput:
             write_png(self._still, self._picture(in_sdr(frame), masks))
             return
         assert self._encoder is not None
-        self._encoder.write(self._picture(frame, masks), frame.time_s)
+        self._encoder.write(self._picture(frame, masks), frame.time_s, self._untouched(frame, masks))
 
     def close(self) -> None:
         """Finishes the file under its final name."""
@@ -110,6 +112,13 @@ class VideoOutput:
         """Makes the path that of a PNG, which has alpha too, if the source is a photograph."""
         if source.info.still:
             self.path, self._alpha, self.deep = str(Path(self.path).with_suffix(".png")), True, self._can_be_deep
+
+    def _untouched(self, frame: Frame, masks: FrameMasks) -> Untouched | None:
+        """What pixels that the function leaves as they are keep."""
+        if frame.coded is None:
+            return None
+        picture = frame.deep.rgb_hw3 if self.deep and frame.deep is not None else frame.rgb_hw3
+        return Untouched(frame.coded, picture, masks.inside_hw if self._covers else None)
 
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[Any]:
         deep = self.deep and frame.deep is not None
@@ -128,8 +137,8 @@ class VideoOutput:
         return picture
 
 
-def _has_deep(function: Callable[..., Any]) -> bool:
+def _has(function: Callable[..., Any], parameter: str) -> bool:
     try:
-        return "deep" in inspect.signature(function).parameters
+        return parameter in inspect.signature(function).parameters
     except ValueError:  # some functions of C have none
         return False

@@ -1,6 +1,6 @@
-"""Pictures between FFmpeg's pixel formats and R'G'B', in the colours that their tags say. Knows nothing about files."""
+"""Decoded pictures as R'G'B', in the colours that their tags say. Knows nothing about files."""
 
-from functools import cache
+import re
 from typing import Any
 
 import av
@@ -10,18 +10,16 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from vidseg.colour import BT2020, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
-from vidseg.types import RGB, Colour, Mastering
+from vidseg.types import RGB, Coded, Colour, Mastering
+from vidseg.video.ycbcr import STRIP, TOP, from_ycbcr, rows_of
 
-TOP = 65535
-"""The highest code of 16 bits."""
 UNREAD_MATRICES = {8: "YCgCo", 10: "BT.2020 of constant luminance", 14: "ICtCp", 15: "IPT of Dolby Vision, profile 5"}
-STRIP = 128
-"""So many rows are converted at once: what lies between is in the processor's cache, and needs no new pages."""
 USUAL = {1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
 """By matrix, the primaries and the curve that go with it, for files that only say the matrix, as JPEG does. MP4 and MOV
 say all three or nothing."""
 PLANAR = {f"yuv{kind}{chroma}p" for kind in ("", "a", "j") for chroma in (420, 422, 444)}
 """8-bit Y'CbCr, a plane each."""
+_KEPT = re.compile(r"yuva?4(20|22|44)p(10le|12le)?")
 OTHER_YCBCR = {"nv12", "nv16", "nv21", "uyvy422", "yuv410p", "yuv411p", "yuv440p", "yuvj411p", "yuvj440p", "yuyv422"}
 """8-bit Y'CbCr that swscale makes planar without touching its values."""
 
@@ -93,7 +91,7 @@ def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB
     elif name not in PLANAR:  # RGB, palettes and grey
         rgb_hw3: RGB = image.to_ndarray(format="rgb24", width=width, height=height)
         return rgb_hw3
-    return _planar_to_rgb(image, 8, _from_ycbcr(colour.matrix, 8, full, 255))
+    return _planar_to_rgb(image, 8, from_ycbcr(colour.matrix, 8, full, 255))
 
 
 def _planar_to_rgb(image: av.VideoFrame, bits: int, matrix_34: NDArray[np.float64]) -> NDArray[Any]:
@@ -101,7 +99,7 @@ def _planar_to_rgb(image: av.VideoFrame, bits: int, matrix_34: NDArray[np.float6
 
     Nor does it need new pages: at 720p and 8 bits it takes 1.2 ms, the whole picture at once with ``cv2.resize`` 6.
     """
-    luma_hw, *chroma = (_rows(plane, bits) for plane in image.planes[:3])
+    luma_hw, *chroma = (rows_of(plane, bits) for plane in image.planes[:3])
     height, width = luma_hw.shape
     fold = -(-height // len(chroma[0]))  # rows of pixels to a row of chroma
     rgb_hw3 = np.empty((height, width, 3), luma_hw.dtype)
@@ -131,7 +129,7 @@ def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -
     bits = bits if bits in (10, 12, 14, 16) else 16
     if image.format.is_rgb:
         planar = image.reformat(format=f"gbrp{bits}le", width=width, height=height)
-        green_blue_red = [_rows(plane, bits) for plane in planar.planes]
+        green_blue_red = [rows_of(plane, bits) for plane in planar.planes]
         matrix_33 = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]) * (TOP / (2**bits - 1))
         return np.asarray(cv2.transform(cv2.merge(green_blue_red), matrix_33))
     shared = image.format.chroma_width(2), image.format.chroma_height(2)
@@ -140,7 +138,7 @@ def to_deep_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -
     # Several threads of swscale (FFmpeg 8) write 16 wrong values where their parts meet, unless 32 divides the width
     planar = image.reformat(format=f"{kind}{bits}le", width=width, height=height, threads=1)
     full = image.color_range == ColorRange.JPEG
-    return _planar_to_rgb(planar, bits, _from_ycbcr(colour.matrix, bits, full, TOP))
+    return _planar_to_rgb(planar, bits, from_ycbcr(colour.matrix, bits, full, TOP))
 
 
 def _tag(image: av.VideoFrame, colour: Colour) -> None:
@@ -149,80 +147,11 @@ def _tag(image: av.VideoFrame, colour: Colour) -> None:
         image.colorspace = colour.matrix
 
 
-def to_ycbcr(rgb_hwc: NDArray[Any], matrix: int, pix_fmt: str) -> av.VideoFrame:
-    """R'G'B' or R'G'B'A, uint8 or uint16 (h, w, 3 or 4), as planar Y'CbCr in limited range by ``matrix``.
-
-    ``matrix`` is one of ``LUMA``, ``pix_fmt`` is 4:2:0 or 4:4:4, with sides that it can halve. Chroma is the mean of
-    2x2 pixels, alpha is of full range. 8-bit 4:2:0 takes 4 ms at 720p where swscale takes 9; luma is 0.257 levels off
-    on average, and there 0.251.
-    """
-    height, width, _ = rgb_hwc.shape
-    image = av.VideoFrame(width, height, pix_fmt)
-    bits = image.format.components[0].bits
-    planes = [_rows(plane, bits) for plane in image.planes]
-    fold = width // planes[1].shape[1]
-    for top in range(0, height, STRIP):
-        rgb_hw3 = _colours(rgb_hwc[top : top + STRIP], bits)
-        matrix_34 = _to_ycbcr(matrix, bits, TOP if rgb_hw3.dtype == np.uint16 else 255)
-        codes = chroma = cv2.transform(rgb_hw3, matrix_34)
-        if fold > 1:
-            size = width // fold, len(rgb_hw3) // fold
-            chroma = cv2.transform(cv2.resize(rgb_hw3, size, interpolation=cv2.INTER_AREA), matrix_34)
-        cv2.extractChannel(codes, 0, planes[0][top : top + STRIP])
-        for number in (1, 2):
-            cv2.extractChannel(chroma, number, planes[number][top // fold : (top + STRIP) // fold])
-    if len(image.planes) == 4:
-        _set_alpha(image, rgb_hwc, bits)
-    image.color_range = ColorRange.MPEG
-    return image
-
-
-def _colours(rgb_hwc: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Without alpha, (h, w, 3), and of 16 bits where the codes have more than 8."""
-    rgb_hw3 = rgb_hwc if rgb_hwc.shape[2] == 3 else cv2.cvtColor(rgb_hwc, cv2.COLOR_RGBA2RGB)
-    return rgb_hw3.astype(np.uint16) * np.uint16(257) if bits > 8 and rgb_hw3.dtype == np.uint8 else rgb_hw3
-
-
-def _set_alpha(image: av.VideoFrame, rgb_hwc: NDArray[Any], bits: int) -> None:
-    """The last plane: the fourth channel, or opaque without one."""
-    rows, top = _rows(image.planes[3], bits), 2**bits - 1
-    if rgb_hwc.shape[2] == 3:
-        rows[:] = top
-        return
-    alpha_hw = cv2.extractChannel(rgb_hwc, 3)
-    if alpha_hw.dtype == np.uint8:
-        steps = np.rint(np.arange(256) * (top / 255)).astype(rows.dtype)
-        rows[:] = alpha_hw if bits == 8 else cv2.LUT(alpha_hw, steps)
-    else:
-        rows[:] = alpha_hw if bits == 16 else cv2.multiply(alpha_hw, top / TOP, dtype=cv2.CV_16U)
-
-
-def _rows(plane: Any, bits: int) -> NDArray[Any]:
-    """The pixels of a plane, to be written to."""
-    kind = np.dtype(np.uint8 if bits == 8 else "<u2")
-    rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
-    return rows[:, : plane.width]
-
-
-@cache
-def _to_ycbcr(matrix: int, bits: int, top: int) -> NDArray[np.float64]:
-    """(3, 4): what a picture's R'G'B', whose white is ``top``, and 1 are multiplied by."""
-    red, blue = LUMA[matrix]
-    y = np.array([red, 1 - red - blue, blue])
-    cb, cr = (np.array([0, 0, 1]) - y) / (2 - 2 * blue), (np.array([1, 0, 0]) - y) / (2 - 2 * red)
-    levels = 2 ** (bits - 8)
-    rows = np.stack([219 * y, 224 * cb, 224 * cr]) / top
-    matrix_34: NDArray[np.float64] = levels * np.column_stack([rows, (16, 128, 128)])
-    return matrix_34
-
-
-@cache
-def _from_ycbcr(matrix: int, bits: int, full: bool, top: int) -> NDArray[np.float64]:
-    """(3, 4): what Y'CbCr of ``bits`` and 1 are multiplied by to be R'G'B' with white at ``top``."""
-    forward = _to_ycbcr(matrix, bits, top)
-    if full:
-        ratio = (2**bits - 1) / 2 ** (bits - 8)
-        forward = forward * np.array([ratio / 219, ratio / 224, ratio / 224])[:, None]
-        forward[:, 3] = 0, 2 ** (bits - 1), 2 ** (bits - 1)
-    inverse = np.linalg.inv(forward[:, :3])
-    return np.column_stack([inverse, -inverse @ forward[:, 3]])
+def coded_of(image: av.VideoFrame, width: int, height: int, colour: Colour) -> Coded | None:
+    """The codes of a picture of ``colour`` at the given size; None of RGB, full range, odd sides and other sizes."""
+    sides = (image.width, image.height) == (width, height) and width % 2 == height % 2 == 0
+    if not sides or image.color_range == ColorRange.JPEG or not _KEPT.fullmatch(image.format.name):
+        return None
+    bits = bits_of(image)
+    luma, blue, red = (rows_of(plane, bits) for plane in image.planes[:3])
+    return Coded((luma, blue, red), bits, colour)

@@ -24,10 +24,10 @@ from vidseg.errors import InputError
 from vidseg.prefetch import Background
 from vidseg.types import Colour, VideoInfo
 from vidseg.video.codec import CODECS, check_codec
-from vidseg.video.colour import to_ycbcr
 from vidseg.video.matroska import reserve_aspect, write_aspect
 from vidseg.video.quicktime import write_languages
 from vidseg.video.tracks import Tracks
+from vidseg.video.ycbcr import Untouched, to_ycbcr
 
 log = logging.getLogger(__name__)
 
@@ -99,17 +99,18 @@ class Encoder:
         except BaseException:
             self._discard()
             raise
-        self._thread: Background[tuple[NDArray[Any], float]] = Background(self._encode)
+        self._thread: Background[tuple[NDArray[Any], float, Untouched | None]] = Background(self._encode)
 
-    def write(self, image_hwc: NDArray[Any], time_s: float) -> None:
-        """Queues one picture of the size of ``info``; don't change it afterwards. Raises ValueError for another dtype
-        or shape, and what encoding an earlier picture raised."""
+    def write(self, image_hwc: NDArray[Any], time_s: float, untouched: Untouched | None = None) -> None:
+        """Queues one picture of the size of ``info``; don't change it afterwards. Pixels that are those of an
+        ``untouched`` frame keep its codes, if the output's colour is the same. Raises ValueError for another dtype or
+        shape, and what encoding an earlier picture raised."""
         height, width = self._info.height, self._info.width
         shapes = [(height, width, 3), (height, width, 4)] if self.alpha else [(height, width, 3)]
         dtype = np.dtype(np.uint16 if self._depth else np.uint8)
         if image_hwc.dtype != dtype or image_hwc.shape not in shapes:
             raise ValueError(f"{self._path.name} takes {dtype} {shapes}, not {image_hwc.dtype} {image_hwc.shape}")
-        self._thread.put((image_hwc, time_s))
+        self._thread.put((image_hwc, time_s, untouched))
 
     def close(self) -> None:
         """Encodes what is queued, copies the rest of the sound, and gives the file its name. Makes no file if nothing
@@ -202,20 +203,20 @@ class Encoder:
         stream.time_base = self._clock if self._format.constant_rate else info.time_base
         return stream
 
-    def _encode(self, item: tuple[NDArray[Any], float]) -> None:
+    def _encode(self, item: tuple[NDArray[Any], float, Untouched | None]) -> None:
         if self._stopped:
             return
-        image_hwc, time_s = item
+        image_hwc, time_s, untouched = item
         pts = round((Fraction(time_s) - Fraction(self._offset_s)) / self._info.time_base)
         self._last_pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)
-        frame = self._to_frame(image_hwc)
+        frame = self._to_frame(image_hwc, untouched)
         frame.time_base = self._clock
         frame.pts = self._frames if self._numbered else self._last_pts
         self._stamps.append(self._last_pts)
         self._frames += 1
         self._mux(self._stream.encode(frame))
 
-    def _to_frame(self, image_hwc: NDArray[Any]) -> av.VideoFrame:
+    def _to_frame(self, image_hwc: NDArray[Any], untouched: Untouched | None) -> av.VideoFrame:
         context, (height, width, channels) = self._stream.codec_context, image_hwc.shape
         padding = ((0, context.height - height), (0, context.width - width), (0, 0))
         padded = np.pad(image_hwc, padding, mode="edge") if any(map(any, padding)) else image_hwc
@@ -223,7 +224,9 @@ class Encoder:
             name = "rgb24" if channels == 3 else "rgba"
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format=name)
             return frame.reformat(format=context.pix_fmt)
-        coded = to_ycbcr(padded, self._colour.matrix, context.pix_fmt)
+        if untouched is not None and untouched.coded.colour != self._colour:
+            untouched = None
+        coded = to_ycbcr(padded, self._colour.matrix, context.pix_fmt, untouched)
         coded.colorspace, coded.color_primaries, coded.color_trc = self._colour  # ProRes has them in each frame
         return coded
 

@@ -15,6 +15,7 @@ from vidseg.prefetch import prefetch
 from vidseg.types import Deep, Depth, Frame, Prompt, VideoInfo
 from vidseg.video.colour import (
     bits_of,
+    coded_of,
     colour_of,
     colour_tags,
     mastering_of,
@@ -26,7 +27,7 @@ from vidseg.video.demux import open_input, pixel_shape, video_stream
 from vidseg.video.dolby import find_dolby_vision
 from vidseg.video.files import check_file, hash_of
 from vidseg.video.interlace import check_deinterlace
-from vidseg.video.orientation import orientation_of
+from vidseg.video.orientation import Orientation, orientation_of
 from vidseg.video.pictures import Pictures
 from vidseg.video.timecode import find_reel, find_timecode, shifted
 from vidseg.video.timeline import read_timeline
@@ -181,7 +182,7 @@ class FileSource:
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
         last, found_in_all = -1, 0
-        size = max(CHUNK_FRAMES, CHUNK_BYTES // ((9 if self._deep else 3) * self._size[0] * self._size[1]))
+        size = max(CHUNK_FRAMES, CHUNK_BYTES // ((15 if self._deep else 6) * self._size[0] * self._size[1]))
         for end in range(position + 1, 0, -size):
             wanted, found = self.frames[max(0, end - size) : end], list[Frame]()
             with closing(self._pictures.read(wanted[0])) as images:
@@ -205,7 +206,11 @@ class FileSource:
         if self._deep:
             deep_hw3 = to_deep_rgb(image, *self._size, self._colour)
             deep = Deep(self._orientation.upright(deep_hw3), self._colour)
-        return Frame(number, self._timeline.time_s(number), rgb_hw3, deep)
+        coded = coded_of(image, *self._size, self._colour)
+        if coded is not None and self._orientation != Orientation():
+            first, second, third = map(self._orientation.upright, coded.planes)
+            coded = coded._replace(planes=(first, second, third))
+        return Frame(number, self._timeline.time_s(number), rgb_hw3, deep, coded)
 
     def _warn_of_missing(self, missing: int) -> None:
         if missing and not (self._pictures.warned or self._missed):  # packets without a picture, or a wrong time stamp

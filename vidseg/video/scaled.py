@@ -99,7 +99,7 @@ class Scaled:
 
     def _frame(self, frame: Frame) -> Frame:
         deep = frame.deep and Deep(self._resized(frame.deep.rgb_hw3), frame.deep.colour)
-        return replace(frame, rgb_hw3=self._resized(frame.rgb_hw3), deep=deep)
+        return replace(frame, rgb_hw3=self._resized(frame.rgb_hw3), deep=deep, coded=None)
 
     def _resized(self, picture: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(cv2.resize(picture, self._size, interpolation=self._kernel))
