@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 STAGES = ("build", "extract", "segment", "composite", "log")
 
 
@@ -100,13 +101,24 @@ def reset_peaks() -> None:
     Memory that earlier jobs left is freed first: objects in reference cycles, and what malloc keeps for later.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):  # not glibc
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):  # not Linux, or not allowed: the peak is the process's
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
         for device in range(torch.cuda.device_count()):
             torch.cuda.reset_peak_memory_stats(device)
+
+
+def keep_pages() -> None:
+    """Has malloc keep what a frame's arrays free for those of the next one, up to 128 MiB.
+
+    By default glibc gives their pages back, and each page that it asks for again costs a fault: 1 ms of the main thread
+    for the logits of one object at 720p. With it a replay is a fifth faster, nano some per cent; the peak is the same.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
+        for parameter, value in ((M_MMAP_THRESHOLD, 32 * 2**20), (M_TRIM_THRESHOLD, 128 * 2**20)):
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def rss_mib() -> float:

@@ -106,7 +106,7 @@ def most_under_way(masks: FrameMasks, soft: bool = False, deep: bool = False) ->
 
 
 class Work:
-    """The tasks of a run. ``drawing`` are its outputs; ``noting`` are scores, samples and the lines of masks.jsonl.
+    """The tasks of a run. ``drawing`` are its outputs; ``noting`` are scores, and samples with lines of masks.jsonl.
 
     Both are by name, for one frame each. ``record`` takes what they returned. ``first``, unless it is None, comes
     before them: it gives the masks their alpha.
@@ -119,7 +119,7 @@ class Work:
             f"output.{name}": partial(_draw, output) for name, output in parts.outputs.items()
         }
         self._scoring = {f"metric.{n}": partial(_score, metric) for n, metric in enumerate(parts.metrics)}
-        self.noting: dict[str, Callable[[Made], Any]] = {**self._scoring, "sample": self._sample, "masks": self._line}
+        self.noting: dict[str, Callable[[Made], Any]] = {**self._scoring, "masks": self._note}
 
     def record(self, made: Made, done: Mapping[str, Any]) -> None:
         """Tells the tracker of a frame, and writes its lines, after which it is finished."""
@@ -127,25 +127,26 @@ class Work:
         level = logging.NOTSET if self._is_finished(made) else logging.WARNING
         self._parts.note([(level, text) for text in disobeyed(made.masks, made.prompts, self._parts.source.info)])
         if not self._is_finished(made):
-            if done["sample"]:
+            sampled, line = done["masks"]
+            if sampled:
                 self._parts.tracker.log_sample(made.frame, made.masks, made.prompts)
             values = _values(made, [done[name] for name in self._scoring])
             self._parts.tracker.log(made.position, {"frame": made.frame.index, **values})
-            self._progress.add(made.frame, done["masks"], values)
+            self._progress.add(made.frame, line, values)
         self._meter.frames += 1
 
     def _is_finished(self, made: Made) -> bool:
         """Whether the run that goes on has recorded the frame before."""
         return made.position < self._progress.finished
 
-    def _sample(self, made: Made) -> bool:
-        wanted = self._parts.samples.wants(made.position, made.frame.index)
-        if wanted:
-            self._parts.samples.write(made.frame, made.masks)
-        return wanted
+    def _note(self, made: Made) -> tuple[bool, dict[str, Any] | None]:
+        """Whether the frame is a sample, which is drawn, and the line of its masks unless that is recorded already.
 
-    def _line(self, made: Made) -> dict[str, Any] | None:
-        return None if self._is_finished(made) else mask_line(made.frame, made.masks)
+        One task for both: a thread more costs half a millisecond a frame, and most frames are no samples.
+        """
+        if wanted := self._parts.samples.wants(made.position, made.frame.index):
+            self._parts.samples.write(made.frame, made.masks)
+        return wanted, None if self._is_finished(made) else mask_line(made.frame, made.masks)
 
 
 def _soften(matte: Matte, made: Made) -> None:

@@ -12,7 +12,7 @@ from vidseg.job.opening import make_matte as make_matte
 from vidseg.job.opening import open_video as open_video
 from vidseg.job.photos import PhotosJob
 from vidseg.job.video import limited as limited
-from vidseg.meter import Meter
+from vidseg.meter import Meter, keep_pages
 from vidseg.record import earlier
 from vidseg.record.summary import Summary, versions
 from vidseg.types import Prompt
@@ -33,6 +33,7 @@ def run_job(
     the configuration. Raises JobFailed after an error and KeyboardInterrupt after an interruption; by then
     summary.json, the log and the tracked run are written.
     """
+    keep_pages()
     summary = Summary(model=choices["model"], versions=versions(), repeat=config.repeat)
     job = PhotosJob(config, folder, Meter(), summary)
     cause = carry_out(job, prompts, folder)
