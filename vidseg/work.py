@@ -98,7 +98,7 @@ class Made:
 def most_under_way(masks: FrameMasks, soft: bool = False, deep: bool = False) -> int:
     """How many frames are composited, scored and recorded while the next one is segmented: 2 to MOST_UNDER_WAY.
 
-    As many as HELD_BYTES hold, with the codes that they were decoded from; ``soft`` ones have an Alpha, ``deep`` ones 16
+    As many as HELD_BYTES hold, with the codes that they were made of; ``soft`` ones have an Alpha, ``deep`` ones 16
     bits, too, and those of their Alpha.
     """
     objects, height, width = map(int, masks.masks_nhw.shape)

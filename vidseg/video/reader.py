@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -182,7 +183,7 @@ class FileSource:
 
     def _read_backwards(self, position: int) -> Generator[Frame]:
         last, found_in_all = -1, 0
-        size = max(CHUNK_FRAMES, CHUNK_BYTES // ((15 if self._deep else 6) * self._size[0] * self._size[1]))
+        size = max(CHUNK_FRAMES, CHUNK_BYTES // ((9 if self._deep else 3) * self._size[0] * self._size[1]))
         for end in range(position + 1, 0, -size):
             wanted, found = self.frames[max(0, end - size) : end], list[Frame]()
             with closing(self._pictures.read(wanted[0])) as images:
@@ -191,7 +192,7 @@ class FileSource:
                     if number > wanted[-1]:
                         break
                     if number in wanted:
-                        found.append(self._frame(number, image))
+                        found.append(replace(self._frame(number, image), coded=None))  # outputs don't get these
             found_in_all += len(found)
             while found:  # the caller alone holds a frame that has been yielded
                 yield found.pop()
