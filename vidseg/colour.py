@@ -79,6 +79,11 @@ def by_size(width: int, height: int) -> Colour:
     return BT709 if height >= 720 or width >= 1280 else BT601
 
 
+def completed(tags: Colour, others: Colour) -> Colour:
+    """``tags``, of which those that say nothing are those of ``others``."""
+    return Colour(*(b if a in UNKNOWN else a for a, b in zip(tags, others, strict=True)))
+
+
 def is_hdr(transfer: int) -> bool:
     """Whether this is the number of PQ or HLG."""
     return transfer in (PQ, HLG)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.colour import in_sdr
+from vidseg.composite.deep import picture_of
 from vidseg.contract import locate
 from vidseg.errors import ContractError, InputError
 from vidseg.output.files import write_png
@@ -117,11 +118,15 @@ class VideoOutput:
         """What pixels that the function leaves as they are keep."""
         if frame.coded is None:
             return None
-        picture = frame.deep.rgb_hw3 if self.deep and frame.deep is not None else frame.rgb_hw3
+        picture = picture_of(frame, self._is_deep(frame))
         return Untouched(frame.coded, picture, masks.inside_hw if self._covers else None)
 
+    def _is_deep(self, frame: Frame) -> bool:
+        """Whether its picture of more bits is drawn."""
+        return self.deep and frame.deep is not None
+
     def _picture(self, frame: Frame, masks: FrameMasks) -> NDArray[Any]:
-        deep = self.deep and frame.deep is not None
+        deep = self._is_deep(frame)
         picture = self._render(frame, masks, deep=True) if deep else self._render(frame, masks)
         height, width = frame.rgb_hw3.shape[:2]
         dtype, shape = getattr(picture, "dtype", type(picture).__name__), getattr(picture, "shape", ())

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from vidseg.colour import BT2020, BT2020_MATRIX, LUMA, UNKNOWN, by_size, is_hdr, tone_mapped
+from vidseg.colour import BT2020, BT2020_MATRIX, LUMA, UNKNOWN, by_size, completed, is_hdr, tone_mapped
 from vidseg.types import RGB, Coded, Colour, Mastering
 from vidseg.video.ycbcr import STRIP, TOP, from_ycbcr, rows_of
 
@@ -31,13 +31,12 @@ def colour_tags(coded: Any) -> Colour:
 
 def colour_of(image: av.VideoFrame, container: Colour) -> Colour:
     """What a decoded picture is in: by its own tags, else by those of ``container``, else by its size."""
-    tags = colour_tags(image)
-    matrix, primaries, transfer = (b if a in UNKNOWN else a for a, b in zip(tags, container, strict=True))
+    tags = completed(colour_tags(image), container)
+    matrix = tags.matrix
     if matrix not in LUMA:
-        wide = is_hdr(transfer) or primaries == BT2020
+        wide = is_hdr(tags.transfer) or tags.primaries == BT2020
         matrix = BT2020_MATRIX if wide else by_size(image.width, image.height).matrix
-    primaries, transfer = (b if a in UNKNOWN else a for a, b in zip((primaries, transfer), USUAL[matrix], strict=True))
-    return Colour(matrix, primaries, transfer)
+    return completed(tags._replace(matrix=matrix), Colour(matrix, *USUAL[matrix]))
 
 
 def unread_matrix(image: av.VideoFrame, container: Colour) -> str | None:
@@ -71,8 +70,12 @@ def bits_of(image: av.VideoFrame) -> int:
     return bits if 8 < bits <= 16 else 8
 
 
-def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB:
+def to_rgb(
+    image: av.VideoFrame, width: int, height: int, colour: Colour, deep_hw3: NDArray[np.uint16] | None = None
+) -> RGB:
     """A picture of ``colour`` at the given size as R'G'B', uint8 (height, width, 3); HDR as SDR in BT.709.
+
+    ``deep_hw3`` is what ``to_deep_rgb`` made of it, if that is there already.
 
     swscale's 8-bit R'G'B' is 1.1 to 2.1 levels too dark. Here it is the formula's, rounded. All pixels of a value of
     chroma have that value, so that what is untouched has it again in an output.
@@ -84,7 +87,8 @@ def to_rgb(image: av.VideoFrame, width: int, height: int, colour: Colour) -> RGB
         return tone_mapped(np.stack([*codes])[[2, 0, 1]], colour)
     name = image.format.name
     if bits_of(image) > 8:
-        return np.asarray(cv2.convertScaleAbs(to_deep_rgb(image, width, height, colour), alpha=255 / TOP))
+        deep_hw3 = to_deep_rgb(image, width, height, colour) if deep_hw3 is None else deep_hw3
+        return np.asarray(cv2.convertScaleAbs(deep_hw3, alpha=255 / TOP))
     full = name.startswith("yuvj") or image.color_range == ColorRange.JPEG
     if name in OTHER_YCBCR or (name in PLANAR and (image.width, image.height) != (width, height)):
         image = image.reformat(format="yuvj444p" if full else "yuv444p", width=width, height=height)

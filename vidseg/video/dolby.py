@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import av
 from av.container import InputContainer
 
-from vidseg.colour import BT709, BT2020_HLG, BT2020_PQ, UNKNOWN
+from vidseg.colour import BT709, BT2020_HLG, BT2020_PQ, completed
 from vidseg.types import Colour
 
 CODECS = {"hevc", "av1"}
@@ -39,8 +39,7 @@ class DolbyVision(NamedTuple):
 
     def completed(self, tags: Colour) -> Colour:
         """The tags of a stream, of which those that are missing are the base layer's."""
-        base = BASES.get(self.compatibility, tags)
-        return Colour(*(b if a in UNKNOWN else a for a, b in zip(tags, base, strict=True)))
+        return completed(tags, BASES.get(self.compatibility, tags))
 
 
 def find_dolby_vision(container: InputContainer, stream: av.VideoStream) -> DolbyVision | None:

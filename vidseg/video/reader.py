@@ -202,11 +202,9 @@ class FileSource:
 
     def _frame(self, number: int, image: av.VideoFrame) -> Frame:
         # The size may change within a stream, but not within an output.
-        rgb_hw3 = self._orientation.upright(to_rgb(image, *self._size, self._colour))
-        deep = None
-        if self._deep:
-            deep_hw3 = to_deep_rgb(image, *self._size, self._colour)
-            deep = Deep(self._orientation.upright(deep_hw3), self._colour)
+        deep_hw3 = to_deep_rgb(image, *self._size, self._colour) if self._deep else None
+        rgb_hw3 = self._orientation.upright(to_rgb(image, *self._size, self._colour, deep_hw3))
+        deep = None if deep_hw3 is None else Deep(self._orientation.upright(deep_hw3), self._colour)
         coded = coded_of(image, *self._size, self._colour)
         if coded is not None and self._orientation != Orientation():
             first, second, third = map(self._orientation.upright, coded.planes)
