@@ -5,6 +5,7 @@ import logging
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from video.clips import make_clip, picture
 
 from vidseg.errors import InputError
@@ -125,3 +126,10 @@ def test_progressive_video_is_left_alone(tmp_path, caplog):
     assert all((a.rgb_hw3 == b.rgb_hw3).all() for a, b in zip(frames, open_source(path, deinterlace=None), strict=True))
     with pytest.raises(InputError, match=r"extract.deinterlace: 'yes' is not auto, or null"):
         open_source(path, deinterlace="yes")
+
+
+def test_a_wrong_value_is_told_with_videos_that_it_does_not_change_too(tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "0.png")
+    for video in ("sample", str(tmp_path), str(tmp_path / "0.png")):
+        with pytest.raises(InputError, match=r"extract.deinterlace: 'yes' is not auto, or null"):
+            open_source(video, deinterlace="yes")

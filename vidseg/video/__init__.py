@@ -58,8 +58,10 @@ def _opened(
     shutter: float,
 ) -> Source:
     from vidseg.video.files import check_value
+    from vidseg.video.interlace import check_deinterlace
 
     check_value(video)
+    check_deinterlace(deinterlace)  # of files only, but a mistake is one with every video
     path = meant(video)
     if video != "sample" and path.is_dir():
         from vidseg.video.folder import FolderSource

@@ -27,7 +27,6 @@ from vidseg.video.colour import (
 from vidseg.video.demux import open_input, pixel_shape, video_stream
 from vidseg.video.dolby import find_dolby_vision
 from vidseg.video.files import check_file, hash_of
-from vidseg.video.interlace import check_deinterlace
 from vidseg.video.orientation import Orientation, orientation_of
 from vidseg.video.pictures import Pictures
 from vidseg.video.timecode import find_reel, find_timecode, shifted
@@ -70,7 +69,6 @@ class FileSource:
         deinterlace: str | None = "auto",
     ) -> None:
         check_window(start, stop, step)
-        check_deinterlace(deinterlace)
         check_file(path)
         self.path, self.name = path, path.name
         self._pictures = Pictures(path, deinterlace is not None)
